@@ -1,0 +1,10 @@
+#pragma once
+/* Formatting into a caller's buffer: the part of printf the monitor uses.
+ * %c %s %d %i %u %x %X %p %%, lengths h hh l ll z j t, width, precision for strings, flags 0 and -, and * for both. */
+#include <stdarg.h>
+#include "base/types.h"
+
+/* Both write at most size bytes including the ending 0 (always there if size > 0) and return the length the whole
+ * text would have had. */
+size_t fmt_text(char *buf, size_t size, const char *fmt, ...) PRINTF(3, 4);
+size_t fmt_vtext(char *buf, size_t size, const char *fmt, va_list ap) PRINTF(3, 0);

@@ -1,0 +1,100 @@
+#pragma once
+/* One virtual CPU: its registers between exits, its local APIC, its place in the scheduler. Owned by the CPU that runs it;
+ * others only touch what is marked atomic or under the run queue's lock. */
+#include "arch/x86/reg.h"
+#include "base/list.h"
+#include "vm/apic.h"
+
+struct vm;
+
+/* What the backend keeps current on every exit and takes back on every entry. */
+struct regs {
+    uint64_t gpr[REG_COUNT]; /* by enum reg */
+    uint64_t rip, rflags;
+};
+
+/* What is fetched only on slow paths (cpu_ops.sys_get). */
+struct sys_regs {
+    uint64_t cr0, cr2, cr3, cr4, efer;
+    uint64_t cs_base, ss_base, ds_base, es_base, fs_base, gs_base;
+    bool cs_long, cs_big; /* CS.L, CS.D */
+    uint8_t cpl;
+};
+
+enum exit_kind {
+    EXIT_IRQ,        /* a host interrupt: nothing for the guest */
+    EXIT_WINDOW,     /* the guest can take an interrupt now */
+    EXIT_CPUID,
+    EXIT_HYPERCALL,
+    EXIT_PIO,
+    EXIT_RDMSR,
+    EXIT_WRMSR,
+    EXIT_HLT,
+    EXIT_PAUSE,
+    EXIT_MMIO,       /* an access to guest-physical memory that is not RAM, or not allowed */
+    EXIT_XSETBV,
+    EXIT_UD,         /* an instruction this machine does not have: #UD to the guest */
+    EXIT_NOP,        /* an instruction that needs nothing done (WBINVD): step over it */
+    EXIT_SHUTDOWN,   /* triple fault */
+    EXIT_DEAD,       /* the backend cannot go on with this guest: exit.info says why */
+    EXIT_KINDS
+};
+
+struct exit {
+    enum exit_kind kind;
+    uint64_t next_rip;  /* behind the instruction, for those that are stepped over */
+    /* PIO */
+    uint16_t port;
+    uint8_t size;       /* 1, 2, 4 */
+    bool in, string, rep;
+    uint8_t addr_size;  /* string: 2, 4, 8 */
+    uint8_t seg;        /* string out: segment register, 0 ES 1 CS 2 SS 3 DS 4 FS 5 GS */
+    /* MMIO */
+    gpa_t gpa;
+    bool write, fetch;
+    /* DEAD */
+    uint64_t info[3];
+};
+
+enum vcpu_state {
+    VCPU_OFF,      /* waits for INIT/SIPI; not scheduled */
+    VCPU_READY,    /* on a run queue or running */
+    VCPU_HALTED,   /* in HLT, waits for an interrupt */
+    VCPU_GONE,     /* its VM is stopping and it has left */
+};
+
+struct vcpu {
+    struct regs r;   /* first: the entry code knows its offset */
+    struct exit x;   /* the last exit */
+    struct vm *vm;
+    unsigned id;     /* also its APIC id */
+    void *hw;        /* the CPU backend's */
+    struct apic apic;
+    uint64_t pvclock;     /* kvm-clock MSR value; bit 0: enabled */
+    uint64_t exception;   /* to inject: vector | VCPU_EXC_ERR | error << 32; VCPU_EXC_NONE */
+
+    /* any CPU, atomic */
+    _Atomic uint32_t state;    /* enum vcpu_state */
+    _Atomic bool kicked;       /* leave the guest and look again */
+    _Atomic uint32_t startup;  /* STARTUP_INIT, STARTUP_SIPI | vector: from another vCPU */
+
+    /* the scheduler's, under the run queue's lock */
+    struct list run_link;
+    unsigned cpu;              /* where it runs or ran last */
+    bool queued;
+    uint64_t vruntime;         /* TSC ticks it has run, fair-share clock */
+
+    /* the CPU that runs it only */
+    uint64_t run_tsc;          /* ticks spent in it */
+    uint64_t nexits;
+    uint64_t exits[EXIT_KINDS];
+};
+
+#define VCPU_EXC_NONE 0
+#define VCPU_EXC_VALID BIT64(31)
+#define VCPU_EXC_ERR BIT64(11)
+#define STARTUP_INIT BIT(31)
+#define STARTUP_SIPI BIT(30)
+
+/* Has the guest take exception `vec` instead of finishing the instruction. err < 0: no error code. */
+void vcpu_raise(struct vcpu *, unsigned vec, int64_t err);

@@ -1,0 +1,124 @@
+#pragma once
+/* One guest: what it was asked to be (config), what it is made of, and how it lives and ends.
+ *
+ *   OFF --vm_start--> RUNNING --vm_stop--> STOPPING --vm_reap (all vCPUs out, all devices idle)--> OFF
+ *
+ * A struct vm is made once per boot entry or clone and stays; memory, vCPUs and devices exist only between start and reap. */
+#include "arch/x86/lock.h"
+#include "base/list.h"
+#include "vm/bus.h"
+#include "vm/mem.h"
+
+#define VM_NAME_MAX 32
+#define VM_VCPUS_MAX 16
+#define VM_DISKS_MAX 8
+#define VM_INITRDS_MAX 8
+#define VM_CMDLINE_MAX 2048
+
+struct blk;
+struct tty;
+struct vcpu;
+struct vm;
+
+/* Bytes that stay where they are for the monitor's life (a file read from the ESP). */
+struct blob {
+    const uint8_t *data;
+    uint64_t size;
+};
+
+struct vm_config {
+    char name[VM_NAME_MAX];   /* the entry's file name without .conf; unique */
+    char title[64];
+    struct blob kernel;
+    struct blob initrd[VM_INITRDS_MAX]; /* concatenated, each padded to 4 bytes */
+    unsigned ninitrd;
+    char cmdline[VM_CMDLINE_MAX];
+    uint64_t memory;          /* bytes, a multiple of MEM_CHUNK */
+    unsigned vcpus;           /* 1 .. VM_VCPUS_MAX */
+    char disk[VM_DISKS_MAX][64]; /* as written, for the user; "vda2", "PARTLABEL=debian", "/img/file.raw" */
+    struct blk *blk[VM_DISKS_MAX];
+    unsigned ndisks;
+    bool autostart;
+};
+
+enum vm_state { VM_OFF, VM_RUNNING, VM_STOPPING };
+
+/* Why it is not running. */
+enum vm_why {
+    VM_NEVER_RAN,
+    VM_POWERED_OFF,  /* the guest's own ACPI S5 */
+    VM_REBOOTED,     /* the guest's own reset: starts again by itself */
+    VM_PANICKED,     /* it told us through pvpanic */
+    VM_TRIPLE_FAULT,
+    VM_FAULTED,      /* it broke a rule of ours: see why_text */
+    VM_STOPPED,      /* the user, or another guest, stopped it */
+    VM_RESET,        /* the user reset it: starts again by itself */
+    VM_FAILED,       /* our side could not go on: out of memory, a disk */
+};
+const char *vm_why_text(enum vm_why);
+
+/* How to build the machine around the vCPUs. dev/pc.c has the PC; tests have smaller ones. */
+struct machine {
+    const char *name;
+    /* Adds devices, loads the kernel, sets vCPU 0 up with vcpu_start_at(). On error everything it made is undone. */
+    err_t (*build)(struct vm *);
+    /* True when no device has I/O in flight into guest memory. Called again and again once no vCPU runs. */
+    bool (*idle)(struct vm *);
+    /* Gives back what build made. */
+    void (*destroy)(struct vm *);
+};
+
+struct vm {
+    /* fixed after vm_add */
+    struct vm_config cfg;
+    const struct machine *machine;
+    unsigned id;
+    struct list link;              /* in the registry */
+
+    /* fixed from start to reap */
+    hpa_t *low, *high;             /* RAM chunks, by index */
+    uint64_t low_chunks, high_chunks;
+    struct vcpu *vcpu[VM_VCPUS_MAX];
+    unsigned nvcpus;
+    void *hw;                      /* the CPU backend's */
+    void *pc;                      /* the machine's */
+    uint64_t tsc_offset;           /* guest TSC = TSC + tsc_offset */
+    uint64_t tsc_start;            /* when it started */
+
+    /* under lock: devices, bus */
+    struct lock lock;
+    struct bus_space pio, mmio;
+    void (*irq_line)(void *chip, unsigned gsi, bool level); /* the I/O APIC's; NULL: none */
+    void *irq_chip;
+
+    /* any CPU, atomic */
+    _Atomic uint32_t state;        /* enum vm_state */
+    _Atomic uint32_t active;       /* vCPUs that have not yet left for good */
+
+    /* written by the one that moved state to STOPPING */
+    enum vm_why why;
+    char why_text[96];
+    uint64_t starts;               /* how often it was started */
+    _Atomic uint64_t cpu_tsc;      /* of all its vCPUs that have ended, since start */
+    _Atomic uint64_t exits;
+};
+
+/* Registers a guest; the struct lives for ever. ERR_EXISTS: the name; ERR_NOMEM; ERR_INVAL: config out of bounds. */
+MUST_USE err_t vm_add(const struct vm_config *, const struct machine *, struct vm **out);
+/* ERR_BUSY unless OFF; ERR_NOMEM and whatever machine->build says (text in why_text). */
+MUST_USE err_t vm_start(struct vm *);
+/* Asks a running guest to end. The first reason wins. Any CPU, any context; returns at once. */
+void vm_stop(struct vm *, enum vm_why, const char *fmt, ...) PRINTF(3, 4);
+/* Finishes the stop of every guest that is ready for it, and starts again those that asked for a reset. CPU 0's loop. */
+void vm_reap(void);
+
+struct vm *vm_find(const char *name);
+struct vm *vm_next(const struct vm *); /* the first with NULL; NULL at the end */
+unsigned vm_running(void);             /* how many are not OFF */
+
+/* For the status screen; sums over the vCPUs. */
+struct vm_stats {
+    uint64_t cpu_tsc;  /* time spent running, guest and exits together */
+    uint64_t exits;
+};
+void vm_stats(struct vm *, struct vm_stats *);
