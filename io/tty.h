@@ -13,6 +13,10 @@ struct tty_dev_ops {
 };
 /* The user's end: the console. */
 struct tty_user_ops {
+    /* The line exists from opened() to closed(), and may be used between them. Both on CPU 0's loop, where the console
+     * also sends its input, so a line never goes away under it. */
+    void (*opened)(struct tty *);
+    void (*closed)(struct tty *);
     /* The guest wrote n bytes. Called from an exit, under the guest's device lock: must not call back into the device. */
     void (*output)(struct tty *, const uint8_t *bytes, size_t n);
     /* The device has room for input again. Same rules. */
@@ -25,6 +29,20 @@ struct tty {
     void *user_data;
 };
 
+/* user may be NULL. The device model has set t->dev before. */
+static inline void tty_open(struct tty *t, const struct tty_user_ops *user, void *user_data)
+{
+    t->user = user;
+    t->user_data = user_data;
+    if (user)
+        user->opened(t);
+}
+static inline void tty_close(struct tty *t)
+{
+    if (t->user)
+        t->user->closed(t);
+    t->user = NULL;
+}
 static inline void tty_output(struct tty *t, const uint8_t *bytes, size_t n)
 {
     if (t->user)

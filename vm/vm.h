@@ -16,7 +16,7 @@
 #define VM_CMDLINE_MAX 2048
 
 struct blk;
-struct tty;
+struct tty_user_ops;
 struct vcpu;
 struct vm;
 
@@ -66,6 +66,8 @@ struct machine {
     bool (*idle)(struct vm *);
     /* Gives back what build made. */
     void (*destroy)(struct vm *);
+    /* Asks the guest's system to shut down by itself, as a power button does. May be NULL. CPU 0's loop. */
+    void (*power_button)(struct vm *);
 };
 
 struct vm {
@@ -74,6 +76,8 @@ struct vm {
     const struct machine *machine;
     unsigned id;
     struct list link;              /* in the registry */
+    const struct tty_user_ops *tty_user; /* set by whoever called vm_add, before the first start; may be NULL */
+    void *tty_user_data;           /* the machine opens its serial lines with both */
 
     /* fixed from start to reap */
     hpa_t *low, *high;             /* RAM chunks, by index */
