@@ -30,6 +30,8 @@ static inline unsigned page_order(uint64_t bytes)
 /* Zeroed memory for a monitor object, at set-up time only; NULL when out of memory. Page granular. */
 MUST_USE void *ground_alloc(size_t bytes);
 void ground_free(void *p, size_t bytes); /* p may be NULL; bytes as given to ground_alloc */
+/* Makes a device's registers reachable, uncached, at their physical address. May be asked again. Boot CPU. */
+void ground_mmio_map(hpa_t at, uint64_t len);
 
 /* --- CPUs --- */
 unsigned ground_cpus(void);         /* how many run; numbered from 0, the boot CPU */

@@ -81,6 +81,8 @@ void ground_free(void *p, size_t bytes)
         ground_pages_put(hpa_of(p), page_order(bytes));
 }
 
+void ground_mmio_map(hpa_t at, uint64_t len) { (void)at, (void)len; }
+
 unsigned ground_cpus(void) { return cpus; }
 unsigned ground_cpu(void) { return current; }
 void ground_cpu_kick(unsigned cpu) { kicks[cpu]++; }
