@@ -16,9 +16,9 @@ struct apic {
     _Atomic uint32_t posted[APIC_WORDS]; /* any CPU: vectors that arrived */
     _Atomic uint32_t posted_words;       /* any CPU: bit n: posted[n] may be non-zero */
     _Atomic bool nmi;                    /* any CPU: an NMI arrived */
+    _Atomic uint32_t level[APIC_WORDS];  /* any CPU: vectors whose EOI the I/O APIC wants to know */
     uint32_t irr_words;                  /* bit n: irr[n] is not zero */
     uint32_t irr[APIC_WORDS], isr[APIC_WORDS];
-    uint32_t level[APIC_WORDS];          /* vectors whose EOI the I/O APIC wants to know */
     uint32_t svr, tpr, esr, esr_new;
     uint32_t lvt[LVT_COUNT];
     uint32_t timer_initial, timer_divide;

@@ -71,17 +71,25 @@ struct vcpu {
     void *hw;        /* the CPU backend's */
     struct apic apic;
     uint64_t pvclock;     /* kvm-clock MSR value; bit 0: enabled */
-    uint64_t exception;   /* to inject: vector | VCPU_EXC_ERR | error << 32; VCPU_EXC_NONE */
+    bool halted;          /* in HLT */
+    bool waits_for_sipi;  /* after INIT, and from the start on all but vCPU 0 */
+    bool has_exception, exception_has_error;
+    uint8_t exception;    /* to inject at the next entry */
+    uint32_t exception_error;
+    uint64_t fault_va;         /* what CR2 must hold if it is a page fault */
 
     /* any CPU, atomic */
     _Atomic uint32_t state;    /* enum vcpu_state */
     _Atomic bool kicked;       /* leave the guest and look again */
+    _Atomic bool unhalted;     /* KVM_HC_KICK_CPU: the next HLT ends at once */
     _Atomic uint32_t startup;  /* STARTUP_INIT, STARTUP_SIPI | vector: from another vCPU */
 
     /* the scheduler's, under the run queue's lock */
     struct list run_link;
     unsigned cpu;              /* where it runs or ran last */
     bool queued;
+    uint64_t wake_at;          /* halted: its APIC deadline, 0: none */
+    bool yielded;              /* let others go first, once */
     uint64_t vruntime;         /* TSC ticks it has run, fair-share clock */
 
     /* the CPU that runs it only */
@@ -90,11 +98,10 @@ struct vcpu {
     uint64_t exits[EXIT_KINDS];
 };
 
-#define VCPU_EXC_NONE 0
-#define VCPU_EXC_VALID BIT64(31)
-#define VCPU_EXC_ERR BIT64(11)
 #define STARTUP_INIT BIT(31)
 #define STARTUP_SIPI BIT(30)
 
 /* Has the guest take exception `vec` instead of finishing the instruction. err < 0: no error code. */
 void vcpu_raise(struct vcpu *, unsigned vec, int64_t err);
+/* Makes it begin as after INIT: registers, APIC. The backend's part included. */
+void vcpu_reset(struct vcpu *);

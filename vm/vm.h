@@ -93,18 +93,18 @@ struct vm {
     struct lock lock;
     struct bus_space pio, mmio;
     void (*irq_line)(void *chip, unsigned gsi, bool level); /* the I/O APIC's; NULL: none */
+    void (*irq_eoi)(void *chip, uint8_t vector);            /* a level-triggered vector's end of interrupt */
     void *irq_chip;
 
     /* any CPU, atomic */
     _Atomic uint32_t state;        /* enum vm_state */
-    _Atomic uint32_t active;       /* vCPUs that have not yet left for good */
+    _Atomic uint32_t stop_claimed; /* somebody writes why and why_text */
 
     /* written by the one that moved state to STOPPING */
     enum vm_why why;
     char why_text[96];
     uint64_t starts;               /* how often it was started */
-    _Atomic uint64_t cpu_tsc;      /* of all its vCPUs that have ended, since start */
-    _Atomic uint64_t exits;
+    uint64_t cpu_tsc, exits;       /* of the run that ended last */
 };
 
 /* Registers a guest; the struct lives for ever. ERR_EXISTS: the name; ERR_NOMEM; ERR_INVAL: config out of bounds. */
@@ -113,8 +113,9 @@ MUST_USE err_t vm_add(const struct vm_config *, const struct machine *, struct v
 MUST_USE err_t vm_start(struct vm *);
 /* Asks a running guest to end. The first reason wins. Any CPU, any context; returns at once. */
 void vm_stop(struct vm *, enum vm_why, const char *fmt, ...) PRINTF(3, 4);
-/* Finishes the stop of every guest that is ready for it, and starts again those that asked for a reset. CPU 0's loop. */
-void vm_reap(void);
+/* Finishes the stop of every guest that is ready for it, and starts again those that asked for a reset. True if some are
+ * not ready yet. CPU 0's loop. */
+bool vm_reap(void);
 
 struct vm *vm_find(const char *name);
 struct vm *vm_next(const struct vm *); /* the first with NULL; NULL at the end */

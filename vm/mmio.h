@@ -1,0 +1,14 @@
+#pragma once
+/* Finishes instructions that the hardware gives up on: memory operands outside RAM, and string port I/O. The run loop
+ * calls one of these on such an exit, on the vCPU's own thread, with no lock held. */
+#include "vm/vcpu.h"
+
+/* Emulates the instruction at RIP, whose access to v->x.gpa caused EXIT_MMIO: device access, registers, flags, RIP. A
+ * repeated string instruction makes one step and is then run again by the guest. OK also when the guest is to take an
+ * exception instead (vcpu_raise). ERR_GUEST: the guest has been stopped, with the reason. */
+MUST_USE err_t mmio_exit(struct vcpu *, const struct sys_regs *);
+
+/* The same for INS and OUTS: EXIT_PIO with v->x.string. Does PIO_STRING_MAX bytes at most, then lets the guest run it again.
+ * Address size and segment are taken from the instruction, not from v->x. */
+#define PIO_STRING_MAX 4096u
+MUST_USE err_t pio_string_exit(struct vcpu *, const struct sys_regs *);

@@ -1,0 +1,272 @@
+/* The run loop of one vCPU: inject what waits, enter, answer the exit. The hot path of the monitor: keep it short. */
+#include "vm/run.h"
+#include "ground/ground.h"
+#include "vm/cpu.h"
+#include "vm/cpuid.h"
+#include "vm/hypercall.h"
+#include "vm/mmio.h"
+#include "vm/msr.h"
+#include "vm/sched.h"
+#include "vm/vm.h"
+
+/* What a handler wants next. */
+enum next { RUN_ON, END_PREEMPTED, END_YIELDED, END_HALTED };
+
+static void skip(struct vcpu *v)
+{
+    v->r.rip = v->x.next_rip;
+    cpu->skip_done(v);
+}
+
+static enum next on_irq(struct vcpu *v)
+{
+    (void)v;
+    return END_PREEMPTED;
+}
+
+static enum next on_window(struct vcpu *v)
+{
+    (void)v;
+    return RUN_ON; /* the next deliver() finds the guest ready */
+}
+
+static enum next on_cpuid(struct vcpu *v)
+{
+    cpuid_exit(v);
+    skip(v);
+    return RUN_ON;
+}
+
+static enum next on_hypercall(struct vcpu *v)
+{
+    skip(v);
+    hypercall_exit(v);
+    return RUN_ON;
+}
+
+static enum next on_pio(struct vcpu *v)
+{
+    struct exit *x = &v->x;
+    uint64_t val = (uint32_t)v->r.gpr[REG_RAX];
+    struct sys_regs sys;
+    err_t e;
+
+    if (x->string) {
+        cpu->sys_get(v, &sys);
+        e = pio_string_exit(v, &sys);
+        return RUN_ON;
+    }
+    lock_take(&v->vm->lock);
+    e = x->in ? bus_read(v->vm, BUS_PIO, x->port, x->size, &val) : bus_write(v->vm, BUS_PIO, x->port, x->size, val);
+    lock_drop(&v->vm->lock);
+    if (e) {
+        vm_stop(v->vm, VM_FAULTED, "port %#x: %s", x->port, err_text(e));
+        return RUN_ON;
+    }
+    if (x->in) {
+        uint64_t *rax = &v->r.gpr[REG_RAX];
+        if (x->size == 4)
+            *rax = (uint32_t)val;
+        else if (x->size == 2)
+            *rax = (*rax & ~0xFFFFull) | (uint16_t)val;
+        else
+            *rax = (*rax & ~0xFFull) | (uint8_t)val;
+    }
+    skip(v);
+    return RUN_ON;
+}
+
+static enum next on_rdmsr(struct vcpu *v)
+{
+    uint64_t val = 0;
+
+    if (msr_read(v, (uint32_t)v->r.gpr[REG_RCX], &val)) {
+        vcpu_raise(v, VEC_GP, 0);
+        return RUN_ON;
+    }
+    v->r.gpr[REG_RAX] = (uint32_t)val;
+    v->r.gpr[REG_RDX] = val >> 32;
+    skip(v);
+    return RUN_ON;
+}
+
+static enum next on_wrmsr(struct vcpu *v)
+{
+    uint64_t val = (uint32_t)v->r.gpr[REG_RAX] | v->r.gpr[REG_RDX] << 32;
+
+    if (msr_write(v, (uint32_t)v->r.gpr[REG_RCX], val))
+        vcpu_raise(v, VEC_GP, 0);
+    else
+        skip(v);
+    return RUN_ON;
+}
+
+static enum next on_hlt(struct vcpu *v)
+{
+    skip(v);
+    if (atomic_exchange(&v->unhalted, false))
+        return RUN_ON;
+    return END_HALTED;
+}
+
+static enum next on_pause(struct vcpu *v)
+{
+    skip(v);
+    return sched_others_wait(v) ? END_YIELDED : RUN_ON;
+}
+
+static enum next on_mmio(struct vcpu *v)
+{
+    struct sys_regs sys;
+
+    cpu->sys_get(v, &sys);
+    if (v->x.fetch)
+        vm_stop(v->vm, VM_FAULTED, "vcpu %u: jumped to %#" PRIx64 ", which is no memory", v->id, v->x.gpa.v);
+    else if (mmio_exit(v, &sys))
+        return END_PREEMPTED; /* the guest has been stopped */
+    return RUN_ON;
+}
+
+static enum next on_xsetbv(struct vcpu *v)
+{
+    uint64_t val = (uint32_t)v->r.gpr[REG_RAX] | v->r.gpr[REG_RDX] << 32;
+
+    if (cpu->xsetbv(v, (uint32_t)v->r.gpr[REG_RCX], val))
+        vcpu_raise(v, VEC_GP, 0);
+    else
+        skip(v);
+    return RUN_ON;
+}
+
+static enum next on_ud(struct vcpu *v)
+{
+    vcpu_raise(v, VEC_UD, -1);
+    return RUN_ON;
+}
+
+static enum next on_nop(struct vcpu *v)
+{
+    skip(v);
+    return RUN_ON;
+}
+
+static enum next on_shutdown(struct vcpu *v)
+{
+    vm_stop(v->vm, VM_TRIPLE_FAULT, "vcpu %u at rip %#" PRIx64, v->id, v->r.rip);
+    return RUN_ON;
+}
+
+static enum next on_dead(struct vcpu *v)
+{
+    vm_stop(v->vm, VM_FAULTED, "vcpu %u: exit %#" PRIx64 " (%#" PRIx64 ", %#" PRIx64 ") at rip %#" PRIx64, v->id, v->x.info[0],
+            v->x.info[1], v->x.info[2], v->r.rip);
+    return RUN_ON;
+}
+
+static enum next (*const handlers[EXIT_KINDS])(struct vcpu *) = {
+    [EXIT_IRQ] = on_irq,
+    [EXIT_WINDOW] = on_window,
+    [EXIT_CPUID] = on_cpuid,
+    [EXIT_HYPERCALL] = on_hypercall,
+    [EXIT_PIO] = on_pio,
+    [EXIT_RDMSR] = on_rdmsr,
+    [EXIT_WRMSR] = on_wrmsr,
+    [EXIT_HLT] = on_hlt,
+    [EXIT_PAUSE] = on_pause,
+    [EXIT_MMIO] = on_mmio,
+    [EXIT_XSETBV] = on_xsetbv,
+    [EXIT_UD] = on_ud,
+    [EXIT_NOP] = on_nop,
+    [EXIT_SHUTDOWN] = on_shutdown,
+    [EXIT_DEAD] = on_dead,
+};
+
+/* INIT and start-up IPI from another vCPU. False: it now waits for its start-up IPI. */
+static bool startup(struct vcpu *v)
+{
+    uint32_t s = atomic_exchange(&v->startup, 0);
+
+    if (s & STARTUP_INIT) {
+        vcpu_reset(v);
+        v->waits_for_sipi = true;
+    }
+    if ((s & STARTUP_SIPI) && v->waits_for_sipi) {
+        v->waits_for_sipi = false;
+        cpu->sipi(v, (uint8_t)s);
+    }
+    return !v->waits_for_sipi;
+}
+
+/* Puts the next event into the guest's entry: an exception, an NMI, an interrupt, in this order. */
+static void deliver(struct vcpu *v)
+{
+    if (v->has_exception) {
+        v->has_exception = false;
+        cpu->inject_exception(v, v->exception, v->exception_has_error, v->exception_error);
+        return;
+    }
+    if (atomic_load_explicit(&v->apic.nmi, memory_order_relaxed) && cpu->ready(v, true)) {
+        atomic_store(&v->apic.nmi, false);
+        cpu->inject_nmi(v);
+        return;
+    }
+    int vec = apic_pending(v);
+    if (vec < 0)
+        return;
+    if (!cpu->ready(v, false)) {
+        cpu->want_window(v, true);
+        return;
+    }
+    apic_accept(v, vec);
+    cpu->inject_irq(v, (uint8_t)vec);
+}
+
+static inline bool has_event(const struct vcpu *v)
+{
+    const struct apic *a = &v->apic;
+
+    return v->has_exception || a->irr_words || a->pv_eoi_open || atomic_load_explicit(&a->posted_words, memory_order_relaxed) ||
+           atomic_load_explicit(&a->nmi, memory_order_relaxed);
+}
+
+/* HLT ends with an interrupt that the guest would take. */
+static bool still_halted(struct vcpu *v)
+{
+    if (atomic_exchange(&v->unhalted, false) || atomic_load(&v->apic.nmi))
+        return false;
+    return apic_pending(v) < 0;
+}
+
+static enum run_end run_end_of(struct vcpu *v, enum next n)
+{
+    if (n == END_HALTED)
+        v->halted = true;
+    return n == END_HALTED ? RUN_HALTED : n == END_YIELDED ? RUN_YIELDED : RUN_PREEMPTED;
+}
+
+enum run_end run_vcpu(struct vcpu *v)
+{
+    for (;;) {
+        atomic_store_explicit(&v->kicked, false, memory_order_relaxed);
+        if (atomic_load_explicit(&v->vm->state, memory_order_relaxed) != VM_RUNNING)
+            return RUN_GONE;
+        if (atomic_load_explicit(&v->startup, memory_order_relaxed) || v->waits_for_sipi)
+            if (!startup(v))
+                return RUN_OFF;
+        if (v->apic.deadline)
+            apic_tick(v, ground_tsc());
+        if (v->halted) {
+            if (still_halted(v))
+                return RUN_HALTED;
+            v->halted = false;
+        }
+        if (has_event(v))
+            deliver(v);
+        cpu->run(v);
+        v->nexits++;
+        v->exits[v->x.kind]++;
+        enum next n = handlers[v->x.kind](v);
+        if (n != RUN_ON)
+            return run_end_of(v, n);
+    }
+}

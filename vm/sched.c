@@ -1,0 +1,409 @@
+/* The scheduler. Per CPU a run queue under its own lock; see vm/sched.h for the policy.
+ *
+ * A sleeping vCPU (HALTED, OFF) becomes READY by one compare-and-swap; whoever wins it queues the vCPU on its home CPU. The
+ * sleeper publishes its state first and then looks once more for a reason to wake; the waker publishes the reason first and
+ * then looks at the state: one of the two sees the other.
+ *
+ * The FPU state of the vCPU that ran last stays in the CPU (`loaded`) until another one runs there, so that one may not be
+ * taken to another CPU. */
+#include "vm/sched.h"
+#include "base/list.h"
+#include "ground/ground.h"
+#include "vm/cpu.h"
+#include "vm/run.h"
+#include "vm/vm.h"
+
+#define SLICE_NS 6000000u        /* how long a vCPU runs while others wait */
+#define WAKE_GRANULARITY_NS 2000000u /* a woken vCPU that is this far behind goes first */
+#define CHORES_MAX 4
+
+struct runq {
+    unsigned cpu;                /* fixed */
+    struct lock lock;
+    /* under lock */
+    struct list ready, asleep;
+    struct vcpu *loaded;
+    uint64_t floor;              /* vruntime a sleeper is lifted to when it wakes, less a slice */
+    /* any CPU, atomic */
+    struct vcpu *_Atomic current;
+    _Atomic uint64_t least;      /* smallest vruntime in ready; UINT64_MAX: none waits */
+    _Atomic bool wake;           /* something for the idle loop */
+    _Atomic bool idle;
+    _Atomic bool resched;        /* a woken vCPU should go before the current one */
+    /* this CPU only */
+    struct vcpu *slice_owner;
+    uint64_t slice_end, timer, chore_at;
+};
+
+static struct runq queues[CPU_MAX];
+static uint64_t slice, granularity;
+static sched_chore chores[CHORES_MAX];
+static unsigned nchores, next_home;
+static _Atomic bool chores_wanted;
+
+void sched_init(void)
+{
+    slice = ground_ns_to_tsc(SLICE_NS);
+    granularity = ground_ns_to_tsc(WAKE_GRANULARITY_NS);
+    nchores = next_home = 0;
+    for (unsigned i = 0; i < CPU_MAX; i++) {
+        struct runq *q = &queues[i];
+
+        *q = (struct runq){ .cpu = i };
+        list_init(&q->ready);
+        list_init(&q->asleep);
+        atomic_store(&q->least, UINT64_MAX);
+    }
+}
+
+void sched_add_chore(sched_chore fn)
+{
+    ASSERT(nchores < CHORES_MAX);
+    chores[nchores++] = fn;
+}
+
+static struct vcpu *vcpu_of(struct list *n)
+{
+    return container_of(n, struct vcpu, run_link);
+}
+
+static void kick_idle(struct runq *q)
+{
+    if (!atomic_exchange(&q->wake, true) && q->cpu != ground_cpu())
+        ground_cpu_kick(q->cpu);
+}
+
+void sched_kick_chores(void)
+{
+    if (!atomic_exchange(&chores_wanted, true)) {
+        atomic_store(&queues[0].wake, true);
+        if (ground_cpu() != 0)
+            ground_cpu_kick(0);
+    }
+}
+
+/* --- queueing, all under q->lock --- */
+
+static void update_least(struct runq *q)
+{
+    uint64_t least = UINT64_MAX;
+
+    list_each(n, &q->ready)
+        least = min_u64(least, vcpu_of(n)->vruntime);
+    atomic_store(&q->least, least);
+}
+
+static void enqueue(struct runq *q, struct vcpu *v)
+{
+    list_remove(&v->run_link);
+    list_push_back(&q->ready, &v->run_link);
+    update_least(q);
+}
+
+static void dequeue(struct runq *q, struct vcpu *v)
+{
+    list_remove(&v->run_link);
+    update_least(q);
+}
+
+/* Who has run least; one that has just yielded only if it is alone. */
+static struct vcpu *least_run(struct runq *q, bool stealing)
+{
+    struct vcpu *best = NULL;
+
+    list_each(n, &q->ready) {
+        struct vcpu *v = vcpu_of(n);
+
+        if (stealing && v == q->loaded)
+            continue;
+        if (!best || (best->yielded && !v->yielded) || (best->yielded == v->yielded && v->vruntime < best->vruntime))
+            best = v;
+    }
+    return best;
+}
+
+static bool make_ready(struct vcpu *v)
+{
+    uint32_t halted = VCPU_HALTED, off = VCPU_OFF;
+
+    return atomic_compare_exchange_strong(&v->state, &halted, VCPU_READY) ||
+           atomic_compare_exchange_strong(&v->state, &off, VCPU_READY);
+}
+
+static void enqueue_woken(struct runq *q, struct vcpu *v)
+{
+    uint64_t floor = q->floor > slice ? q->floor - slice : 0;
+
+    v->vruntime = max_u64(v->vruntime, floor);
+    enqueue(q, v);
+}
+
+/* --- placing and waking --- */
+
+void sched_place(struct vcpu *v)
+{
+    struct runq *q = &queues[next_home++ % ground_cpus()];
+
+    v->cpu = q->cpu;
+    lock_take(&q->lock);
+    v->vruntime = q->floor;
+    list_push_back(&q->asleep, &v->run_link);
+    lock_drop(&q->lock);
+}
+
+/* A ready vCPU waits behind another: an idle CPU may take it. */
+static void offer_to_idle(void)
+{
+    for (unsigned i = 0; i < ground_cpus(); i++)
+        if (atomic_load(&queues[i].idle)) {
+            kick_idle(&queues[i]);
+            return;
+        }
+}
+
+static struct runq *lock_home(struct vcpu *v)
+{
+    for (;;) {
+        struct runq *q = &queues[v->cpu];
+
+        lock_take(&q->lock);
+        if (v->cpu == q->cpu)
+            return q;
+        lock_drop(&q->lock);
+    }
+}
+
+void sched_wake(struct vcpu *v)
+{
+    if (!make_ready(v)) {
+        struct runq *q = &queues[v->cpu];
+
+        if (q->cpu != ground_cpu() && atomic_load(&q->current) == v && !atomic_exchange(&v->kicked, true))
+            ground_cpu_kick(q->cpu);
+        return;
+    }
+    struct runq *q = lock_home(v);
+    struct vcpu *cur = atomic_load(&q->current);
+    enqueue_woken(q, v);
+    bool first = cur && v->vruntime + granularity < cur->vruntime;
+    lock_drop(&q->lock);
+    if (!cur) {
+        kick_idle(q);
+        return;
+    }
+    if (first && !atomic_exchange(&q->resched, true) && q->cpu != ground_cpu())
+        ground_cpu_kick(q->cpu);
+    offer_to_idle();
+}
+
+bool sched_forget(struct vcpu *v)
+{
+    return atomic_load(&v->state) == VCPU_GONE;
+}
+
+bool sched_others_wait(const struct vcpu *v)
+{
+    return atomic_load_explicit(&queues[v->cpu].least, memory_order_relaxed) != UINT64_MAX;
+}
+
+/* --- timer: the earliest of what this CPU waits for --- */
+
+static uint64_t earliest_sleeper(struct runq *q)
+{
+    uint64_t at = UINT64_MAX;
+
+    list_each(n, &q->asleep)
+        if (vcpu_of(n)->wake_at)
+            at = min_u64(at, vcpu_of(n)->wake_at);
+    return at;
+}
+
+static void arm(struct runq *q, struct vcpu *v)
+{
+    uint64_t at = earliest_sleeper(q);
+
+    if (q->cpu == 0)
+        at = min_u64(at, q->chore_at);
+    if (v && v->apic.deadline)
+        at = min_u64(at, v->apic.deadline);
+    if (v && atomic_load(&q->least) != UINT64_MAX)
+        at = min_u64(at, q->slice_end);
+    if (at != q->timer) {
+        q->timer = at;
+        ground_timer_set(at);
+    }
+}
+
+void sched_timer_changed(struct vcpu *v)
+{
+    struct runq *q = &queues[v->cpu];
+
+    if (atomic_load(&q->current) != v || q->cpu != ground_cpu())
+        return;
+    lock_take(&q->lock);
+    arm(q, v);
+    lock_drop(&q->lock);
+}
+
+/* --- the loop --- */
+
+static void wake_due(struct runq *q, uint64_t now)
+{
+    list_each_safe(n, next, &q->asleep) {
+        struct vcpu *v = vcpu_of(n);
+
+        if (v->wake_at && v->wake_at <= now && make_ready(v))
+            enqueue_woken(q, v);
+    }
+}
+
+/* Takes a vCPU from the CPU where one waits that has run less than `than`, by a slice at least. */
+static struct vcpu *steal(struct runq *q, uint64_t than)
+{
+    struct runq *from = NULL;
+    uint64_t least = than > slice ? than - slice : 0;
+
+    for (unsigned i = 0; i < ground_cpus(); i++) {
+        uint64_t at = atomic_load(&queues[i].least);
+
+        if (i != q->cpu && at < least) {
+            least = at;
+            from = &queues[i];
+        }
+    }
+    if (!from || !lock_try(&from->lock))
+        return NULL;
+    struct vcpu *v = least_run(from, true);
+    if (v) {
+        dequeue(from, v);
+        v->cpu = q->cpu;
+    }
+    lock_drop(&from->lock);
+    return v;
+}
+
+static struct vcpu *pick(struct runq *q, uint64_t now)
+{
+    struct vcpu *v, *stolen;
+
+    lock_take(&q->lock);
+    wake_due(q, now);
+    v = q->slice_owner;
+    bool keep = v && now < q->slice_end && !v->yielded && !atomic_load(&q->resched);
+    if (!keep) {
+        atomic_store(&q->resched, false);
+        v = least_run(q, false);
+    }
+    if (v)
+        dequeue(q, v);
+    stolen = keep ? NULL : steal(q, v ? v->vruntime : UINT64_MAX);
+    if (stolen) {
+        if (v)
+            enqueue(q, v);
+        v = stolen;
+    }
+    if (v) {
+        if (!keep)
+            q->slice_end = now + slice;
+        v->yielded = false;
+        q->floor = max_u64(q->floor, min_u64(v->vruntime, atomic_load(&q->least)));
+    }
+    atomic_store(&q->current, v);
+    lock_drop(&q->lock);
+    return v;
+}
+
+static bool has_reason(struct vcpu *v)
+{
+    return atomic_load(&v->apic.posted_words) || v->apic.irr_words || atomic_load(&v->apic.nmi) || atomic_load(&v->startup) ||
+           atomic_load(&v->unhalted) || atomic_load(&v->vm->state) != VM_RUNNING;
+}
+
+static void put(struct runq *q, struct vcpu *v, enum run_end end)
+{
+    static const enum vcpu_state states[] = { [RUN_PREEMPTED] = VCPU_READY, [RUN_YIELDED] = VCPU_READY,
+        [RUN_HALTED] = VCPU_HALTED, [RUN_OFF] = VCPU_OFF, [RUN_GONE] = VCPU_GONE };
+    bool sleeps = end == RUN_HALTED || end == RUN_OFF;
+
+    lock_take(&q->lock);
+    atomic_store(&q->current, NULL);
+    v->yielded = end == RUN_YIELDED;
+    q->slice_owner = states[end] == VCPU_READY ? v : NULL;
+    if (states[end] == VCPU_READY)
+        enqueue(q, v);
+    else if (sleeps)
+        list_push_back(&q->asleep, &v->run_link);
+    else if (q->loaded == v)
+        q->loaded = NULL;
+    v->wake_at = end == RUN_HALTED ? v->apic.deadline : 0;
+    atomic_store(&v->state, states[end]); /* from here on a GONE vCPU may vanish */
+    lock_drop(&q->lock);
+    if (sleeps && has_reason(v))
+        sched_wake(v);
+}
+
+static void switch_to(struct runq *q, struct vcpu *v)
+{
+    if (q->loaded == v)
+        return;
+    if (q->loaded)
+        cpu->unload(q->loaded);
+    cpu->load(v);
+    lock_take(&q->lock);
+    q->loaded = v;
+    lock_drop(&q->lock);
+}
+
+static void run_one(struct runq *q, struct vcpu *v)
+{
+    uint64_t start = ground_tsc();
+
+    switch_to(q, v);
+    lock_take(&q->lock);
+    arm(q, v);
+    lock_drop(&q->lock);
+    enum run_end end = run_vcpu(v);
+    uint64_t ran = ground_tsc() - start;
+    v->vruntime += ran;
+    v->run_tsc += ran;
+    put(q, v, end);
+}
+
+static void do_chores(struct runq *q, uint64_t now)
+{
+    if (!atomic_exchange(&chores_wanted, false) && now < q->chore_at)
+        return;
+    q->chore_at = UINT64_MAX;
+    for (unsigned i = 0; i < nchores; i++)
+        q->chore_at = min_u64(q->chore_at, chores[i](now));
+}
+
+static void idle(struct runq *q)
+{
+    lock_take(&q->lock);
+    arm(q, NULL);
+    lock_drop(&q->lock);
+    atomic_store(&q->idle, true);
+    ground_idle(&q->wake);
+    atomic_store(&q->idle, false);
+}
+
+void sched_run(void)
+{
+    struct runq *q = &queues[ground_cpu()];
+
+    for (;;) {
+        ground_irq_window();
+        uint64_t now = ground_tsc();
+        if (now >= q->timer)
+            q->timer = 0; /* it has fired: arm() must set it anew */
+        atomic_store(&q->wake, false);
+        if (q->cpu == 0)
+            do_chores(q, now);
+        struct vcpu *v = pick(q, now);
+        if (v)
+            run_one(q, v);
+        else
+            idle(q);
+    }
+}

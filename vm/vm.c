@@ -1,0 +1,243 @@
+/* Guests: registry, start, stop, reap. vm_add, vm_start and vm_reap belong to CPU 0's loop; vm_stop to everybody. */
+#include "vm/vm.h"
+#include "base/fmt.h"
+#include "base/str.h"
+#include "ground/ground.h"
+#include "vm/cpu.h"
+#include "vm/cpuid.h"
+#include "vm/ram.h"
+#include "vm/sched.h"
+
+static struct list vms = LIST_INIT(vms);
+static unsigned next_id = 1;
+const struct cpu_ops *cpu;
+
+const char *vm_why_text(enum vm_why why)
+{
+    static const char *const texts[] = {
+        [VM_NEVER_RAN] = "not started",
+        [VM_POWERED_OFF] = "powered off",
+        [VM_REBOOTED] = "rebooted",
+        [VM_PANICKED] = "panicked",
+        [VM_TRIPLE_FAULT] = "triple fault",
+        [VM_FAULTED] = "broke a rule",
+        [VM_STOPPED] = "stopped by the user",
+        [VM_RESET] = "reset by the user",
+        [VM_FAILED] = "failed to start",
+    };
+    return texts[why];
+}
+
+static err_t config_check(const struct vm_config *c)
+{
+    if (!c->name[0] || !c->vcpus || c->vcpus > VM_VCPUS_MAX || !c->memory || c->memory % MEM_CHUNK ||
+        c->ndisks > VM_DISKS_MAX || c->ninitrd > VM_INITRDS_MAX)
+        return ERR_INVAL;
+    return vm_find(c->name) ? ERR_EXISTS : OK;
+}
+
+err_t vm_add(const struct vm_config *cfg, const struct machine *machine, struct vm **out)
+{
+    err_t e = config_check(cfg);
+    struct vm *vm;
+
+    if (e)
+        return e;
+    vm = ground_alloc(sizeof *vm);
+    if (!vm)
+        return ERR_NOMEM;
+    vm->cfg = *cfg;
+    vm->machine = machine;
+    vm->id = next_id++;
+    list_push_back(&vms, &vm->link);
+    *out = vm;
+    return OK;
+}
+
+struct vm *vm_next(const struct vm *vm)
+{
+    struct list *n = vm ? vm->link.next : vms.next;
+
+    return n == &vms ? NULL : container_of(n, struct vm, link);
+}
+
+struct vm *vm_find(const char *name)
+{
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        if (str_eq(vm->cfg.name, name))
+            return vm;
+    return NULL;
+}
+
+unsigned vm_running(void)
+{
+    unsigned n = 0;
+
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        n += atomic_load(&vm->state) != VM_OFF;
+    return n;
+}
+
+/* --- start --- */
+
+static void vcpus_put(struct vm *vm)
+{
+    while (vm->nvcpus) {
+        struct vcpu *v = vm->vcpu[--vm->nvcpus];
+
+        vm->cpu_tsc += v->run_tsc;
+        vm->exits += v->nexits;
+        cpu->vcpu_fini(v);
+        ground_free(v, sizeof *v);
+        vm->vcpu[vm->nvcpus] = NULL;
+    }
+}
+
+static err_t vcpus_get(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
+        struct vcpu *v = ground_alloc(sizeof *v);
+
+        if (!v)
+            return ERR_NOMEM;
+        v->vm = vm;
+        v->id = i;
+        list_init(&v->run_link);
+        if (cpu->vcpu_init(v)) {
+            ground_free(v, sizeof *v);
+            return ERR_NOMEM;
+        }
+        vm->vcpu[vm->nvcpus++] = v;
+        vcpu_reset(v);
+        v->waits_for_sipi = true;
+        atomic_store(&v->state, VCPU_OFF);
+    }
+    return OK;
+}
+
+static err_t failed(struct vm *vm, err_t e, const char *what)
+{
+    vm->why = VM_FAILED;
+    if (!vm->why_text[0])
+        fmt_text(vm->why_text, sizeof vm->why_text, "%s: %s", what, err_text(e));
+    ground_log("%s: not started: %s", vm->cfg.name, vm->why_text);
+    return e;
+}
+
+static err_t build(struct vm *vm, const char **what)
+{
+    err_t e;
+
+    *what = "memory of the guest";
+    e = ram_get(vm);
+    if (e)
+        return e;
+    *what = "second-level page tables";
+    e = cpu->vm_init(vm);
+    if (e)
+        goto put_ram;
+    *what = "vCPUs";
+    e = vcpus_get(vm);
+    if (e)
+        goto put_vcpus;
+    *what = "machine";
+    e = vm->machine->build(vm);
+    if (e)
+        goto put_vcpus;
+    return OK;
+put_vcpus:
+    vcpus_put(vm);
+    cpu->vm_fini(vm);
+put_ram:
+    ram_put(vm);
+    return e;
+}
+
+err_t vm_start(struct vm *vm)
+{
+    const char *what;
+
+    if (atomic_load(&vm->state) != VM_OFF)
+        return ERR_BUSY;
+    vm->why_text[0] = 0;
+    vm->pio.count = vm->mmio.count = 0;
+    vm->irq_line = NULL;
+    vm->irq_eoi = NULL;
+    vm->cpu_tsc = vm->exits = 0;
+    vm->tsc_start = ground_tsc();
+    vm->tsc_offset = 0 - vm->tsc_start;
+    err_t e = build(vm, &what);
+    if (e)
+        return failed(vm, e, what);
+    vm->starts++;
+    atomic_store(&vm->stop_claimed, 0);
+    atomic_store(&vm->state, VM_RUNNING);
+    for (unsigned i = 0; i < vm->nvcpus; i++)
+        sched_place(vm->vcpu[i]);
+    ground_log("%s: started, %" PRIu64 " MiB, %u vCPU%s", vm->cfg.name, vm->cfg.memory >> 20, vm->nvcpus,
+               vm->nvcpus == 1 ? "" : "s");
+    sched_wake(vm->vcpu[0]); /* the others wait for their start-up IPI */
+    return OK;
+}
+
+/* --- stop --- */
+
+void vm_stop(struct vm *vm, enum vm_why why, const char *fmt, ...)
+{
+    va_list ap;
+
+    if (atomic_load(&vm->state) != VM_RUNNING || atomic_exchange(&vm->stop_claimed, 1))
+        return;
+    vm->why = why;
+    va_start(ap, fmt);
+    fmt_vtext(vm->why_text, sizeof vm->why_text, fmt, ap);
+    va_end(ap);
+    atomic_store(&vm->state, VM_STOPPING);
+    for (unsigned i = 0; i < vm->nvcpus; i++)
+        sched_wake(vm->vcpu[i]);
+    sched_kick_chores();
+}
+
+static bool all_gone(struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->nvcpus; i++)
+        if (!sched_forget(vm->vcpu[i]))
+            return false;
+    return true;
+}
+
+static void reap(struct vm *vm)
+{
+    vm->machine->destroy(vm);
+    vcpus_put(vm);
+    cpu->vm_fini(vm);
+    ram_put(vm);
+    atomic_store(&vm->state, VM_OFF);
+    ground_log("%s: %s%s%s", vm->cfg.name, vm_why_text(vm->why), vm->why_text[0] ? ": " : "", vm->why_text);
+    if ((vm->why == VM_REBOOTED || vm->why == VM_RESET) && vm_start(vm))
+        ground_log("%s: could not start again", vm->cfg.name);
+}
+
+bool vm_reap(void)
+{
+    bool waiting = false;
+
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
+        if (atomic_load(&vm->state) != VM_STOPPING)
+            continue;
+        if (all_gone(vm) && vm->machine->idle(vm))
+            reap(vm);
+        else
+            waiting = true;
+    }
+    return waiting;
+}
+
+void vm_stats(struct vm *vm, struct vm_stats *s)
+{
+    *s = (struct vm_stats){ vm->cpu_tsc, vm->exits };
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        s->cpu_tsc += vm->vcpu[i]->run_tsc;
+        s->exits += vm->vcpu[i]->nexits;
+    }
+}
