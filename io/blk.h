@@ -24,7 +24,7 @@ struct blk_req {
     void *owner;                /* for whoever submitted it */
     /* the driver's, from submit to done */
     struct list link;
-    uint64_t drv[4];
+    uint64_t drv[4]; /* 0, 1: the disk driver's; 2, 3: the partition's above it */
 };
 
 struct blk;
@@ -50,7 +50,12 @@ struct blk {
     struct list link;       /* in the registry */
 };
 
-/* The disks and partitions of the machine, in the order they were found. */
+/* For drivers: whether b can take the request, and how many sectors it covers (0: FLUSH). ERR_RANGE: sectors the disk does
+ * not have; ERR_UNSUPPORTED: a write to a read-only disk, an op it lacks; ERR_INVAL: against the rules above. */
+MUST_USE err_t blk_check(const struct blk *b, const struct blk_req *, uint64_t *nsectors);
+
+/* The disks and partitions of the machine, in the order they were found. Registered on the boot CPU before guests run, for
+ * ever; read without a lock. The name must be new (panics). */
 void blk_register(struct blk *);
 /* By name ("vda2"), "PARTLABEL=x", "PARTUUID=x"; NULL if there is none. */
 struct blk *blk_find(const char *spec);
