@@ -407,13 +407,8 @@ static err_t finish(const struct emu *m, err_t e)
 err_t mmio_exit(struct vcpu *v, const struct sys_regs *s)
 {
     struct emu m = emu_begin(v, s);
-    err_t e;
+    err_t e = fetch(&m);
 
-    if (v->x.fetch) {
-        vm_stop(v->vm, VM_FAULTED, "vcpu %u: runs outside RAM, at 0x%" PRIx64, v->id, v->x.gpa.v);
-        return ERR_GUEST;
-    }
-    e = fetch(&m);
     if (e)
         return finish(&m, e);
     lock_take(&v->vm->lock);
