@@ -1,0 +1,138 @@
+/* Power, reset, panic: dev/power.h. Handlers run under vm->lock. */
+#include "dev/power.h"
+
+#include "dev/pc_map.h"
+#include "ground/ground.h"
+#include "vm/irq.h"
+#include "vm/vm.h"
+
+enum { SLEEP_ENABLE = 0x20, SLEEP_TYPE_SHIFT = 2, SLEEP_TYPE_MASK = 7 };
+enum { PVPANIC_PANICKED = 1, PVPANIC_CRASH_LOADED = 2 };
+enum { KBD_RESET_MASK = 0xF1, KBD_RESET = 0xF0 }; /* commands F0-FE pulse output lines; bit 0 clear: the reset line */
+
+static err_t zero_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
+{
+    (void)dev;
+    (void)off;
+    (void)size;
+    *val = 0; /* sleep status: never woke up; keyboard status: ready for a command */
+    return OK;
+}
+
+static err_t sleep_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+{
+    struct power *p = dev;
+
+    if (off == 0 && size == 1 && val & SLEEP_ENABLE && (val >> SLEEP_TYPE_SHIFT & SLEEP_TYPE_MASK) == PC_SLEEP_TYPE_S5)
+        vm_stop(p->vm, VM_POWERED_OFF, "by ACPI");
+    return OK;
+}
+
+static err_t event_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
+{
+    struct power *p = dev;
+
+    (void)off;
+    (void)size;
+    *val = p->events;
+    p->events = 0;
+    return OK;
+}
+
+static err_t nothing_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+{
+    (void)dev;
+    (void)off;
+    (void)size;
+    (void)val;
+    return OK;
+}
+
+static err_t reset_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+{
+    struct power *p = dev;
+
+    (void)off;
+    (void)size;
+    if (val == PC_RESET_VALUE)
+        vm_stop(p->vm, VM_REBOOTED, "by the reset register");
+    return OK;
+}
+
+static err_t kbd_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+{
+    struct power *p = dev;
+
+    (void)off;
+    (void)size;
+    if ((val & KBD_RESET_MASK) == KBD_RESET)
+        vm_stop(p->vm, VM_REBOOTED, "by the keyboard controller");
+    return OK;
+}
+
+static err_t pvpanic_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
+{
+    (void)dev;
+    (void)off;
+    (void)size;
+    *val = PVPANIC_PANICKED | PVPANIC_CRASH_LOADED; /* the events it knows */
+    return OK;
+}
+
+static err_t pvpanic_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+{
+    struct power *p = dev;
+
+    (void)off;
+    (void)size;
+    if (val & PVPANIC_PANICKED)
+        vm_stop(p->vm, VM_PANICKED, "its last words are on its console");
+    else if (val & PVPANIC_CRASH_LOADED)
+        ground_log("%s: panicked, its crash kernel takes over", p->vm->cfg.name);
+    return OK;
+}
+
+static const struct {
+    uint16_t port, len;
+    struct bus_ops ops;
+} ports[] = {
+    { PC_KBD_PORT, 1, { zero_read, kbd_write } },
+    { PC_PVPANIC_PORT, 1, { pvpanic_read, pvpanic_write } },
+    { PC_SLEEP_PORT, 2, { zero_read, sleep_write } },
+    { PC_EVENT_PORT, 1, { event_read, nothing_write } },
+    { PC_RESET_PORT, 1, { zero_read, reset_write } },
+};
+
+static void ports_remove(struct power *p, size_t n)
+{
+    while (n--)
+        bus_remove(p->vm, BUS_PIO, ports[n].port);
+}
+
+err_t power_init(struct power *p, struct vm *vm)
+{
+    *p = (struct power){ .vm = vm };
+    for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
+        err_t e = bus_add(vm, BUS_PIO, ports[i].port, ports[i].len, &ports[i].ops, p);
+
+        if (e) {
+            ports_remove(p, i);
+            return e;
+        }
+    }
+    return OK;
+}
+
+void power_fini(struct power *p)
+{
+    ports_remove(p, ARRAY_LEN(ports));
+}
+
+void power_button(struct power *p)
+{
+    lock_take(&p->vm->lock);
+    p->events |= PC_EVENT_POWER_BUTTON;
+    irq_line(p->vm, PC_EVENT_GSI, true); /* an edge */
+    irq_line(p->vm, PC_EVENT_GSI, false);
+    lock_drop(&p->vm->lock);
+}
