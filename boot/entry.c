@@ -1,0 +1,429 @@
+/* Entry files: one table row for each key. The ground reads the file and calls entry_parse(); nothing here does I/O.
+ * Format: UAPI group, "Boot Loader Specification", type 1; our own keys: docs/boot-entries.md. */
+#include <stdarg.h>
+#include "base/fmt.h"
+#include "base/str.h"
+#include "boot/entry.h"
+#include "boot/text.h"
+
+#define MEMORY_MIN MIB(32)
+#define MEMORY_MAX (GIB(1) << 14)
+#define MEMORY_UNIT MIB(2) /* a guest's memory is made of 2 MiB pages */
+
+struct parse {
+    struct entry *e;
+    unsigned line;
+    const struct key *key;   /* of this line */
+    unsigned first_seen[32]; /* by key: the line it was on, 0 if not yet */
+    bool dropped_options;
+};
+
+struct key {
+    const char *name;
+    void (*set)(struct parse *, char *value); /* NULL: a key of the specification that we have no use for */
+    unsigned flags;
+    unsigned detail; /* set_string: offset of the field; set_start: enum entry_kind */
+};
+#define KEY_OURS 1u  /* only goblin knows it: checked strictly */
+#define KEY_ONCE 2u  /* a second one is a mistake */
+#define KEY_SHOWN 4u /* only shown: what is not UTF-8 is replaced */
+#define KEY_MAY_BE_EMPTY 8u
+
+void entry_note(struct entry *e, unsigned line, unsigned forbids, const char *fmt, ...)
+{
+    struct entry_note *n = &e->note[e->nnotes];
+    va_list ap;
+
+    if (e->nnotes == ENTRY_NOTES) {
+        e->note[ENTRY_NOTES - 1].forbids |= forbids;
+        return;
+    }
+    e->nnotes++;
+    n->line = line;
+    n->forbids = forbids;
+    va_start(ap, fmt);
+    (void)fmt_vtext(n->text, sizeof n->text, fmt, ap);
+    va_end(ap);
+}
+
+void entry_note_text(const struct entry *e, const struct entry_note *n, char *buf, size_t size)
+{
+    if (n->line)
+        (void)fmt_text(buf, size, "%s:%u: %s", e->file, n->line, n->text);
+    else
+        (void)fmt_text(buf, size, "%s: %s", *e->file ? e->file : e->id, n->text);
+}
+
+unsigned entry_forbids(const struct entry *e)
+{
+    unsigned all = 0;
+
+    for (unsigned i = 0; i < e->nnotes; i++)
+        all |= e->note[i].forbids;
+    return all;
+}
+
+bool entry_blocked(const struct entry *e)
+{
+    return entry_forbids(e) & (e->guest ? ENTRY_NO_GUEST : ENTRY_NO_NATIVE);
+}
+
+/* A mistake on the current line, told as "key: what is wrong and how to put it right". */
+#define MISTAKE(p, fmt, ...) entry_note((p)->e, (p)->line, ENTRY_BLOCKED, "%s: " fmt, (p)->key->name, __VA_ARGS__)
+
+static void set_string(struct parse *p, char *value)
+{
+    *(const char **)(void *)((char *)p->e + p->key->detail) = value;
+}
+
+static bool path_ok(struct parse *p, const char *path)
+{
+    if (strlen(path) > ENTRY_PATH_MAX) {
+        MISTAKE(p, "the file name is longer than %u bytes; move the file", ENTRY_PATH_MAX);
+        return false;
+    }
+    return true;
+}
+
+static void set_start(struct parse *p, char *value)
+{
+    struct entry *e = p->e;
+
+    if (*e->start.path)
+        MISTAKE(p, "line %u already says what to start; keep one of linux, efi, uki, app", e->start.line);
+    else if (path_ok(p, value)) {
+        e->kind = (enum entry_kind)p->key->detail;
+        e->start = (struct entry_file){ value, p->line };
+    }
+}
+
+static void add_initrd(struct parse *p, char *value)
+{
+    struct entry *e = p->e;
+
+    if (e->ninitrd == ENTRY_INITRDS)
+        MISTAKE(p, "more than %u; join some with cat", ENTRY_INITRDS);
+    else if (path_ok(p, value))
+        e->initrd[e->ninitrd++] = (struct entry_file){ value, p->line };
+}
+
+static void add_options(struct parse *p, char *value)
+{
+    char *all = p->e->options;
+    size_t at = strlen(all);
+
+    if (p->dropped_options || !*value)
+        return;
+    if (at + 1 + strlen(value) >= ENTRY_OPTIONS) {
+        MISTAKE(p, "more than %u bytes together; make them shorter", ENTRY_OPTIONS - 2);
+        p->dropped_options = true;
+        return;
+    }
+    (void)fmt_text(all + at, ENTRY_OPTIONS - at, "%s%s", at ? " " : "", value);
+}
+
+static void set_architecture(struct parse *p, char *value)
+{
+    p->e->hidden = !str_eq_nocase(value, "x64");
+}
+
+static void set_run(struct parse *p, char *value)
+{
+    p->e->run_line = p->line;
+    p->e->guest = str_eq(value, "vm");
+    if (!p->e->guest && !str_eq(value, "native"))
+        MISTAKE(p, "'%.40s' is not a way to run; write vm or native", value);
+}
+
+static void set_autostart(struct parse *p, char *value)
+{
+    p->e->autostart = str_eq(value, "yes");
+    if (!p->e->autostart && !str_eq(value, "no"))
+        MISTAKE(p, "'%.40s' is neither yes nor no; write one of them", value);
+}
+
+static void set_memory(struct parse *p, char *value)
+{
+    uint64_t size = 0;
+    err_t e = str_to_size(value, &size);
+
+    p->e->memory_line = p->line;
+    if (e && e != ERR_RANGE)
+        MISTAKE(p, "'%.40s' is not a size; write e.g. 512M", value);
+    else if (e || size > MEMORY_MAX)
+        MISTAKE(p, "'%.40s' is more than any machine has; write e.g. 512M", value);
+    else if (size < MEMORY_MIN)
+        MISTAKE(p, "'%.40s' is too small for a guest; write at least %uM", value, (unsigned)(MEMORY_MIN >> 20));
+    else if (size % MEMORY_UNIT)
+        MISTAKE(p, "'%.40s' is not a multiple of 2M; write %" PRIu64 "M", value, align_up(size, MEMORY_UNIT) >> 20);
+    else
+        p->e->memory = size;
+}
+
+static void set_cpus(struct parse *p, char *value)
+{
+    uint64_t n;
+
+    if (str_to_u64(value, &n) || n < 1 || n > ENTRY_CPUS)
+        MISTAKE(p, "'%.40s' is not a number of CPUs; write 1 to %u", value, ENTRY_CPUS);
+    else
+        p->e->cpus = (unsigned)n;
+}
+
+static bool disk_ok(const char *s)
+{
+    if (*s == '/')
+        return true;
+    if (str_starts(s, "PARTLABEL=") || str_starts(s, "PARTUUID="))
+        return strchr(s, '=')[1];
+    for (; *s; s++)
+        if (!((*s >= 'a' && *s <= 'z') || (*s >= '0' && *s <= '9')))
+            return false;
+    return true;
+}
+
+static void add_disk(struct parse *p, char *value)
+{
+    struct entry *e = p->e;
+
+    if (e->ndisks == ENTRY_DISKS)
+        MISTAKE(p, "more than %u; leave some out", ENTRY_DISKS);
+    else if (strlen(value) > ENTRY_DISK_MAX)
+        MISTAKE(p, "longer than %u bytes; use PARTUUID= or a shorter file name", ENTRY_DISK_MAX);
+    else if (!disk_ok(value))
+        MISTAKE(p, "'%.40s' names no disk; write e.g. vda2, PARTLABEL=root, PARTUUID=..., /img/root.raw", value);
+    else
+        e->disk[e->ndisks++] = (struct entry_file){ value, p->line };
+}
+
+/* Keys of app entries: the app OS will read them; here the whole entry is blocked. */
+static void set_app_detail(struct parse *p, char *value)
+{
+    (void)value;
+    if (p->e->kind != ENTRY_APP)
+        MISTAKE(p, "only for apps; remove the line, or write %s", "app /FILE above it");
+}
+
+static const struct key keys[] = {
+    { "title", set_string, KEY_SHOWN, offsetof(struct entry, title) },
+    { "version", set_string, KEY_SHOWN, offsetof(struct entry, version) },
+    { "machine-id", set_string, KEY_SHOWN, offsetof(struct entry, machine_id) },
+    { "sort-key", set_string, KEY_SHOWN, offsetof(struct entry, sort_key) },
+    { "linux", set_start, 0, ENTRY_LINUX },
+    { "efi", set_start, 0, ENTRY_EFI },
+    { "uki", set_start, 0, ENTRY_EFI },
+    { "initrd", add_initrd, 0, 0 },
+    { "options", add_options, KEY_MAY_BE_EMPTY, 0 },
+    { "architecture", set_architecture, 0, 0 },
+    { "devicetree", NULL, 0, 0 },
+    { "devicetree-overlay", NULL, 0, 0 },
+    { "profile", NULL, 0, 0 },
+    { "uki-url", NULL, 0, 0 },
+    { "extra", NULL, 0, 0 },
+    { "run", set_run, KEY_OURS | KEY_ONCE, 0 },
+    { "memory", set_memory, KEY_OURS | KEY_ONCE, 0 },
+    { "cpus", set_cpus, KEY_OURS | KEY_ONCE, 0 },
+    { "disk", add_disk, KEY_OURS, 0 },
+    { "autostart", set_autostart, KEY_OURS | KEY_ONCE, 0 },
+    { "app", set_start, KEY_OURS, ENTRY_APP },
+    { "args", set_app_detail, KEY_OURS, 0 },
+    { "namespace", set_app_detail, KEY_OURS, 0 },
+};
+_Static_assert(ARRAY_LEN(keys) <= ARRAY_LEN(((struct parse *)0)->first_seen), "one slot for each key");
+
+/* Keys of other programs are theirs; but what looks like a slip of the pen for one of ours would be lost silently. */
+static void unknown_key(struct parse *p, const char *name)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
+        unsigned slips = strlen(keys[i].name) > 4 ? 2 : 1;
+        if (text_distance(name, keys[i].name) > slips)
+            continue;
+        entry_note(p->e, p->line, keys[i].flags & KEY_OURS ? ENTRY_BLOCKED : 0, "%s: unknown key; did you mean %s?",
+                   name, keys[i].name);
+        return;
+    }
+}
+
+static void parse_line(struct parse *p, char *line)
+{
+    bool clean = text_clean(line);
+    char *value = text_after_word(line);
+    unsigned i = 0;
+
+    while (i < ARRAY_LEN(keys) && !str_eq(keys[i].name, line))
+        i++;
+    if (!clean && !(i < ARRAY_LEN(keys) && keys[i].flags & KEY_SHOWN)) {
+        entry_note(p->e, p->line, ENTRY_BLOCKED, "%.24s: not plain UTF-8 text; write the line again", line);
+        return;
+    }
+    if (i == ARRAY_LEN(keys)) {
+        unknown_key(p, line);
+        return;
+    }
+    if (!keys[i].set)
+        return;
+    p->key = &keys[i];
+    if (!*value && !(keys[i].flags & KEY_MAY_BE_EMPTY)) {
+        if (!(keys[i].flags & KEY_SHOWN))
+            MISTAKE(p, "%s", "nothing follows; write a value, or remove the line");
+        return;
+    }
+    if (p->first_seen[i] && keys[i].flags & KEY_ONCE) {
+        MISTAKE(p, "given before on line %u; remove one of them", p->first_seen[i]);
+        return;
+    }
+    p->first_seen[i] = p->line;
+    keys[i].set(p, value);
+}
+
+/* What can only be judged when the whole file has been read. */
+static void check_whole(struct entry *e)
+{
+    if (e->kind == ENTRY_APP)
+        entry_note(e, e->start.line, ENTRY_BLOCKED, "app: needs the app OS, which this build does not have");
+    if (e->kind != ENTRY_LINUX && e->ninitrd)
+        entry_note(e, e->initrd[0].line, 0, "initrd: has no effect without linux");
+    if (entry_forbids(e))
+        return; /* more would only be the consequence of what was said */
+    if (!*e->start.path)
+        entry_note(e, 0, ENTRY_BLOCKED, "says nothing to start; add e.g. linux /FILE");
+    else if (e->autostart && !e->guest)
+        entry_note(e, 0, ENTRY_BLOCKED, "autostart: only guests start by themselves; add run vm, or remove autostart");
+}
+
+void entry_parse(struct entry *e, char *text, size_t len)
+{
+    struct parse p = { .e = e };
+    char *rest = text, *line;
+
+    for (size_t i = 0; i < len; i++)
+        if (!text[i])
+            text[i] = 1; /* a byte 0 must not hide the rest of the file; text_clean() finds this one */
+    text[len] = 0;
+    if (str_starts(text, "\xef\xbb\xbf"))
+        rest += 3; /* a byte order mark */
+    while ((line = text_line(&rest))) {
+        p.line++;
+        if (*line && *line != '#')
+            parse_line(&p, line);
+    }
+    check_whole(e);
+    if (!*e->title)
+        e->title = e->id;
+}
+
+/* "+LEFT-DONE" or "+LEFT" before the suffix counts boots; it is no part of the id. */
+static void set_id(struct entry *e, const char *name)
+{
+    size_t n = min_size(strlen(name), sizeof e->id - 1), dot = n, plus;
+
+    memcpy(e->id, name, n);
+    e->id[n] = 0;
+    (void)text_clean(e->id);
+    while (dot && e->id[dot] != '.')
+        dot--;
+    for (plus = dot; plus && e->id[plus] != '+'; plus--)
+        if (plus < dot && !strchr("0123456789-", e->id[plus]))
+            return;
+    if (!plus || plus + 1 >= dot || e->id[plus + 1] == '-')
+        return;
+    e->bad = true;
+    for (size_t i = plus + 1; i < dot && e->id[i] != '-'; i++)
+        e->bad &= e->id[i] == '0';
+    memmove(e->id + plus, e->id + dot, n - dot + 1);
+}
+
+void entry_init(struct entry *e, enum entry_kind kind, const char *name, const char *file)
+{
+    static const struct entry_file none = { "", 0 };
+
+    memset(e, 0, sizeof *e);
+    e->kind = kind;
+    e->file = file;
+    e->title = e->version = e->machine_id = e->sort_key = "";
+    e->start = none;
+    e->memory = MIB(512);
+    e->cpus = 1;
+    set_id(e, name);
+}
+
+static const char *unquote(char *value)
+{
+    size_t n = strlen(value);
+
+    if (n >= 2 && (*value == '"' || *value == '\'') && value[n - 1] == *value) {
+        value[n - 1] = 0;
+        value++;
+    }
+    (void)text_clean(value);
+    return value;
+}
+
+/* os-release(5): NAME=value, the value perhaps in quotes. */
+void entry_parse_osrel(struct entry *e, char *text, size_t len)
+{
+    static const struct {
+        const char *name;
+        size_t field;
+    } names[] = {
+        /* of several for one field the last wins */
+        { "NAME=", offsetof(struct entry, title) },
+        { "PRETTY_NAME=", offsetof(struct entry, title) },
+        { "BUILD_ID=", offsetof(struct entry, version) },
+        { "VERSION_ID=", offsetof(struct entry, version) },
+        { "IMAGE_VERSION=", offsetof(struct entry, version) },
+        { "ID=", offsetof(struct entry, sort_key) },
+        { "IMAGE_ID=", offsetof(struct entry, sort_key) },
+    };
+    const char *found[ARRAY_LEN(names)] = { NULL };
+    char *rest = text, *line;
+
+    text[len] = 0;
+    while ((line = text_line(&rest)))
+        for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+            if (str_starts(line, names[i].name))
+                found[i] = unquote(line + strlen(names[i].name));
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+        if (found[i] && *found[i])
+            *(const char **)(void *)((char *)e + names[i].field) = found[i];
+}
+
+/* Entry files and unified kernel images stand together; then loaders that were found; then the machine's verbs. */
+static int group(const struct entry *e)
+{
+    return e->kind < ENTRY_LOADER || e->kind == ENTRY_APP ? 0 : (int)e->kind;
+}
+
+int entry_order(const struct entry *a, const struct entry *b)
+{
+    int order = group(a) - group(b);
+
+    if (order || group(a))
+        return order;
+    if (a->bad != b->bad)
+        return a->bad - b->bad;
+    if (!*a->sort_key != !*b->sort_key)
+        return *a->sort_key ? -1 : 1;
+    if (*a->sort_key) {
+        order = strcmp(a->sort_key, b->sort_key);
+        if (!order)
+            order = strcmp(a->machine_id, b->machine_id);
+        if (!order)
+            order = text_version_cmp(b->version, a->version);
+        if (order)
+            return order;
+    }
+    return text_version_cmp(b->id, a->id);
+}
+
+void entry_sort(struct entry **list, unsigned count)
+{
+    for (unsigned i = 1; i < count; i++) {
+        struct entry *e = list[i];
+        unsigned at = i;
+
+        for (; at && entry_order(e, list[at - 1]) < 0; at--)
+            list[at] = list[at - 1];
+        list[at] = e;
+    }
+}

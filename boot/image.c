@@ -1,0 +1,76 @@
+/* Headers of PE programs and Linux kernels. Microsoft, "PE Format"; Linux, Documentation/arch/x86/boot.rst. */
+#include "base/bytes.h"
+#include "base/str.h"
+#include "boot/image.h"
+
+#define PE_OFFSET 0x3c  /* in the DOS header: where the PE header is */
+#define PE_COFF_SIZE 24 /* signature and COFF header */
+#define PE_MACHINE_X64 0x8664
+#define PE32_PLUS 0x20b
+#define PE_SECTION_SIZE 40
+
+/* The PE header, with the optional header's fixed part behind it; NULL if these bytes hold none for x86-64. */
+static const uint8_t *pe_header(const void *head, size_t len)
+{
+    const uint8_t *b = head;
+    uint32_t at;
+
+    if (len < 64 || get_le16(b) != 0x5a4d)
+        return NULL;
+    at = get_le32(b + PE_OFFSET);
+    if (at > len || len - at < PE_COFF_SIZE + 112 || get_le32(b + at) != 0x4550)
+        return NULL;
+    b += at;
+    if (get_le16(b + 4) != PE_MACHINE_X64 || get_le16(b + 20) < 112 || get_le16(b + PE_COFF_SIZE) != PE32_PLUS)
+        return NULL;
+    return b;
+}
+
+bool image_is_pe_x64(const void *head, size_t len)
+{
+    return pe_header(head, len);
+}
+
+unsigned image_pe_version(const void *head, size_t len)
+{
+    const uint8_t *pe = pe_header(head, len);
+
+    return pe ? get_le16(pe + PE_COFF_SIZE + 44) : 0;
+}
+
+err_t image_section(const void *head, size_t len, uint64_t file_size, const char *name, struct image_span *out)
+{
+    const uint8_t *pe = pe_header(head, len), *s;
+    char want[8] = { 0 };
+    unsigned count;
+    size_t room;
+
+    if (!pe)
+        return ERR_FORMAT;
+    s = pe + PE_COFF_SIZE + get_le16(pe + 20);
+    if ((size_t)(s - (const uint8_t *)head) > len)
+        return ERR_FORMAT;
+    room = len - (size_t)(s - (const uint8_t *)head);
+    memcpy(want, name, min_size(strlen(name), sizeof want));
+    for (count = get_le16(pe + 6); count && room >= PE_SECTION_SIZE; count--, room -= PE_SECTION_SIZE) {
+        if (!memcmp(s, want, sizeof want)) {
+            /* virtual size is the content's, raw size is padded in the file: what counts is the smaller */
+            out->size = min_u64(get_le32(s + 8), get_le32(s + 16));
+            out->offset = get_le32(s + 20);
+            return out->offset + out->size <= file_size ? OK : ERR_FORMAT;
+        }
+        s += PE_SECTION_SIZE;
+    }
+    return ERR_NOTFOUND;
+}
+
+const char *image_not_linux64(const void *head, size_t len)
+{
+    const uint8_t *b = head;
+
+    if (len < 0x268 || get_le16(b + 0x1fe) != 0xaa55 || get_le32(b + 0x202) != 0x53726448) /* "HdrS" */
+        return "not a Linux kernel (bzImage)";
+    if (get_le16(b + 0x206) < 0x20c || !(get_le16(b + 0x236) & 1)) /* XLF_KERNEL_64 */
+        return "not a 64-bit Linux kernel, or one older than 3.8";
+    return NULL;
+}

@@ -1,0 +1,364 @@
+/* The boot menu's behaviour and its picture. Pure: called by the ground's loop with keys and seconds, tested on the
+ * host. */
+#include "base/fmt.h"
+#include "base/str.h"
+#include "boot/config.h"
+#include "boot/menu.h"
+#include "boot/text.h"
+
+#define LINE_BYTES 480 /* of one row in UTF-8 */
+#define HEAD_ROWS 2    /* heading and an empty row */
+#define FOOT_ROWS 4    /* empty, message, countdown or editor, keys */
+#define DETAIL_ROWS 6
+#define TAG_COLUMNS 18 /* "guest, autostart" at the right */
+
+static bool starts_itself(const struct entry *e)
+{
+    return e->guest && e->autostart && !entry_blocked(e);
+}
+
+void menu_init(struct menu *m, struct entry *const *list, unsigned count, unsigned target, uint32_t timeout,
+               bool may_autostart)
+{
+    memset(m, 0, sizeof *m);
+    m->entry = list;
+    m->count = m->edited = count;
+    m->selected = m->target = target;
+    m->may_edit = true;
+    m->left = timeout;
+    m->counting = timeout != CONFIG_WAIT && count;
+    for (unsigned i = 0; i < count; i++)
+        m->autostart |= may_autostart && starts_itself(list[i]);
+}
+
+/* --- what may be started --- */
+
+static enum menu_how resolve(const struct entry *e, enum menu_how how)
+{
+    return how != MENU_AS_WRITTEN ? how : e->guest ? MENU_GUEST : MENU_NATIVE;
+}
+
+bool menu_forbidden(const struct entry *e, enum menu_how how, char *buf, size_t size)
+{
+    unsigned bit = resolve(e, how) == MENU_GUEST ? ENTRY_NO_GUEST : ENTRY_NO_NATIVE;
+
+    for (unsigned i = 0; i < e->nnotes; i++) {
+        if (e->note[i].forbids & bit) {
+            entry_note_text(e, &e->note[i], buf, size);
+            return true;
+        }
+    }
+    if (bit == ENTRY_NO_GUEST && e->kind >= ENTRY_LOADER) {
+        (void)fmt_text(buf, size, "%s: not a Linux system; it cannot run as a guest", e->title);
+        return true;
+    }
+    return false;
+}
+
+static bool choose(struct menu *m, unsigned entry, enum menu_how how, struct menu_choice *out)
+{
+    if (entry >= m->count || menu_forbidden(m->entry[entry], how, m->message, sizeof m->message))
+        return false;
+    *out = (struct menu_choice){ .verb = MENU_START, .how = resolve(m->entry[entry], how), .entry = entry };
+    if (m->edited == entry)
+        out->options = m->line.text;
+    return true;
+}
+
+bool menu_expire(struct menu *m, struct menu_choice *out)
+{
+    m->counting = false;
+    if (!m->autostart)
+        return choose(m, m->target, MENU_AS_WRITTEN, out);
+    *out = (struct menu_choice){ .verb = MENU_AUTOSTART, .how = MENU_GUEST };
+    return true;
+}
+
+bool menu_second(struct menu *m, struct menu_choice *out)
+{
+    if (!m->counting)
+        return false;
+    if (m->left)
+        m->left--;
+    return !m->left && menu_expire(m, out);
+}
+
+/* --- keys --- */
+
+static void start_editing(struct menu *m)
+{
+    const struct entry *e = m->entry[m->selected];
+
+    if (!m->may_edit || e->kind >= ENTRY_APP) {
+        (void)fmt_text(m->message, sizeof m->message, "%s",
+                       m->may_edit ? "This entry has no options." : "loader.conf forbids editing.");
+        return;
+    }
+    if (m->edited != m->selected)
+        line_set(&m->line, e->options);
+    m->edited = m->selected;
+    m->editing = true;
+}
+
+static bool key_editing(struct menu *m, uint32_t key, struct menu_choice *out)
+{
+    switch (key) {
+    case KEY_ESC:
+        m->editing = false;
+        m->edited = m->count;
+        return false;
+    case KEY_TAB:
+        m->editing = false;
+        return false;
+    case KEY_ENTER:
+        m->editing = false;
+        return choose(m, m->selected, MENU_AS_WRITTEN, out);
+    }
+    (void)line_key(&m->line, key);
+    return false;
+}
+
+static void move(struct menu *m, int by)
+{
+    int to = (int)m->selected + by, last = (int)m->count - 1;
+
+    m->selected = (unsigned)(to < 0 ? 0 : to > last ? last : to);
+}
+
+bool menu_key(struct menu *m, uint32_t key, struct menu_choice *out)
+{
+    m->counting = false;
+    m->message[0] = 0;
+    if (!m->count)
+        return false;
+    if (m->editing)
+        return key_editing(m, key, out);
+    if (key >= 'A' && key <= 'Z')
+        key += 'a' - 'A';
+    switch (key) {
+    case KEY_UP:
+        move(m, -1);
+        return false;
+    case KEY_DOWN:
+        move(m, 1);
+        return false;
+    case KEY_PAGE_UP:
+        move(m, -10);
+        return false;
+    case KEY_PAGE_DOWN:
+        move(m, 10);
+        return false;
+    case KEY_HOME:
+        m->selected = 0;
+        return false;
+    case KEY_END:
+        m->selected = m->count - 1;
+        return false;
+    case KEY_ENTER:
+        return choose(m, m->selected, MENU_AS_WRITTEN, out);
+    case 'n':
+        return choose(m, m->selected, MENU_NATIVE, out);
+    case 'g':
+        return choose(m, m->selected, MENU_GUEST, out);
+    case 'o':
+        *out = (struct menu_choice){ .verb = MENU_ONE_SHOT, .entry = m->selected };
+        return true;
+    case 'e':
+        start_editing(m);
+        return false;
+    case '?':
+    case 'h':
+        m->help = !m->help;
+        return false;
+    }
+    return false;
+}
+
+/* --- the picture --- */
+
+/* Cuts text to so many columns and returns how many it has. */
+static unsigned cut(char *text, unsigned columns)
+{
+    unsigned n = 0;
+
+    for (; *text; text++) {
+        if ((*text & 0xc0) == 0x80)
+            continue;
+        if (n == columns) {
+            *text = 0;
+            break;
+        }
+        n++;
+    }
+    return n;
+}
+
+/* Draws text cut to the screen, with nothing in it that a terminal would obey. */
+static void put(struct screen *s, unsigned row, char *text, bool highlight)
+{
+    if (row >= s->rows)
+        return;
+    (void)text_clean(text);
+    for (char *tab = text; (tab = strchr(tab, '\t'));)
+        *tab = ' ';
+    (void)cut(text, s->columns - 1); /* writing the last column makes some screens scroll */
+    s->line(s, row, text, highlight);
+}
+
+static void put_const(struct screen *s, unsigned row, const char *text)
+{
+    char line[LINE_BYTES];
+
+    (void)str_copy(line, sizeof line, text);
+    put(s, row, line, false);
+}
+
+/* Draws text over several rows, broken at spaces; returns the row behind. */
+static unsigned put_wrapped(struct screen *s, unsigned row, unsigned end, const char *text)
+{
+    const char *indent = "  ";
+
+    while (*text && row < end) {
+        size_t n = 0, best = 0;
+        unsigned columns = (unsigned)strlen(indent) + 1;
+        char line[LINE_BYTES];
+
+        for (; text[n] && n + 8 < sizeof line && (columns < s->columns || (text[n] & 0xc0) == 0x80); n++) {
+            columns += (text[n] & 0xc0) != 0x80;
+            if (text[n] == ' ')
+                best = n;
+        }
+        if (text[n] && best)
+            n = best;
+        (void)fmt_text(line, sizeof line, "%s%.*s", indent, (int)n, text);
+        put(s, row++, line, false);
+        text += n;
+        while (*text == ' ')
+            text++;
+        indent = "      ";
+    }
+    return row;
+}
+
+static const char *tag_of(const struct entry *e)
+{
+    if (entry_blocked(e))
+        return "blocked";
+    if (e->kind > ENTRY_LOADER)
+        return "";
+    if (e->kind == ENTRY_LOADER)
+        return "loader";
+    return !e->guest ? "native" : e->autostart ? "guest, autostart" : "guest";
+}
+
+/* Entries of the same title are told apart by their versions; the details show the rest. */
+static bool title_is_unique(const struct menu *m, const struct entry *e)
+{
+    for (unsigned i = 0; i < m->count; i++)
+        if (m->entry[i] != e && str_eq(m->entry[i]->title, e->title))
+            return false;
+    return true;
+}
+
+static void draw_entry(struct menu *m, struct screen *s, unsigned row, unsigned index)
+{
+    const struct entry *e = m->entry[index];
+    bool selected = index == m->selected, with_version = *e->version && !title_is_unique(m, e);
+    unsigned room = s->columns > TAG_COLUMNS + 10 ? s->columns - TAG_COLUMNS - 5 : 10, columns;
+    char name[LINE_BYTES - 64], line[LINE_BYTES];
+
+    (void)fmt_text(name, sizeof name, "%s%s%s", e->title, with_version ? " " : "", with_version ? e->version : "");
+    (void)text_clean(name);
+    columns = cut(name, room);
+    (void)fmt_text(line, sizeof line, "%c %s%*s  %s", selected ? '>' : ' ', name, (int)(room - columns), "", tag_of(e));
+    put(s, row, line, selected);
+}
+
+static void draw_details(struct menu *m, struct screen *s, unsigned row, unsigned end)
+{
+    static const char *const help[] = {
+        "Up, Down, Home, End: select     Enter: start as the entry is written",
+        "n: start natively, without the monitor     g: start as a guest of the monitor",
+        "e: edit the options for this start (Enter starts, Tab keeps them, Esc drops them)",
+        "o: once only, at the next start of the machine     ?: close this help",
+    };
+    const struct entry *e = m->entry[m->selected];
+    char text[LINE_BYTES];
+
+    if (m->help) {
+        for (unsigned i = 0; i < ARRAY_LEN(help) && row < end; i++)
+            row = put_wrapped(s, row, end, help[i]);
+    } else {
+        for (unsigned i = 0; i < e->nnotes; i++) {
+            entry_note_text(e, &e->note[i], text, sizeof text);
+            row = put_wrapped(s, row, end, text);
+        }
+        if (*e->file && row < end) {
+            (void)fmt_text(text, sizeof text, "%s on volume %u", e->file, e->volume);
+            row = put_wrapped(s, row, end, text);
+        }
+        if (*e->options && row < end) {
+            (void)fmt_text(text, sizeof text, "options: %.400s", m->edited == m->selected ? m->line.text : e->options);
+            row = put_wrapped(s, row, end, text);
+        }
+    }
+    while (row < end)
+        put_const(s, row++, "");
+}
+
+static void draw_countdown(struct menu *m, struct screen *s, unsigned row)
+{
+    char names[160] = "", line[LINE_BYTES] = "";
+    size_t at = 0;
+
+    for (unsigned i = 0; m->autostart && i < m->count; i++)
+        if (starts_itself(m->entry[i]) && at < sizeof names)
+            at += fmt_text(names + at, sizeof names - at, "%s%s", at ? ", " : "", m->entry[i]->title);
+    if (m->counting)
+        (void)fmt_text(line, sizeof line, "Starting in %u s: %s. Any key stops the countdown.", m->left,
+                       m->autostart ? names : m->entry[m->target]->title);
+    put(s, row, line, false);
+}
+
+static void draw_editor(struct menu *m, struct screen *s, unsigned row)
+{
+    static const char prompt[] = "options> ";
+    char line[LINE_BYTES];
+    unsigned room = s->columns - (unsigned)sizeof prompt, cursor;
+
+    (void)str_copy(line, sizeof line, prompt);
+    cursor = line_view(&m->line, room, line + sizeof prompt - 1, sizeof line - sizeof prompt);
+    put(s, row, line, false);
+    s->cursor(s, true, row, (unsigned)sizeof prompt - 1 + cursor);
+}
+
+void menu_draw(struct menu *m, struct screen *s)
+{
+    unsigned details = s->rows >= 20 ? DETAIL_ROWS : 2, row = HEAD_ROWS, end;
+    unsigned room = s->rows > HEAD_ROWS + FOOT_ROWS + details ? s->rows - HEAD_ROWS - FOOT_ROWS - details - 1 : 1;
+
+    if (!m->count)
+        return;
+    room = room < m->count ? room : m->count;
+    if (m->selected < m->top)
+        m->top = m->selected;
+    if (m->selected >= m->top + room)
+        m->top = m->selected - room + 1;
+    if (!m->editing)
+        s->cursor(s, false, 0, 0);
+    put_const(s, 0, "Goblin boot menu");
+    for (unsigned i = m->top; i < m->top + room; i++)
+        draw_entry(m, s, row++, i);
+    put_const(s, row++, m->top + room < m->count ? "  ... (more below)" : "");
+    end = row + details;
+    draw_details(m, s, row, end);
+    put_const(s, end, "");
+    put_const(s, end + 1, m->message);
+    put_const(s, end + 3,
+              m->editing ? "Enter start  Tab keep  Esc drop"
+                         : "Enter start  n native  g guest  e edit  o next time only  ? help");
+    if (m->editing)
+        draw_editor(m, s, end + 2);
+    else
+        draw_countdown(m, s, end + 2);
+}

@@ -1,0 +1,273 @@
+/* Lines, words, UTF-8, patterns and versions in text that others wrote. Pure functions on the caller's memory; called
+ * by the parsers of boot/ and, for UTF-16, by the EFI ground. */
+#include "boot/text.h"
+#include "base/str.h"
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_alpha(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+char *text_line(char **rest)
+{
+    char *line = *rest, *end;
+
+    if (!*line)
+        return NULL;
+    for (end = line; *end && *end != '\n';)
+        end++;
+    *rest = *end ? end + 1 : end;
+    while (end > line && is_space(end[-1]))
+        end--;
+    *end = 0;
+    while (is_space(*line))
+        line++;
+    return line;
+}
+
+char *text_after_word(char *line)
+{
+    while (*line && !is_space(*line))
+        line++;
+    while (is_space(*line))
+        *line++ = 0;
+    return line;
+}
+
+int32_t text_rune(const char **s)
+{
+    static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 }; /* shorter forms exist below: not UTF-8 */
+    const uint8_t *p = (const uint8_t *)*s;
+    unsigned n = p[0] < 0x80 ? 1 : p[0] < 0xc0 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf8 ? 4 : 0;
+    int32_t v = n < 2 ? p[0] : p[0] & (0x7f >> n);
+
+    (*s)++;
+    if (n < 2)
+        return n ? v : -1;
+    for (unsigned i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return -1;
+        v = v << 6 | (p[i] & 0x3f);
+    }
+    if (v < least[n] || v > 0x10ffff || (v >= 0xd800 && v < 0xe000))
+        return -1;
+    *s += n - 1;
+    return v;
+}
+
+bool text_clean(char *s)
+{
+    bool clean = true;
+
+    while (*s) {
+        const char *next = s;
+        int32_t c = text_rune(&next);
+        bool bad = c < 0 || (c < 0x20 && c != '\t') || (c >= 0x7f && c < 0xa0);
+
+        for (; s < next; s++)
+            if (bad)
+                *s = '?';
+        clean &= !bad;
+    }
+    return clean;
+}
+
+size_t text_to_utf16(uint16_t *dst, size_t size, const char *s)
+{
+    size_t n = 0;
+
+    while (*s) {
+        int32_t c = text_rune(&s);
+        if (c < 0)
+            c = '?';
+        if (n + 1 + (c > 0xffff) >= size)
+            break;
+        if (c > 0xffff) {
+            dst[n++] = (uint16_t)(0xd800 + ((c - 0x10000) >> 10));
+            dst[n++] = (uint16_t)(0xdc00 + (c & 0x3ff));
+        } else {
+            dst[n++] = (uint16_t)c;
+        }
+    }
+    dst[n] = 0;
+    return n;
+}
+
+static size_t put_utf8(char *out, uint32_t c)
+{
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+
+    for (size_t i = n; i-- > 1; c >>= 6)
+        out[i] = (char)(0x80 | (c & 0x3f));
+    out[0] = (char)(n == 1 ? c : (0xf00u >> n & 0xff) | c);
+    return n;
+}
+
+void text_from_utf16(char *dst, size_t size, const uint16_t *s, size_t n)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < n && s[i]; i++) {
+        uint32_t c = s[i];
+        char one[4];
+        size_t k;
+
+        if (c >= 0xd800 && c < 0xdc00 && i + 1 < n && s[i + 1] >= 0xdc00 && s[i + 1] < 0xe000)
+            c = 0x10000 + ((c - 0xd800) << 10) + (s[++i] - 0xdc00u);
+        else if (c >= 0xd800 && c < 0xe000)
+            c = '?';
+        k = put_utf8(one, c);
+        if (len + k >= size)
+            break;
+        memcpy(dst + len, one, k);
+        len += k;
+    }
+    dst[len] = 0;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* Matches c with the pattern's next element and sets *next behind it. */
+static bool glob_one(const char *p, char c, const char **next)
+{
+    bool hit = false;
+
+    c = lower(c);
+    if (*p != '[' || !strchr(p + 1, ']')) {
+        *next = p + 1;
+        return *p == '?' || lower(*p) == c;
+    }
+    for (p++; *p != ']'; p++) {
+        bool range = p[1] == '-' && p[2] != ']';
+        char from = lower(p[0]);
+
+        if (range)
+            p += 2;
+        hit |= c >= from && c <= lower(*p);
+    }
+    *next = p + 1;
+    return hit;
+}
+
+/* On a mismatch the last star takes one more character, so the time is at most the product of the lengths. */
+bool text_glob(const char *p, const char *s)
+{
+    const char *star = NULL, *star_s = NULL, *next;
+
+    while (*s) {
+        if (*p == '*') {
+            star = ++p;
+            star_s = s;
+        } else if (*p && glob_one(p, *s, &next)) {
+            p = next;
+            s++;
+        } else if (star) {
+            p = star;
+            s = ++star_s;
+        } else {
+            return false;
+        }
+    }
+    while (*p == '*')
+        p++;
+    return !*p;
+}
+
+static const char *skip(const char *s, bool (*is)(char))
+{
+    while (*s && is(*s))
+        s++;
+    return s;
+}
+
+static bool is_separator(char c)
+{
+    return !is_alpha(c) && !is_digit(c) && !strchr("~-^.", c);
+}
+
+/* Compares the runs of digits, or of letters, that both strings start with, and moves behind them. */
+static int run_cmp(const char **a, const char **b, bool digits)
+{
+    const char *x = *a, *y = *b;
+    size_t nx, ny;
+    int order;
+
+    if (digits) { /* leading zeros say nothing; then the longer number is the larger */
+        while (*x == '0')
+            x++;
+        while (*y == '0')
+            y++;
+    }
+    *a = skip(x, digits ? is_digit : is_alpha);
+    *b = skip(y, digits ? is_digit : is_alpha);
+    nx = (size_t)(*a - x);
+    ny = (size_t)(*b - y);
+    if (digits && nx != ny)
+        return nx < ny ? -1 : 1;
+    order = memcmp(x, y, min_size(nx, ny));
+    return order ? order : nx < ny ? -1 : nx > ny;
+}
+
+int text_version_cmp(const char *a, const char *b)
+{
+    for (;;) {
+        const char *mark;
+        int order;
+
+        a = skip(a, is_separator);
+        b = skip(b, is_separator);
+        if (*a != '~' && *b != '~' && (!*a || !*b))
+            return !*b - !*a;
+        /* ~ is older than the end, and the end than - ^ . in this order; all of them older than anything else */
+        for (mark = "~-^."; *mark && *a != *mark && *b != *mark;)
+            mark++;
+        if (*mark) {
+            if (*a != *b)
+                return *a == *mark ? -1 : 1;
+            a++;
+            b++;
+            continue;
+        }
+        order = run_cmp(&a, &b, is_digit(*a) || is_digit(*b));
+        if (order)
+            return order;
+    }
+}
+
+unsigned text_distance(const char *a, const char *b)
+{
+    size_t na = strlen(a), nb = strlen(b);
+    uint8_t d[16][16]; /* d[i][j]: from the first i letters of a to the first j of b */
+
+    if (na > 15 || nb > 15)
+        return 99;
+    for (size_t i = 0; i <= na; i++) {
+        for (size_t j = 0; j <= nb; j++) {
+            unsigned best;
+
+            if (!i || !j) {
+                d[i][j] = (uint8_t)(i + j);
+                continue;
+            }
+            best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+            best = (unsigned)min_u64(best, min_u64(d[i - 1][j], d[i][j - 1]) + 1);
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                best = (unsigned)min_u64(best, d[i - 2][j - 2] + 1u);
+            d[i][j] = (uint8_t)best;
+        }
+    }
+    return d[na][nb];
+}

@@ -1,0 +1,27 @@
+#pragma once
+/* Text of strangers: what entry files, loader.conf and os-release have in common. Everything works in the caller's
+ * buffer. */
+#include "base/types.h"
+
+/* Splits the next line off *rest, without its end (LF or CR LF) and the white space around it. NULL when none is left.
+ */
+char *text_line(char **rest);
+/* Ends the first word of line with 0 and returns what follows, without leading white space; "" if there is nothing. */
+char *text_after_word(char *line);
+/* Replaces control bytes and whatever is not UTF-8 by '?'. False if there was any. */
+bool text_clean(char *s);
+
+/* The next character of UTF-8 text; -1 for a byte that starts none (it is skipped alone). *s must not be at the end. */
+int32_t text_rune(const char **s);
+/* UTF-8 to UTF-16, bad bytes as '?'. Writes at most size units, the last one 0; returns units written without the 0. */
+size_t text_to_utf16(uint16_t *dst, size_t size, const char *s);
+/* Back; s ends at n units or at a 0. Half a surrogate pair becomes '?'. dst always ends with 0. */
+void text_from_utf16(char *dst, size_t size, const uint16_t *s, size_t n);
+
+/* Shell pattern of the whole string: * ? [a-z]. ASCII case does not matter, as on the FAT file system. */
+bool text_glob(const char *pattern, const char *s);
+/* The order of versions: negative if a is older than b. UAPI group, "Version Format Specification". */
+int text_version_cmp(const char *a, const char *b);
+/* How many letters must be added, dropped, changed or swapped with their neighbour to make b of a. 99 if either is
+ * longer than 15. */
+unsigned text_distance(const char *a, const char *b);
