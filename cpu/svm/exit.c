@@ -1,0 +1,169 @@
+/* Why the guest left: from exit code and information fields to struct exit. */
+#include "cpu/svm/svm.h"
+#include "ground/ground.h"
+#include "vm/vm.h"
+#include "vm/walk.h"
+
+/* Exit kind and instruction length by exit code. The length serves CPUs without nRIP (the first with SVM, and emulators):
+ * a redundant prefix is then not skipped, which harms only the guest that uses one. */
+struct row {
+    uint8_t kind, len;
+};
+static const struct row rows[SVM_EXIT_TABLE] = {
+    [SVM_EXIT_INTR] = { EXIT_IRQ, 0 },
+    [SVM_EXIT_NMI] = { EXIT_IRQ, 0 },
+    [SVM_EXIT_INIT] = { EXIT_IRQ, 0 },
+    [SVM_EXIT_CPUID] = { EXIT_CPUID, 2 },
+    [SVM_EXIT_VMMCALL] = { EXIT_HYPERCALL, 3 },
+    [SVM_EXIT_HLT] = { EXIT_HLT, 1 },
+    [SVM_EXIT_PAUSE] = { EXIT_PAUSE, 2 },
+    [SVM_EXIT_INVD] = { EXIT_NOP, 2 },
+    [SVM_EXIT_WBINVD] = { EXIT_NOP, 2 },
+    [SVM_EXIT_XSETBV] = { EXIT_XSETBV, 3 },
+    [SVM_EXIT_SHUTDOWN] = { EXIT_SHUTDOWN, 0 },
+    [SVM_EXIT_RDPMC] = { EXIT_UD, 0 },
+    [SVM_EXIT_RSM] = { EXIT_UD, 0 },
+    [SVM_EXIT_INVLPGA] = { EXIT_UD, 0 },
+    [SVM_EXIT_VMRUN] = { EXIT_UD, 0 },
+    [SVM_EXIT_VMLOAD ... SVM_EXIT_SKINIT] = { EXIT_UD, 0 },
+    [SVM_EXIT_MONITOR ... SVM_EXIT_MWAIT_ARMED] = { EXIT_UD, 0 },
+    [SVM_EXIT_RDPRU] = { EXIT_UD, 0 },
+    [0xA0 ... 0xA1] = { EXIT_UD, 0 }, /* INVLPGB */
+    [0xA3 ... 0xA4] = { EXIT_UD, 0 }, /* MCOMMIT, TLBSYNC */
+};
+
+static void dead(struct vcpu *v)
+{
+    const struct vmcb *b = vmcb_of(v);
+
+    v->x.kind = EXIT_DEAD;
+    v->x.info[0] = b->exit_code;
+    v->x.info[1] = b->exit_info1;
+    v->x.info[2] = b->exit_info2;
+}
+
+/* EXITINFO1: APM vol. 2, figure 15-2. EXITINFO2 is the address of the next instruction. */
+static void decode_io(struct vcpu *v)
+{
+    const struct vmcb *b = vmcb_of(v);
+    struct exit *x = &v->x;
+    uint64_t info = b->exit_info1;
+
+    x->kind = EXIT_PIO;
+    x->next_rip = b->exit_info2;
+    x->port = (uint16_t)(info >> 16);
+    x->in = info & 1;
+    x->string = info >> 2 & 1;
+    x->rep = info >> 3 & 1;
+    x->size = info >> 4 & 7;
+}
+
+static void decode_msr(struct vcpu *v)
+{
+    const struct vmcb *b = vmcb_of(v);
+
+    v->x.kind = b->exit_info1 & 1 ? EXIT_WRMSR : EXIT_RDMSR;
+    v->x.next_rip = svm_shared.has_next_rip ? b->next_rip : v->r.rip + 2;
+}
+
+/* EXITINFO1 is the page-fault error code, EXITINFO2 the guest-physical address. */
+static void decode_npf(struct vcpu *v)
+{
+    const struct vmcb *b = vmcb_of(v);
+
+    v->x.kind = EXIT_MMIO;
+    v->x.gpa = gpa(b->exit_info2);
+    v->x.write = b->exit_info1 & BIT(1);
+    v->x.fetch = b->exit_info1 & BIT(4);
+}
+
+/* MOV to or from CR8: the task priority is the APIC model's, not the hardware's. 44 0F 20/22 /r, maybe behind prefixes. */
+static void do_cr8(struct vcpu *v, bool write)
+{
+    struct sys_regs sys;
+    struct walk w;
+    uint8_t b[8];
+    unsigned at = 0;
+
+    svm_sys_get(v, &sys);
+    if (walk_page(v->vm, &sys, v->r.rip, WALK_FETCH, &w) || w.run < sizeof b || mem_read(v->vm, w.gpa, b, sizeof b)) {
+        dead(v);
+        return;
+    }
+    while (at < 3 && (b[at] & 0xF0) != 0x40 && b[at] != 0x0F)
+        at++;
+    unsigned rex_b = (b[at] & 0xF0) == 0x40 ? b[at++] & 1 : 0;
+    unsigned reg = (b[at + 2] & 7) | rex_b << 3;
+    if (write)
+        v->apic.tpr = (uint32_t)(v->r.gpr[reg] & 0xF) << 4;
+    else
+        v->r.gpr[reg] = v->apic.tpr >> 4;
+    v->x.kind = EXIT_NOP;
+    v->x.next_rip = v->r.rip + at + 3;
+}
+
+/* An NMI handler returns: the next NMI may come. */
+static void do_iret(struct vcpu *v)
+{
+    ((struct svm_vcpu *)v->hw)->nmi_masked = false;
+    vmcb_of(v)->icept1 &= ~ICEPT1_IRET;
+    v->x.kind = EXIT_WINDOW;
+}
+
+/* #AC and #DB are intercepted only because a guest can make the CPU deliver them for ever; the guest gets them all the same. */
+static void pass_on(struct vcpu *v, unsigned vec, int64_t error)
+{
+    vcpu_raise(v, vec, error);
+    v->x.kind = EXIT_WINDOW;
+}
+
+static void decode_other(struct vcpu *v, uint64_t code)
+{
+    struct vmcb *b = vmcb_of(v);
+
+    switch (code) {
+    case SVM_EXIT_VINTR:
+        b->vintr &= ~VINTR_WINDOW;
+        b->icept1 &= ~ICEPT1_VINTR;
+        v->x.kind = EXIT_WINDOW;
+        break;
+    case SVM_EXIT_NPF: decode_npf(v); break;
+    case SVM_EXIT_CR8_READ: do_cr8(v, false); break;
+    case SVM_EXIT_CR8_WRITE: do_cr8(v, true); break;
+    case SVM_EXIT_IRET: do_iret(v); break;
+    case SVM_EXIT_DB: pass_on(v, VEC_DB, -1); break;
+    case SVM_EXIT_AC: pass_on(v, VEC_AC, 0); break;
+    case SVM_EXIT_MC: panic("machine check while a guest ran");
+    default: dead(v);
+    }
+}
+
+/* An event whose delivery to the guest was cut short by the exit is given to it again. Software interrupts are not: their
+ * instruction runs again. */
+static void keep_event(struct vmcb *b)
+{
+    uint64_t e = b->exit_int_info;
+    uint8_t vec = (uint8_t)e;
+
+    if (EVENT_TYPE(e) != EVENT_SOFT_INT && !(EVENT_TYPE(e) == EVENT_EXCEPTION && (vec == VEC_BP || vec == 4)))
+        b->event_inj = e;
+}
+
+void svm_decode_exit(struct vcpu *v)
+{
+    struct vmcb *b = vmcb_of(v);
+    uint64_t code = b->exit_code;
+
+    if (__builtin_expect((b->exit_int_info & EVENT_VALID) != 0, 0))
+        keep_event(b);
+    if (code == SVM_EXIT_IOIO) {
+        decode_io(v);
+    } else if (code == SVM_EXIT_MSR) {
+        decode_msr(v);
+    } else if (code < SVM_EXIT_TABLE && (rows[code].kind || code == SVM_EXIT_INTR || code == SVM_EXIT_NMI || code == SVM_EXIT_INIT)) {
+        v->x.kind = rows[code].kind;
+        v->x.next_rip = svm_shared.has_next_rip ? b->next_rip : v->r.rip + rows[code].len;
+    } else {
+        decode_other(v, code);
+    }
+}

@@ -1,0 +1,319 @@
+/* The SVM backend: AMD's virtualisation with nested paging. AMD APM volume 2, chapter 15. */
+#include "cpu/svm/svm.h"
+#include "arch/x86/cpu.h"
+#include "base/str.h"
+#include "ground/ground.h"
+#include "vm/cpuid.h"
+#include "vm/vm.h"
+
+#define MSR_VM_CR 0xC0010114u
+#define VM_CR_SVMDIS BIT64(4)
+#define MSR_VM_HSAVE_PA 0xC0010117u
+#define IOPM_SIZE (3 * PAGE_SIZE)
+#define MSRPM_SIZE (2 * PAGE_SIZE)
+#define FXSAVE_SIZE 512u
+#define MXCSR_OFFSET 24
+#define MXCSR_RESET 0x1F80u
+
+struct svm_shared svm_shared;
+
+/* One per CPU. */
+static struct {
+    hpa_t host_vmcb;     /* where VMLOAD finds the monitor's own FS, GS, TR, system-call MSRs */
+    uint32_t next_asid;
+    uint64_t generation; /* of TLB tags; 0: none given yet */
+} cpus[CPU_MAX];
+
+static const char *lacks(void)
+{
+    if (cpu_id(0x80000000, 0).eax < 0x8000000A || !(cpu_id(0x80000001, 0).ecx & BIT(2)))
+        return "the CPU has no AMD-V (SVM)";
+    if (cpu_rdmsr(MSR_VM_CR) & VM_CR_SVMDIS)
+        return "AMD-V (SVM) is switched off in the firmware set-up";
+    if (!(cpu_id(0x8000000A, 0).edx & BIT(0)))
+        return "the CPU's AMD-V has no nested paging";
+    return NULL;
+}
+
+/* MSRs that VMRUN, VMLOAD and VMSAVE switch, so the guest may have them without an exit. */
+static void msr_pass(uint32_t msr)
+{
+    uint8_t *map = svm_shared.msrpm;
+    uint32_t bit = msr < 0x2000 ? msr * 2 : 0x4000 + (msr - 0xC0000000) * 2;
+
+    map[bit / 8] &= (uint8_t)~(3u << bit % 8);
+}
+
+static err_t shared_init(void)
+{
+    static const uint32_t passed[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_STAR, MSR_LSTAR, MSR_CSTAR,
+        MSR_SFMASK, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_TSC_AUX };
+    struct svm_shared *s = &svm_shared;
+    bool xsave = cpu_id(1, 0).ecx & BIT(26);
+    struct cpuid svm = cpu_id(0x8000000A, 0);
+
+    s->iopm = ground_alloc(IOPM_SIZE);
+    s->msrpm = ground_alloc(MSRPM_SIZE);
+    if (!s->iopm || !s->msrpm)
+        return ERR_NOMEM;
+    memset(s->iopm, 0xFF, IOPM_SIZE);
+    memset(s->msrpm, 0xFF, MSRPM_SIZE);
+    for (unsigned i = 0; i < ARRAY_LEN(passed); i++)
+        msr_pass(passed[i]);
+    s->xcr0_mask = xsave ? cpuid_xcr0_mask() : 0;
+    s->fpu_size = xsave ? cpu_id(0xD, 0).ecx : FXSAVE_SIZE;
+    s->asids = svm.ebx;
+    s->has_next_rip = svm.edx & BIT(3);
+    s->has_1g_pages = cpu_id(0x80000001, 0).edx & BIT(26);
+    return OK;
+}
+
+static err_t cpu_start(void)
+{
+    unsigned me = ground_cpu();
+    void *save = ground_alloc(PAGE_SIZE), *host = ground_alloc(PAGE_SIZE);
+
+    if (!save || !host || (me == 0 && shared_init()))
+        return ERR_NOMEM; /* there is no monitor without these: nothing is given back */
+    cpu_wrmsr(MSR_EFER, cpu_rdmsr(MSR_EFER) | EFER_SVME);
+    cpu_wrmsr(MSR_VM_HSAVE_PA, hpa_of(save).v);
+    cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (svm_shared.xcr0_mask ? CR4_OSXSAVE : 0));
+    cpus[me].host_vmcb = hpa_of(host);
+    __asm__ volatile("vmsave" ::"a"(hpa_of(host).v) : "memory");
+    return OK;
+}
+
+static err_t vm_init(struct vm *vm)
+{
+    uint64_t *root;
+    err_t e = npt_make(vm, &root);
+
+    if (!e)
+        vm->hw = root;
+    return e;
+}
+
+static void vm_fini(struct vm *vm)
+{
+    npt_free(vm->hw);
+    vm->hw = NULL;
+}
+
+static void vmcb_init(struct vmcb *b, struct vm *vm)
+{
+    b->icept_cr_read = b->icept_cr_write = BIT(8);
+    b->icept_exception = BIT(VEC_DB) | BIT(VEC_AC) | BIT(VEC_MC);
+    b->icept1 = ICEPT1_INTR | ICEPT1_NMI | ICEPT1_INIT | ICEPT1_RDPMC | ICEPT1_CPUID | ICEPT1_RSM | ICEPT1_INVD | ICEPT1_HLT |
+                ICEPT1_INVLPGA | ICEPT1_IOIO | ICEPT1_MSR | ICEPT1_TASK | ICEPT1_FERR | ICEPT1_SHUTDOWN;
+    b->icept2 = ICEPT2_SVM_INSNS | ICEPT2_WBINVD | ICEPT2_MONITOR | ICEPT2_MWAIT | ICEPT2_XSETBV | ICEPT2_RDPRU;
+    b->icept3 = ICEPT3_ALL & ~ICEPT3_INVPCID;
+    b->iopm = hpa_of(svm_shared.iopm).v;
+    b->msrpm = hpa_of(svm_shared.msrpm).v;
+    b->tsc_offset = vm->tsc_offset;
+    b->np_enable = 1;
+    b->ncr3 = hpa_of(vm->hw).v;
+}
+
+static err_t vcpu_init(struct vcpu *v)
+{
+    struct svm_vcpu *h = ground_alloc(sizeof *h);
+
+    if (!h)
+        return ERR_NOMEM;
+    h->vmcb = ground_alloc(sizeof *h->vmcb);
+    if (!h->vmcb)
+        goto free_hw;
+    h->fpu = ground_alloc(svm_shared.fpu_size);
+    if (!h->fpu)
+        goto free_vmcb;
+    memcpy((uint8_t *)h->fpu + MXCSR_OFFSET, &(uint32_t){ MXCSR_RESET }, 4);
+    if (!svm_shared.xcr0_mask)
+        memcpy(h->fpu, &(uint16_t){ 0x37F }, 2); /* FXRSTOR has no notion of "initial state" */
+    h->xcr0 = 1;
+    vmcb_init(h->vmcb, v->vm);
+    v->hw = h;
+    return OK;
+free_vmcb:
+    ground_free(h->vmcb, sizeof *h->vmcb);
+free_hw:
+    ground_free(h, sizeof *h);
+    return ERR_NOMEM;
+}
+
+static void vcpu_fini(struct vcpu *v)
+{
+    struct svm_vcpu *h = v->hw;
+
+    ground_free(h->fpu, svm_shared.fpu_size);
+    ground_free(h->vmcb, sizeof *h->vmcb);
+    ground_free(h, sizeof *h);
+    v->hw = NULL;
+}
+
+/* --- a CPU begins and ends to run a vCPU --- */
+
+/* A TLB tag that no stale translation bears: a new one whenever the vCPU comes to another CPU or the tags were used up. */
+static void asid_get(struct svm_vcpu *h)
+{
+    unsigned me = ground_cpu();
+
+    if (cpus[me].generation && h->asid_cpu == me && h->asid_generation == cpus[me].generation)
+        return;
+    if (!cpus[me].generation || cpus[me].next_asid >= svm_shared.asids) {
+        cpus[me].generation++;
+        cpus[me].next_asid = 1; /* 0 is the host's */
+        h->vmcb->tlb_control = TLB_FLUSH_ALL;
+    }
+    h->asid_cpu = me;
+    h->asid_generation = cpus[me].generation;
+    h->vmcb->asid = cpus[me].next_asid++;
+}
+
+static void fpu_load(struct svm_vcpu *h)
+{
+    if (!svm_shared.xcr0_mask) {
+        __asm__ volatile("fxrstor64 (%0)" ::"r"(h->fpu) : "memory");
+        return;
+    }
+    cpu_xsetbv(0, svm_shared.xcr0_mask);
+    __asm__ volatile("xrstor64 (%0)" ::"r"(h->fpu), "a"((uint32_t)svm_shared.xcr0_mask), "d"(0) : "memory");
+    cpu_xsetbv(0, h->xcr0);
+}
+
+static void fpu_unload(struct svm_vcpu *h)
+{
+    if (!svm_shared.xcr0_mask) {
+        __asm__ volatile("fxsave64 (%0)" ::"r"(h->fpu) : "memory");
+        return;
+    }
+    h->xcr0 = cpu_xgetbv(0); /* the guest may have set it without an exit: QEMU never takes the XSETBV intercept */
+    cpu_xsetbv(0, svm_shared.xcr0_mask);
+    __asm__ volatile("xsave64 (%0)" ::"r"(h->fpu), "a"((uint32_t)svm_shared.xcr0_mask), "d"(0) : "memory");
+}
+
+static void load(struct vcpu *v)
+{
+    struct svm_vcpu *h = v->hw;
+
+    asid_get(h);
+    fpu_load(h);
+    cpu_wrmsr(MSR_TSC_AUX, h->tsc_aux);
+    cpu_write_dr0(h->dr[0]);
+    cpu_write_dr1(h->dr[1]);
+    cpu_write_dr2(h->dr[2]);
+    cpu_write_dr3(h->dr[3]);
+}
+
+static void unload(struct vcpu *v)
+{
+    struct svm_vcpu *h = v->hw;
+
+    fpu_unload(h);
+    h->tsc_aux = cpu_rdmsr(MSR_TSC_AUX);
+    h->dr[0] = cpu_read_dr0();
+    h->dr[1] = cpu_read_dr1();
+    h->dr[2] = cpu_read_dr2();
+    h->dr[3] = cpu_read_dr3();
+}
+
+static void run(struct vcpu *v)
+{
+    struct vmcb *b = vmcb_of(v);
+
+    b->rax = v->r.gpr[REG_RAX];
+    b->rsp = v->r.gpr[REG_RSP];
+    b->rip = v->r.rip;
+    b->rflags = v->r.rflags;
+    svm_enter(&v->r, hpa_of(b), cpus[ground_cpu()].host_vmcb);
+    b->tlb_control = TLB_KEEP;
+    b->event_inj = 0;
+    v->r.gpr[REG_RAX] = b->rax;
+    v->r.gpr[REG_RSP] = b->rsp;
+    v->r.rip = b->rip;
+    v->r.rflags = b->rflags;
+    svm_decode_exit(v);
+}
+
+/* --- events --- */
+
+static bool ready(const struct vcpu *v, bool nmi)
+{
+    const struct svm_vcpu *h = v->hw;
+
+    if (h->vmcb->event_inj || h->vmcb->shadow & 1)
+        return false;
+    return nmi ? !h->nmi_masked : v->r.rflags & RFLAGS_IF;
+}
+
+static void want_window(struct vcpu *v, bool on)
+{
+    struct vmcb *b = vmcb_of(v);
+
+    if (on) {
+        b->vintr |= VINTR_WINDOW;
+        b->icept1 |= ICEPT1_VINTR;
+    } else {
+        b->vintr &= ~VINTR_WINDOW;
+        b->icept1 &= ~ICEPT1_VINTR;
+    }
+}
+
+static void inject_irq(struct vcpu *v, uint8_t vector)
+{
+    want_window(v, false);
+    vmcb_of(v)->event_inj = EVENT_VALID | EVENT_INTR << 8 | vector;
+}
+
+static void inject_nmi(struct vcpu *v)
+{
+    struct svm_vcpu *h = v->hw;
+
+    h->nmi_masked = true;
+    h->vmcb->icept1 |= ICEPT1_IRET;
+    h->vmcb->event_inj = EVENT_VALID | EVENT_NMI << 8 | VEC_NMI;
+}
+
+static void inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+    vmcb_of(v)->event_inj =
+        EVENT_VALID | EVENT_EXCEPTION << 8 | vector | (has_error ? EVENT_ERROR | (uint64_t)error << 32 : 0);
+}
+
+static void want_pause(struct vcpu *v, bool on)
+{
+    struct vmcb *b = vmcb_of(v);
+
+    b->icept1 = on ? b->icept1 | ICEPT1_PAUSE : b->icept1 & ~ICEPT1_PAUSE;
+}
+
+static void skip_done(struct vcpu *v)
+{
+    vmcb_of(v)->shadow = 0;
+}
+
+const struct cpu_ops cpu_svm = {
+    .name = "svm",
+    .lacks = lacks,
+    .cpu_start = cpu_start,
+    .vm_init = vm_init,
+    .vm_fini = vm_fini,
+    .vcpu_init = vcpu_init,
+    .vcpu_fini = vcpu_fini,
+    .start_at = svm_start_at,
+    .reset = svm_reset,
+    .sipi = svm_sipi,
+    .load = load,
+    .unload = unload,
+    .run = run,
+    .ready = ready,
+    .inject_irq = inject_irq,
+    .inject_nmi = inject_nmi,
+    .inject_exception = inject_exception,
+    .want_window = want_window,
+    .want_pause = want_pause,
+    .skip_done = skip_done,
+    .sys_get = svm_sys_get,
+    .msr_read = svm_msr_read,
+    .msr_write = svm_msr_write,
+    .xsetbv = svm_xsetbv,
+};

@@ -1,0 +1,51 @@
+#pragma once
+/* The SVM backend's own structs; nothing outside cpu/svm sees them. */
+#include "cpu/svm/vmcb.h"
+#include "vm/cpu.h"
+
+extern const struct cpu_ops cpu_svm;
+
+/* vcpu->hw */
+struct svm_vcpu {
+    struct vmcb *vmcb;
+    void *fpu;             /* XSAVE area while not loaded */
+    uint64_t xcr0, tsc_aux, dr[4];
+    bool nmi_masked;       /* an NMI handler runs: until IRET */
+    /* TLB tag: valid on asid_cpu while that CPU's generation is still this */
+    unsigned asid_cpu;
+    uint64_t asid_generation;
+};
+
+/* What all guests share: permission maps, features. */
+struct svm_shared {
+    void *iopm, *msrpm;
+    uint64_t xcr0_mask;    /* 0: no XSAVE, FXSAVE instead */
+    uint32_t fpu_size, asids;
+    bool has_next_rip, has_1g_pages;
+};
+extern struct svm_shared svm_shared;
+
+/* cpu/svm/npt.c: nested page tables over a guest's RAM; *root is their top table. */
+MUST_USE err_t npt_make(struct vm *, uint64_t **root);
+void npt_free(uint64_t *root);
+
+/* cpu/svm/state.c: register state of a vCPU. */
+void svm_reset(struct vcpu *);
+void svm_start_at(struct vcpu *, const struct vcpu_start *);
+void svm_sipi(struct vcpu *, uint8_t vector);
+void svm_sys_get(const struct vcpu *, struct sys_regs *);
+err_t svm_msr_read(struct vcpu *, uint32_t msr, uint64_t *val);
+err_t svm_msr_write(struct vcpu *, uint32_t msr, uint64_t val);
+err_t svm_xsetbv(struct vcpu *, uint32_t reg, uint64_t val);
+
+/* cpu/svm/exit.c: from the VMCB's exit code to v->x. */
+void svm_decode_exit(struct vcpu *);
+
+static inline struct vmcb *vmcb_of(const struct vcpu *v)
+{
+    return ((struct svm_vcpu *)v->hw)->vmcb;
+}
+
+/* cpu/svm/enter.S: runs the guest until its next exit, with GIF and IF as VMRUN wants them. The general registers but
+ * RAX and RSP go through *r. Interrupts are off before and after. */
+__attribute__((sysv_abi)) void svm_enter(struct regs *r, hpa_t vmcb, hpa_t host_vmcb);
