@@ -20,7 +20,7 @@
 #define PC_PVPANIC_PORT 0x505
 #define PC_SLEEP_PORT 0x600       /* ACPI sleep control; sleep status is the next port */
 #define PC_EVENT_PORT 0x602       /* what happened since it was last read */
-#define PC_RESET_PORT 0xCF9
+#define PC_RESET_PORT 0xCF9       /* answered by dev/pci.c */
 #define PC_IO_WINDOW 0x6000       /* PCI I/O BARs */
 #define PC_IO_WINDOW_SIZE 0x9F00
 #define PC_IO_WINDOW_LAST 0xFEFF

@@ -48,17 +48,6 @@ static err_t nothing_write(void *dev, uint64_t off, unsigned size, uint64_t val)
     return OK;
 }
 
-static err_t reset_write(void *dev, uint64_t off, unsigned size, uint64_t val)
-{
-    struct power *p = dev;
-
-    (void)off;
-    (void)size;
-    if (val == PC_RESET_VALUE)
-        vm_stop(p->vm, VM_REBOOTED, "by the reset register");
-    return OK;
-}
-
 static err_t kbd_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 {
     struct power *p = dev;
@@ -100,7 +89,6 @@ static const struct {
     { PC_PVPANIC_PORT, 1, { pvpanic_read, pvpanic_write } },
     { PC_SLEEP_PORT, 2, { zero_read, sleep_write } },
     { PC_EVENT_PORT, 1, { event_read, nothing_write } },
-    { PC_RESET_PORT, 1, { zero_read, reset_write } },
 };
 
 static void ports_remove(struct power *p, size_t n)

@@ -1,7 +1,7 @@
 #pragma once
 /* How a guest switches itself off, resets, says that it panicked, and hears of the power button. One per guest, made by
- * dev/pc.c. ACPI 6.4, 4.8.3.7 (sleep registers), 4.8.3.6 (reset register), 5.6.9 (generic event device); the panic port
- * is QEMU's pvpanic. */
+ * dev/pc.c. ACPI 6.4, 4.8.3.7 (sleep registers), 5.6.9 (generic event device); the panic port is QEMU's pvpanic. The
+ * reset register, port 0xCF9, lies among the PCI host's ports: dev/pci.c. */
 #include "vm/bus.h"
 
 struct vm;
