@@ -359,6 +359,7 @@ static void run_one(struct runq *q, struct vcpu *v)
     uint64_t start = ground_tsc();
 
     switch_to(q, v);
+    cpu->want_pause(v, v->vm->nvcpus > 1 && sched_others_wait(v));
     lock_take(&q->lock);
     arm(q, v);
     lock_drop(&q->lock);
@@ -388,22 +389,26 @@ static void idle(struct runq *q)
     atomic_store(&q->idle, false);
 }
 
-void sched_run(void)
+void sched_step(void)
 {
     struct runq *q = &queues[ground_cpu()];
 
-    for (;;) {
-        ground_irq_window();
-        uint64_t now = ground_tsc();
-        if (now >= q->timer)
-            q->timer = 0; /* it has fired: arm() must set it anew */
-        atomic_store(&q->wake, false);
-        if (q->cpu == 0)
-            do_chores(q, now);
-        struct vcpu *v = pick(q, now);
-        if (v)
-            run_one(q, v);
-        else
-            idle(q);
-    }
+    ground_irq_window();
+    uint64_t now = ground_tsc();
+    if (now >= q->timer)
+        q->timer = 0; /* it has fired: arm() must set it anew */
+    atomic_store(&q->wake, false);
+    if (q->cpu == 0)
+        do_chores(q, now);
+    struct vcpu *v = pick(q, now);
+    if (v)
+        run_one(q, v);
+    else
+        idle(q);
+}
+
+void sched_run(void)
+{
+    for (;;)
+        sched_step();
 }

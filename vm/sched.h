@@ -12,8 +12,10 @@ typedef uint64_t (*sched_chore)(uint64_t now);
 
 void sched_init(void);
 void sched_add_chore(sched_chore);
-/* Runs guests for ever on the calling CPU. */
+/* Runs guests for ever on the calling CPU: sched_step() again and again. */
 NORETURN void sched_run(void);
+/* Lets interrupts in, does chores, runs one vCPU until it ends its turn, or idles until an interrupt. */
+void sched_step(void);
 
 /* A new vCPU, on the CPU with the least to do. It is not run before sched_wake(). */
 void sched_place(struct vcpu *);
