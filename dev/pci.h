@@ -1,0 +1,94 @@
+#pragma once
+/* The guest's PCI: one host bridge, bus 0, 32 slots of one function each. Configuration space is reached through ECAM and
+ * through ports 0xCF8/0xCFC. There is no firmware in the guest, so BARs come with addresses; the guest may move them.
+ * PCI Local Bus 3.0 ("PCI" below), PCI Firmware 3.2 for ECAM. Made by dev/pc.c; devices add themselves. No INTx: a device
+ * interrupts through MSI-X only. Everything here runs under vm->lock, or while the VM is built; pci_msix_raise() anywhere. */
+#include <stdatomic.h>
+#include "arch/x86/lock.h"
+#include "vm/bus.h"
+
+#define PCI_SLOTS 32
+#define PCI_BARS 6
+#define PCI_CFG_BYTES 256
+
+/* where the guest sees them; dev/pc.c tells it so through ACPI */
+#define PCI_ECAM_BASE 0xE0000000ull
+#define PCI_ECAM_SIZE MIB(1)
+#define PCI_MMIO_BASE 0xD0000000ull
+#define PCI_MMIO_SIZE MIB(256)
+#define PCI_IO_BASE 0x6000u
+#define PCI_IO_SIZE 0x9F00u
+
+#define PCI_CAP_VENDOR 0x09
+#define PCI_CAP_MSIX 0x11
+#define PCI_MSIX_VECTORS 16
+
+struct vm;
+struct pci_dev;
+
+struct pci_id {
+    uint16_t vendor, device, subvendor, subdevice;
+    uint32_t class_code; /* base class << 16 | subclass << 8 | interface */
+    uint8_t revision;
+};
+
+struct pci_bar {
+    const struct bus_ops *ops; /* NULL: no such BAR */
+    void *dev;
+    enum bus_kind kind;
+    uint32_t size;
+    uint64_t at;               /* where it answers now; 0: nowhere */
+};
+
+struct pci_msix {
+    struct lock lock;          /* a leaf but for irq_msi() */
+    uint8_t cap;               /* offset of the capability; 0: the device has none */
+    unsigned nvectors;
+    bool enabled, live;        /* live: not held back by the function mask or a clear bus-master bit */
+    uint32_t pending;          /* by vector */
+    uint8_t table[PCI_MSIX_VECTORS * 16];
+};
+
+struct pci_dev {
+    struct pci_host *host;
+    struct vm *vm;
+    unsigned slot;
+    uint8_t cfg[PCI_CFG_BYTES];
+    uint8_t writable[PCI_CFG_BYTES]; /* bits the guest can change */
+    uint8_t cap_last, cap_end;       /* newest capability; first free byte */
+    struct pci_bar bar[PCI_BARS];
+    struct pci_msix msix;
+    _Atomic bool master;             /* the guest allows DMA */
+    /* Four bytes of configuration space behind which the device does something: called before the guest reads any of
+     * them and after it wrote any. 0: none. */
+    uint8_t window_at;
+    void (*window)(struct pci_dev *, bool write);
+};
+
+struct pci_host {
+    struct vm *vm;
+    struct pci_dev *slot[PCI_SLOTS];
+    struct pci_dev bridge;
+    uint32_t address;          /* the register at port 0xCF8 */
+    uint64_t next_io, next_mmio; /* the next free address for a BAR */
+};
+
+/* Claims the ECAM window and the ports and puts the bridge in slot 0. Errors as bus_add. */
+MUST_USE err_t pci_host_init(struct pci_host *, struct vm *);
+/* Every device must be gone before. */
+void pci_host_fini(struct pci_host *);
+
+/* Fills the header and takes the slot: ERR_EXISTS, ERR_RANGE. Keeps the struct until pci_dev_fini(). */
+MUST_USE err_t pci_dev_init(struct pci_dev *, struct pci_host *, unsigned slot, const struct pci_id *);
+/* Gives the slot and all BARs back. Safe on a zeroed struct that was never initialised. */
+void pci_dev_fini(struct pci_dev *);
+/* size: a power of two, memory from 16, ports from 4. ERR_FULL: no address or no bus range is left. */
+MUST_USE err_t pci_bar_add(struct pci_dev *, unsigned index, enum bus_kind, uint32_t size, const struct bus_ops *, void *dev);
+/* Appends a capability of len bytes, all but its id zero and read only, and returns its offset. */
+uint8_t pci_cap_add(struct pci_dev *, uint8_t id, uint8_t len);
+/* Puts an MSI-X table of 1 .. PCI_MSIX_VECTORS vectors behind a memory BAR of its own. Errors as pci_bar_add. */
+MUST_USE err_t pci_msix_add(struct pci_dev *, unsigned bar, unsigned nvectors);
+
+/* Sends the vector's message, or keeps it pending while it is masked. A vector that does not exist is ignored.
+ * Any CPU; vm->lock may be held, no run queue's lock. */
+void pci_msix_raise(struct pci_dev *, unsigned vector);

@@ -1,0 +1,338 @@
+/* virtio-blk. The way of a request: the driver kicks (blk_notify), a chain is taken and checked (request_start), goes to the
+ * disk in one or more parts (request_run), and its status and the chain go back (request_end).
+ *
+ * The disk may call done() from inside submit() or later on any CPU, while vm->lock or another guest's is held or not. So
+ * done() takes dev.lock only, and dev.lock is dropped around submit(). A done() that comes before submit() has returned
+ * just leaves its result to the submitter, so nothing recurses. */
+#include "dev/virtio/blk.h"
+
+#include "base/fmt.h"
+#include "base/str.h"
+#include "ground/ground.h"
+#include "vm/mem.h"
+#include "vm/vm.h"
+
+enum { QUEUE_SIZE = 128, SEGMENT_MAX = 65536 };
+#define REQUEST_MAX GIB(1) /* firmware drivers do read that much at once */
+
+/* --- to the disk --- */
+
+static uint8_t status_of(err_t e)
+{
+    return e == OK ? VIRTIO_BLK_OK : e == ERR_UNSUPPORTED ? VIRTIO_BLK_UNSUPP : VIRTIO_BLK_IOERR;
+}
+
+static void request_end(struct virtio_blk_io *io, err_t e)
+{
+    struct virtio_dev *d = &io->owner->dev;
+    uint8_t status = status_of(e);
+    uint32_t written = e || io->req.op == BLK_WRITE ? 1 : (uint32_t)io->chain.write_len;
+
+    list_push_back(&io->owner->spare, &io->link);
+    d->inflight--;
+    if (io->generation != d->generation)
+        return; /* the driver has reset the device since */
+    e = virtq_write(io->queue, &io->chain, io->chain.write_len - 1, &status, 1);
+    if (!e)
+        virtq_push(io->queue, io->chain.head, written);
+}
+
+/* Adds the machine's pieces of a buffer to the request, up to max bytes and nmax pieces; *bytes counts. */
+static err_t pieces_add(struct virtio_blk_io *io, uint64_t at, uint64_t len, uint64_t max, uint32_t nmax, uint64_t *bytes)
+{
+    uint64_t run;
+    hpa_t pa;
+
+    for (len = min_u64(len, max - *bytes); len && io->req.nseg < nmax; at += run, len -= run) {
+        err_t e = mem_dma(io->owner->dev.vm, gpa(at), len, &pa, &run);
+
+        if (e)
+            return e;
+        if ((pa.v | run) & 3)
+            return ERR_INVAL; /* no disk can do that; the driver gets an I/O error */
+        io->seg[io->req.nseg++] = (struct blk_seg){ .pa = pa, .len = (uint32_t)run };
+        *bytes += run;
+    }
+    return OK;
+}
+
+/* Gathers the next part: as much of the data, from io->pos, as one request to this disk may have. */
+static err_t part_fill(struct virtio_blk_io *io)
+{
+    const struct blk *blk = io->owner->blk;
+    const struct virtq_chain *c = &io->chain;
+    bool out = io->req.op == BLK_WRITE;
+    const struct virtq_buf *b = out ? c->buf : c->buf + c->nread, *end = b + (out ? c->nread : c->nwrite);
+    uint64_t skip = io->skip + io->pos, bytes = 0, max = min_u64(io->len - io->pos, align_down(blk->max_bytes, blk->block_size));
+    uint32_t nmax = (uint32_t)min_u64(blk->max_segs, VIRTIO_BLK_SEGS);
+    err_t e = OK;
+
+    io->req.nseg = 0;
+    for (; b < end && bytes < max && io->req.nseg < nmax && !e; b++) {
+        if (skip < b->len)
+            e = pieces_add(io, b->at + skip, b->len - skip, max, nmax, &bytes);
+        skip -= min_u64(skip, b->len);
+    }
+    /* a part ends at a block's end: give back what is over */
+    for (uint64_t over = bytes % blk->block_size, take; over && !e; over -= take, bytes -= take) {
+        struct blk_seg *last = &io->seg[io->req.nseg - 1];
+
+        take = min_u64(over, last->len);
+        last->len -= (uint32_t)take;
+        io->req.nseg -= !last->len;
+    }
+    io->req.sector = io->sector + io->pos / BLK_SECTOR;
+    io->pos += bytes;
+    return e || bytes ? e : ERR_INVAL;
+}
+
+/* The driver has reset the device since, or the guest is ending: no more of it. */
+static bool stale(const struct virtio_blk_io *io)
+{
+    return io->generation != io->owner->dev.generation || io->owner->dev.broken;
+}
+
+/* Sends part after part until one is left with the disk, or all is done. dev.lock is dropped on the way. */
+static void request_run(struct virtio_blk_io *io)
+{
+    struct virtio_blk *b = io->owner;
+    bool data = io->req.op == BLK_READ || io->req.op == BLK_WRITE;
+
+    do {
+        io->result = data ? part_fill(io) : OK;
+        if (io->result)
+            break;
+        io->phase = PHASE_SUBMITTING;
+        lock_drop(&b->dev.lock);
+        b->blk->ops->submit(b->blk, &io->req);
+        lock_take(&b->dev.lock);
+        if (io->phase == PHASE_SUBMITTING) {
+            io->phase = PHASE_WAITING; /* request_done() goes on from here */
+            return;
+        }
+    } while (!io->result && io->pos < io->len && !stale(io));
+    request_end(io, io->result);
+}
+
+/* --- from the driver --- */
+
+static err_t range_check(const struct blk *blk, uint64_t sector, uint64_t nsectors)
+{
+    uint64_t per_block = blk->block_size / BLK_SECTOR;
+
+    if (sector > blk->sectors || nsectors > blk->sectors - sector)
+        return ERR_RANGE;
+    return sector % per_block || nsectors % per_block ? ERR_INVAL : OK;
+}
+
+static err_t transfer_prepare(struct virtio_blk_io *io, enum blk_op op, uint64_t sector, uint64_t skip, uint64_t stream)
+{
+    io->req.op = op;
+    io->sector = sector;
+    io->skip = skip;
+    io->len = stream;
+    if (op == BLK_WRITE && io->owner->blk->read_only)
+        return ERR_IO;
+    if (!io->len || io->len > REQUEST_MAX || io->len % BLK_SECTOR)
+        return ERR_INVAL;
+    return range_check(io->owner->blk, sector, io->len / BLK_SECTOR);
+}
+
+static err_t discard_prepare(struct virtio_blk_io *io)
+{
+    const struct blk *blk = io->owner->blk;
+    struct virtio_blk_range r;
+
+    io->req.op = BLK_DISCARD;
+    if (!blk->can_discard || blk->read_only)
+        return ERR_UNSUPPORTED;
+    if (io->chain.read_len != sizeof(struct virtio_blk_head) + sizeof r) /* max_discard_seg is 1 */
+        return ERR_INVAL;
+    err_t e = virtq_read(io->queue, &io->chain, sizeof(struct virtio_blk_head), &r, sizeof r);
+    if (e)
+        return e;
+    if (r.flags)
+        return ERR_UNSUPPORTED;
+    io->req.sector = r.sector;
+    io->req.nsectors = r.nsectors;
+    return r.nsectors ? range_check(blk, r.sector, r.nsectors) : ERR_INVAL;
+}
+
+/* Fills io->req from the chain. *now: there is nothing for the disk to do. An error is the request's status. */
+static err_t request_prepare(struct virtio_blk_io *io, const struct virtio_blk_head *head, bool *now)
+{
+    struct virtio_blk *b = io->owner;
+    struct virtq_chain *c = &io->chain;
+
+    io->req = (struct blk_req){ .op = BLK_READ, .seg = io->seg, .done = io->req.done, .owner = io };
+    io->pos = io->len = 0;
+    *now = false;
+    switch (head->type) {
+    case VIRTIO_BLK_IN:
+        return transfer_prepare(io, BLK_READ, head->sector, 0, c->write_len - 1);
+    case VIRTIO_BLK_OUT:
+        return transfer_prepare(io, BLK_WRITE, head->sector, sizeof *head, c->read_len - sizeof *head);
+    case VIRTIO_BLK_FLUSH:
+        io->req.op = BLK_FLUSH;
+        return OK;
+    case VIRTIO_BLK_DISCARD:
+        return discard_prepare(io);
+    case VIRTIO_BLK_GET_ID:
+        *now = true;
+        return virtq_write(io->queue, c, 0, b->serial, min_size(sizeof b->serial, (size_t)c->write_len - 1));
+    }
+    return ERR_UNSUPPORTED;
+}
+
+/* A chain that was taken: checks it and sends it on its way. ERR_GUEST only if it has no place for head or status. */
+static err_t request_start(struct virtio_blk_io *io)
+{
+    struct virtio_dev *d = &io->owner->dev;
+    struct virtio_blk_head head;
+    bool now;
+    err_t e;
+
+    if (virtq_read(io->queue, &io->chain, 0, &head, sizeof head))
+        return virtq_fault(io->queue, "request without a whole header");
+    if (!io->chain.write_len)
+        return virtq_fault(io->queue, "request without a status byte");
+    list_remove(&io->link);
+    d->inflight++;
+    io->generation = d->generation;
+    e = request_prepare(io, &head, &now);
+    if (e || now)
+        request_end(io, e);
+    else
+        request_run(io);
+    return OK;
+}
+
+/* Takes what virtq_arm() saw, as long as there are spare requests. */
+static err_t queue_serve(struct virtio_blk *b, struct virtq *q)
+{
+    err_t e = OK;
+
+    while (!e && !list_empty(&b->spare)) {
+        struct virtio_blk_io *io = container_of(b->spare.next, struct virtio_blk_io, link);
+
+        io->queue = q;
+        io->chain = (struct virtq_chain){ .buf = io->buf, .max = VIRTIO_BLK_BUFS };
+        e = virtq_pop(q, &io->chain);
+        if (!e)
+            e = request_start(io);
+    }
+    if (list_empty(&b->spare))
+        b->starved = true;
+    virtq_flush(q);
+    return e == ERR_GUEST ? e : OK;
+}
+
+/* Goes on with queues that were left for want of spare requests. It may run in a completion, where nobody takes an error:
+ * a guest that breaks a rule was stopped by virtq_fault(). */
+static void queues_resume(struct virtio_blk *b)
+{
+    while (b->starved && !list_empty(&b->spare)) {
+        b->starved = false;
+        for (unsigned i = 0; i < b->dev.nqueues; i++)
+            (void)queue_serve(b, &b->dev.queue[i]);
+    }
+}
+
+static err_t blk_notify(struct virtio_dev *d, unsigned queue)
+{
+    struct virtio_blk *b = container_of(d, struct virtio_blk, dev);
+    err_t e;
+
+    lock_take(&d->lock);
+    e = virtq_arm(&d->queue[queue]);
+    if (!e)
+        e = queue_serve(b, &d->queue[queue]);
+    queues_resume(b);
+    lock_drop(&d->lock);
+    return e;
+}
+
+static void request_done(struct blk_req *req, err_t e)
+{
+    struct virtio_blk_io *io = req->owner;
+    struct virtio_blk *b = io->owner;
+
+    lock_take(&b->dev.lock);
+    io->result = e;
+    if (io->phase == PHASE_SUBMITTING) {
+        io->phase = PHASE_DONE;
+        lock_drop(&b->dev.lock);
+        return;
+    }
+    if (!e && io->pos < io->len && !stale(io))
+        request_run(io);
+    else
+        request_end(io, e);
+    virtq_flush(io->queue);
+    queues_resume(b);
+    lock_drop(&b->dev.lock);
+}
+
+static const struct virtio_ops blk_ops = {
+    .type = VIRTIO_TYPE_BLK,
+    .class_code = 0x018000, /* mass storage, other */
+    .queue_size = QUEUE_SIZE,
+    .config_bytes = sizeof(struct virtio_blk_config),
+    .notify = blk_notify,
+};
+
+/* --- life --- */
+
+static uint64_t config_fill(struct virtio_blk_config *c, const struct blk *blk, unsigned nqueues)
+{
+    uint64_t features = VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_FLUSH |
+        VIRTIO_BLK_F_TOPOLOGY | (nqueues > 1 ? VIRTIO_BLK_F_MQ : 0);
+
+    *c = (struct virtio_blk_config){ .capacity = blk->sectors, .size_max = SEGMENT_MAX, .seg_max = VIRTIO_BLK_DATA_SEGS,
+        .blk_size = blk->block_size, .min_io_size = 1, .num_queues = (uint16_t)nqueues };
+    if (blk->read_only)
+        return features | VIRTIO_BLK_F_RO;
+    if (!blk->can_discard)
+        return features;
+    c->max_discard_sectors = (uint32_t)align_down(min_u64(blk->sectors, UINT32_MAX), blk->block_size / BLK_SECTOR);
+    c->max_discard_seg = 1;
+    c->discard_alignment = blk->block_size / BLK_SECTOR;
+    return features | VIRTIO_BLK_F_DISCARD;
+}
+
+err_t virtio_blk_init(struct virtio_blk *b, struct vm *vm, struct pci_host *host, unsigned slot, struct blk *blk,
+    const char *serial)
+{
+    unsigned nqueues = (unsigned)min_u64(max_u64(vm->cfg.vcpus, 1), VIRTIO_QUEUES_MAX);
+    err_t e;
+
+    *b = (struct virtio_blk){ .blk = blk, .dev = { .ops = &blk_ops, .nqueues = nqueues } };
+    list_init(&b->spare);
+    b->dev.config = &b->config;
+    b->dev.offered = config_fill(&b->config, blk, nqueues);
+    fmt_text(b->dev.name, sizeof b->dev.name, "virtio-blk %s", blk->name);
+    memcpy(b->serial, serial, min_size(strlen(serial), sizeof b->serial));
+    b->pool = ground_alloc(VIRTIO_BLK_INFLIGHT * sizeof b->pool[0]);
+    if (!b->pool)
+        return ERR_NOMEM;
+    for (unsigned i = 0; i < VIRTIO_BLK_INFLIGHT; i++) {
+        b->pool[i].owner = b;
+        b->pool[i].req.done = request_done;
+        list_push_back(&b->spare, &b->pool[i].link);
+    }
+    e = virtio_init(&b->dev, vm, host, slot);
+    if (e)
+        ground_free(b->pool, VIRTIO_BLK_INFLIGHT * sizeof b->pool[0]);
+    return e;
+}
+
+bool virtio_blk_idle(struct virtio_blk *b)
+{
+    return virtio_idle(&b->dev);
+}
+
+void virtio_blk_fini(struct virtio_blk *b)
+{
+    virtio_fini(&b->dev);
+    ground_free(b->pool, VIRTIO_BLK_INFLIGHT * sizeof b->pool[0]);
+}

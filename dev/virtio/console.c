@@ -1,0 +1,131 @@
+/* virtio-console: text between the guest's hvc0 and a struct tty. */
+#include "dev/virtio/console.h"
+
+#include "base/str.h"
+
+/* A chain's text is cut at TEXT_MAX, so that one kick can keep this CPU no longer than QUEUE_SIZE * TEXT_MAX bytes take.
+ * hvc writes 16 bytes at a time, the largest known driver 32 KiB. */
+enum { QUEUE_SIZE = 64, BUFS_MAX = 32, COPY_BYTES = 256, TEXT_MAX = 65536 };
+
+/* --- guest to user --- */
+
+static err_t text_out(struct virtio_console *c, struct virtq *q, const struct virtq_chain *chain)
+{
+    uint64_t len = min_u64(chain->read_len, TEXT_MAX), take;
+    uint8_t text[COPY_BYTES];
+
+    for (uint64_t at = 0; at < len; at += take) {
+        take = min_u64(len - at, sizeof text);
+        err_t e = virtq_read(q, chain, at, text, take);
+        if (e)
+            return e;
+        tty_output(&c->tty, text, take);
+    }
+    return OK;
+}
+
+static err_t transmit(struct virtio_console *c)
+{
+    struct virtq *q = &c->dev.queue[VIRTIO_CONSOLE_TX];
+    struct virtq_buf bufs[BUFS_MAX];
+    struct virtq_chain chain = { .buf = bufs, .max = BUFS_MAX };
+    err_t e = virtq_arm(q);
+
+    while (!e && !(e = virtq_pop(q, &chain))) {
+        e = text_out(c, q, &chain);
+        virtq_push(q, chain.head, 0);
+    }
+    virtq_flush(q);
+    return e == ERR_GUEST ? e : OK;
+}
+
+/* Before any queue works, and in a guest's panic, a byte can be printed through the configuration. */
+static void console_config_write(struct virtio_dev *d, unsigned off, unsigned size, uint64_t val)
+{
+    struct virtio_console *c = container_of(d, struct virtio_console, dev);
+    uint8_t byte = (uint8_t)val;
+
+    (void)size;
+    if (off == offsetof(struct virtio_console_config, emerg_wr))
+        tty_output(&c->tty, &byte, 1);
+}
+
+/* --- user to guest --- */
+
+/* Fills the driver's buffers with the n bytes; *took says how many went. */
+static err_t text_in(struct virtio_console *c, const uint8_t *bytes, size_t n, size_t *took)
+{
+    struct virtq *q = &c->dev.queue[VIRTIO_CONSOLE_RX];
+    struct virtq_buf bufs[BUFS_MAX];
+    struct virtq_chain chain = { .buf = bufs, .max = BUFS_MAX };
+    err_t e = virtq_arm(q);
+
+    *took = 0;
+    while (*took < n && !e && !(e = virtq_pop(q, &chain))) {
+        uint32_t take = (uint32_t)min_u64(n - *took, chain.write_len);
+
+        e = virtq_write(q, &chain, 0, bytes + *took, take);
+        virtq_push(q, chain.head, take);
+        *took += take;
+    }
+    virtq_flush(q);
+    return e;
+}
+
+static size_t console_input(struct tty *t, const uint8_t *bytes, size_t n)
+{
+    struct virtio_console *c = container_of(t, struct virtio_console, tty);
+    size_t took;
+
+    lock_take(&c->dev.lock);
+    if (text_in(c, bytes, n, &took) == ERR_GUEST)
+        took = n; /* the guest is being stopped: nobody will ever read this */
+    c->refused = took < n;
+    lock_drop(&c->dev.lock);
+    return took;
+}
+
+static err_t console_notify(struct virtio_dev *d, unsigned queue)
+{
+    struct virtio_console *c = container_of(d, struct virtio_console, dev);
+    bool room = false;
+    err_t e;
+
+    lock_take(&d->lock);
+    if (queue == VIRTIO_CONSOLE_TX) {
+        e = transmit(c);
+    } else {
+        e = virtq_arm(&d->queue[queue]);
+        room = !e && c->refused;
+        c->refused &= !room;
+    }
+    lock_drop(&d->lock);
+    if (room)
+        tty_drained(&c->tty);
+    return e;
+}
+
+static const struct virtio_ops console_ops = {
+    .type = VIRTIO_TYPE_CONSOLE,
+    .class_code = 0x078000, /* simple communication controller, other */
+    .queue_size = QUEUE_SIZE,
+    .config_bytes = sizeof(struct virtio_console_config),
+    .notify = console_notify,
+    .config_write = console_config_write,
+};
+
+err_t virtio_console_init(struct virtio_console *c, struct vm *vm, struct pci_host *host, unsigned slot)
+{
+    static const struct tty_dev_ops tty = { .input = console_input };
+
+    *c = (struct virtio_console){ .tty.dev = &tty, .config.max_nr_ports = 1,
+        .dev = { .ops = &console_ops, .nqueues = 2, .offered = VIRTIO_CONSOLE_F_EMERG_WRITE } };
+    c->dev.config = &c->config;
+    str_copy(c->dev.name, sizeof c->dev.name, "virtio-console");
+    return virtio_init(&c->dev, vm, host, slot);
+}
+
+void virtio_console_fini(struct virtio_console *c)
+{
+    virtio_fini(&c->dev);
+}

@@ -1,0 +1,374 @@
+/* The register interface of every virtio device: virtio over PCI, virtio 1.2, section 4.1. Three BARs:
+ *
+ *   0  ports: one 16-bit port per queue to kick it (a port exit costs a tenth of a memory exit that has to be decoded)
+ *   1  memory: the common configuration, the interrupt status, the device's own configuration
+ *   2  memory: the MSI-X table
+ *
+ * Vector numbers and addresses that the driver writes are kept as they are and checked where they are used. */
+#include "base/panic.h"
+#include "base/bytes.h"
+#include "base/str.h"
+#include "dev/virtio/virtio.h"
+
+enum { BAR_KICK, BAR_REGS, BAR_MSIX };
+enum { KICK_STRIDE = 2, KICK_BYTES = 16 };
+enum { REGS_COMMON = 0, REGS_ISR = 0x100, REGS_CONFIG = 0x200, REGS_CONFIG_MAX = 0x100, REGS_BYTES = 4096 };
+
+#define TRANSPORT_FEATURES (VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC)
+
+static uint64_t offered(const struct virtio_dev *d) { return d->offered | TRANSPORT_FEATURES; }
+
+/* The selected queue; NULL if there is none of that number. */
+static struct virtq *selected(struct virtio_dev *d)
+{
+    return d->queue_select < d->nqueues ? &d->queue[d->queue_select] : NULL;
+}
+
+/* --- reset and status --- */
+
+/* Everything as after power-on. Requests in flight go on, but belong to an older generation now. */
+static void reset(struct virtio_dev *d)
+{
+    for (unsigned i = 0; i < d->nqueues; i++)
+        d->queue[i] = (struct virtq){ .dev = d, .index = i, .size = d->ops->queue_size, .vector = VIRTIO_NO_VECTOR };
+    d->accepted = 0;
+    d->offered_select = d->accepted_select = 0;
+    d->queue_select = 0;
+    d->config_vector = VIRTIO_NO_VECTOR;
+    d->isr = 0;
+    d->generation++;
+}
+
+/* Reads as 0 only when a reset is complete, that is when no disk writes to the guest's memory any more (4.1.4.3.1). */
+static uint8_t status_read(struct virtio_dev *d)
+{
+    if (d->draining && !d->inflight) {
+        d->draining = false;
+        d->status = 0;
+    }
+    return d->status;
+}
+
+static void status_write(struct virtio_dev *d, uint8_t val)
+{
+    bool acceptable = !(d->accepted & ~offered(d)) && d->accepted & VIRTIO_F_VERSION_1;
+
+    if (!val) {
+        reset(d);
+        d->draining = d->inflight;
+        d->status = d->draining ? VIRTIO_ACKNOWLEDGE : 0;
+        return;
+    }
+    d->draining = false;
+    if (!(d->status & VIRTIO_FEATURES_OK) && !acceptable)
+        val &= (uint8_t)~VIRTIO_FEATURES_OK;
+    if (!(val & VIRTIO_FEATURES_OK))
+        val &= (uint8_t)~VIRTIO_DRIVER_OK;
+    d->status = val;
+}
+
+/* --- common configuration: 4.1.4.3 --- */
+
+/* The size each register must be accessed with; 0 inside one. The 64-bit ones count as halves. */
+static const uint8_t common_size[VIRTIO_COMMON_BYTES] = {
+    [VIRTIO_COMMON_DEVICE_FEATURE_SELECT] = 4, [VIRTIO_COMMON_DEVICE_FEATURE] = 4,
+    [VIRTIO_COMMON_DRIVER_FEATURE_SELECT] = 4, [VIRTIO_COMMON_DRIVER_FEATURE] = 4,
+    [VIRTIO_COMMON_CONFIG_VECTOR] = 2, [VIRTIO_COMMON_NUM_QUEUES] = 2,
+    [VIRTIO_COMMON_STATUS] = 1, [VIRTIO_COMMON_CONFIG_GENERATION] = 1,
+    [VIRTIO_COMMON_QUEUE_SELECT] = 2, [VIRTIO_COMMON_QUEUE_SIZE] = 2, [VIRTIO_COMMON_QUEUE_VECTOR] = 2,
+    [VIRTIO_COMMON_QUEUE_ENABLE] = 2, [VIRTIO_COMMON_QUEUE_NOTIFY_OFF] = 2,
+    [VIRTIO_COMMON_QUEUE_DESC] = 4, [VIRTIO_COMMON_QUEUE_DESC + 4] = 4,
+    [VIRTIO_COMMON_QUEUE_DRIVER] = 4, [VIRTIO_COMMON_QUEUE_DRIVER + 4] = 4,
+    [VIRTIO_COMMON_QUEUE_DEVICE] = 4, [VIRTIO_COMMON_QUEUE_DEVICE + 4] = 4,
+};
+
+static uint32_t half(uint64_t v, uint32_t select)
+{
+    return select > 1 ? 0 : (uint32_t)(v >> 32 * select);
+}
+
+static void half_set(uint64_t *v, uint32_t select, uint32_t val)
+{
+    if (select <= 1)
+        *v = (*v & ~(0xFFFFFFFFull << 32 * select)) | (uint64_t)val << 32 * select;
+}
+
+/* A register of the selected queue; for a queue that does not exist, and for enable when off, 0 (4.1.4.3.1). */
+static uint32_t queue_read(struct virtq *q, unsigned off)
+{
+    unsigned ring = off - VIRTIO_COMMON_QUEUE_DESC;
+
+    if (!q)
+        return 0;
+    switch (off) {
+    case VIRTIO_COMMON_QUEUE_SIZE:
+        return q->size;
+    case VIRTIO_COMMON_QUEUE_VECTOR:
+        return q->vector;
+    case VIRTIO_COMMON_QUEUE_ENABLE:
+        return q->enabled;
+    case VIRTIO_COMMON_QUEUE_NOTIFY_OFF:
+        return q->index;
+    }
+    return half(q->ring[ring / 8], ring / 4 & 1);
+}
+
+static err_t queue_write(struct virtq *q, unsigned off, uint32_t val)
+{
+    unsigned ring = off - VIRTIO_COMMON_QUEUE_DESC;
+
+    if (!q)
+        return OK;
+    if (off == VIRTIO_COMMON_QUEUE_VECTOR)
+        q->vector = val < q->dev->pci.msix.nvectors ? (uint16_t)val : VIRTIO_NO_VECTOR;
+    else if (q->enabled)
+        return OK; /* the rest is fixed until reset */
+    else if (off == VIRTIO_COMMON_QUEUE_SIZE)
+        q->size = (uint16_t)val;
+    else if (off == VIRTIO_COMMON_QUEUE_ENABLE)
+        return val == 1 ? virtq_enable(q) : OK;
+    else if (off >= VIRTIO_COMMON_QUEUE_DESC)
+        half_set(&q->ring[ring / 8], ring / 4 & 1, val);
+    return OK;
+}
+
+static uint32_t common_read(struct virtio_dev *d, unsigned off)
+{
+    switch (off) {
+    case VIRTIO_COMMON_DEVICE_FEATURE_SELECT:
+        return d->offered_select;
+    case VIRTIO_COMMON_DEVICE_FEATURE:
+        return half(offered(d), d->offered_select);
+    case VIRTIO_COMMON_DRIVER_FEATURE_SELECT:
+        return d->accepted_select;
+    case VIRTIO_COMMON_DRIVER_FEATURE:
+        return half(d->accepted, d->accepted_select);
+    case VIRTIO_COMMON_CONFIG_VECTOR:
+        return d->config_vector;
+    case VIRTIO_COMMON_NUM_QUEUES:
+        return d->nqueues;
+    case VIRTIO_COMMON_STATUS:
+        return status_read(d);
+    case VIRTIO_COMMON_CONFIG_GENERATION:
+        return 0; /* no device changes its configuration */
+    case VIRTIO_COMMON_QUEUE_SELECT:
+        return d->queue_select;
+    }
+    return queue_read(selected(d), off);
+}
+
+static err_t common_write(struct virtio_dev *d, unsigned off, uint32_t val)
+{
+    switch (off) {
+    case VIRTIO_COMMON_DEVICE_FEATURE_SELECT:
+        d->offered_select = val;
+        return OK;
+    case VIRTIO_COMMON_DRIVER_FEATURE_SELECT:
+        d->accepted_select = val;
+        return OK;
+    case VIRTIO_COMMON_DRIVER_FEATURE:
+        if (!(d->status & VIRTIO_FEATURES_OK))
+            half_set(&d->accepted, d->accepted_select, val);
+        return OK;
+    case VIRTIO_COMMON_CONFIG_VECTOR:
+        d->config_vector = val < d->pci.msix.nvectors ? (uint16_t)val : VIRTIO_NO_VECTOR;
+        return OK;
+    case VIRTIO_COMMON_STATUS:
+        status_write(d, (uint8_t)val);
+        return OK;
+    case VIRTIO_COMMON_QUEUE_SELECT:
+        d->queue_select = (uint16_t)val;
+        return OK;
+    case VIRTIO_COMMON_DEVICE_FEATURE:
+    case VIRTIO_COMMON_NUM_QUEUES:
+    case VIRTIO_COMMON_CONFIG_GENERATION:
+        return OK;
+    }
+    return queue_write(selected(d), off, val);
+}
+
+/* --- the BARs --- */
+
+static uint64_t config_read(struct virtio_dev *d, uint64_t off, unsigned size)
+{
+    uint64_t val = 0;
+
+    if (off < d->ops->config_bytes && size <= d->ops->config_bytes - off)
+        memcpy(&val, (const uint8_t *)d->config + off, size);
+    return val;
+}
+
+static uint64_t reg_read(struct virtio_dev *d, uint64_t off, unsigned size)
+{
+    uint64_t val;
+
+    if (off >= REGS_CONFIG)
+        return config_read(d, off - REGS_CONFIG, size);
+    if (size == 8)
+        return reg_read(d, off, 4) | reg_read(d, off + 4, 4) << 32;
+    if (off < VIRTIO_COMMON_BYTES)
+        return common_size[off] == size ? common_read(d, (unsigned)off) : 0;
+    if (off != REGS_ISR)
+        return 0;
+    val = d->isr;
+    d->isr = 0;
+    return val;
+}
+
+static err_t regs_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
+{
+    struct virtio_dev *d = dev;
+
+    lock_take(&d->lock);
+    *val = reg_read(d, off, size);
+    lock_drop(&d->lock);
+    return OK;
+}
+
+/* Chains the driver added before DRIVER_OK are found without a kick. */
+static err_t kick_all(struct virtio_dev *d)
+{
+    err_t e = OK;
+
+    for (unsigned i = 0; i < d->nqueues && !e; i++)
+        e = d->ops->notify(d, i);
+    return e;
+}
+
+static err_t regs_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+{
+    struct virtio_dev *d = dev;
+    bool stopped, started = false;
+    err_t e = OK;
+
+    if (size == 8 && off < REGS_CONFIG) {
+        e = regs_write(dev, off, 4, val & 0xFFFFFFFF);
+        return e ? e : regs_write(dev, off + 4, 4, val >> 32);
+    }
+    if (off < VIRTIO_COMMON_BYTES && common_size[off] == size) {
+        lock_take(&d->lock);
+        stopped = !(d->status & VIRTIO_DRIVER_OK);
+        e = common_write(d, (unsigned)off, (uint32_t)val);
+        started = stopped && d->status & VIRTIO_DRIVER_OK;
+        lock_drop(&d->lock);
+    } else if (off >= REGS_CONFIG && d->ops->config_write) {
+        d->ops->config_write(d, (unsigned)off - REGS_CONFIG, size, val);
+    }
+    return e || !started ? e : kick_all(d);
+}
+
+static err_t kick_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
+{
+    (void)dev, (void)off, (void)size;
+    *val = 0;
+    return OK;
+}
+
+static err_t kick_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+{
+    struct virtio_dev *d = dev;
+    unsigned queue = (unsigned)off / KICK_STRIDE;
+
+    (void)size, (void)val; /* the port says which queue */
+    return queue < d->nqueues ? d->ops->notify(d, queue) : OK;
+}
+
+/* --- capabilities: 4.1.4 --- */
+
+static uint8_t cap_add(struct virtio_dev *d, uint8_t type, uint8_t bar, uint32_t offset, uint32_t length, bool extra)
+{
+    uint8_t len = extra ? sizeof(struct virtio_pci_cap) : offsetof(struct virtio_pci_cap, extra);
+    uint8_t at = pci_cap_add(&d->pci, PCI_CAP_VENDOR, len);
+    uint8_t *cap = &d->pci.cfg[at];
+
+    cap[offsetof(struct virtio_pci_cap, cap_len)] = len;
+    cap[offsetof(struct virtio_pci_cap, type)] = type;
+    cap[offsetof(struct virtio_pci_cap, bar)] = bar;
+    put_le32(cap + offsetof(struct virtio_pci_cap, offset), offset);
+    put_le32(cap + offsetof(struct virtio_pci_cap, length), length);
+    return at;
+}
+
+/* VIRTIO_CAP_PCI: the driver writes a BAR, offset and length into the capability; reading or writing the four bytes
+ * behind them then does that access (4.1.4.9). */
+static void window(struct pci_dev *pci, bool write)
+{
+    struct virtio_dev *d = container_of(pci, struct virtio_dev, pci);
+    const uint8_t *cap = &pci->cfg[d->window_cap];
+    uint8_t *data = &pci->cfg[pci->window_at], index = cap[offsetof(struct virtio_pci_cap, bar)];
+    uint32_t off = get_le32(cap + offsetof(struct virtio_pci_cap, offset));
+    uint32_t len = get_le32(cap + offsetof(struct virtio_pci_cap, length));
+    const struct pci_bar *b = index < PCI_BARS ? &pci->bar[index] : NULL;
+    uint64_t val = get_le32(data);
+
+    if (!b || !b->ops || (len != 1 && len != 2 && len != 4) || off % len || off >= b->size)
+        return;
+    /* ERR_GUEST is not lost: whoever found the fault has stopped the guest. */
+    if (write)
+        (void)b->ops->write(b->dev, off, len, len == 4 ? val : val & ((1u << 8 * len) - 1));
+    else if (!b->ops->read(b->dev, off, len, &val))
+        memcpy(data, &val, len);
+}
+
+static void caps_add(struct virtio_dev *d)
+{
+    uint8_t notify, at;
+
+    cap_add(d, VIRTIO_CAP_COMMON, BAR_REGS, REGS_COMMON, VIRTIO_COMMON_BYTES, false);
+    cap_add(d, VIRTIO_CAP_ISR, BAR_REGS, REGS_ISR, 1, false);
+    if (d->ops->config_bytes)
+        cap_add(d, VIRTIO_CAP_DEVICE, BAR_REGS, REGS_CONFIG, d->ops->config_bytes, false);
+    notify = cap_add(d, VIRTIO_CAP_NOTIFY, BAR_KICK, 0, KICK_STRIDE * d->nqueues, true);
+    put_le32(&d->pci.cfg[notify + offsetof(struct virtio_pci_cap, extra)], KICK_STRIDE);
+    at = d->window_cap = cap_add(d, VIRTIO_CAP_PCI, 0, 0, 0, true);
+    d->pci.writable[at + offsetof(struct virtio_pci_cap, bar)] = 0xFF;
+    memset(&d->pci.writable[at + offsetof(struct virtio_pci_cap, offset)], 0xFF, 12); /* offset, length, data */
+    d->pci.window_at = (uint8_t)(at + offsetof(struct virtio_pci_cap, extra));
+    d->pci.window = window;
+}
+
+/* --- life --- */
+
+err_t virtio_init(struct virtio_dev *d, struct vm *vm, struct pci_host *host, unsigned slot)
+{
+    static const struct bus_ops kick = { .read = kick_read, .write = kick_write };
+    static const struct bus_ops regs = { .read = regs_read, .write = regs_write };
+    const struct pci_id id = { .vendor = VIRTIO_PCI_VENDOR, .device = (uint16_t)(VIRTIO_PCI_DEVICE + d->ops->type),
+        .subvendor = VIRTIO_PCI_VENDOR, .subdevice = d->ops->type, .class_code = d->ops->class_code,
+        .revision = VIRTIO_PCI_REVISION };
+    err_t e;
+
+    ASSERT(d->nqueues <= VIRTIO_QUEUES_MAX && d->ops->config_bytes <= REGS_CONFIG_MAX);
+    d->vm = vm;
+    reset(d);
+    e = pci_dev_init(&d->pci, host, slot, &id);
+    if (e)
+        return e;
+    e = pci_bar_add(&d->pci, BAR_KICK, BUS_PIO, KICK_BYTES, &kick, d);
+    if (!e)
+        e = pci_bar_add(&d->pci, BAR_REGS, BUS_MMIO, REGS_BYTES, &regs, d);
+    if (!e)
+        e = pci_msix_add(&d->pci, BAR_MSIX, d->nqueues + 1); /* one for configuration changes */
+    if (e) {
+        pci_dev_fini(&d->pci);
+        return e;
+    }
+    caps_add(d);
+    return OK;
+}
+
+void virtio_fini(struct virtio_dev *d)
+{
+    pci_dev_fini(&d->pci);
+}
+
+bool virtio_idle(struct virtio_dev *d)
+{
+    bool idle;
+
+    lock_take(&d->lock);
+    d->broken = true;
+    idle = !d->inflight;
+    lock_drop(&d->lock);
+    return idle;
+}
