@@ -62,7 +62,7 @@ static err_t size_check(const struct linux_image *im, char *why, size_t why_size
         return ERR_FORMAT;
     }
     if (im->load < KERNEL_MIN || im->load >= LOW_RAM_MAX || kernel > LOW_RAM_MAX) {
-        fmt_text(why, why_size, "wants to be loaded at 0x%" PRIx64 ", which is not between 1 MiB and 4 GiB", im->load);
+        fmt_text(why, why_size, "its load address 0x%" PRIx64 " is not between 1 MiB and 4 GiB", im->load);
         return ERR_UNSUPPORTED;
     }
     return OK;
@@ -78,7 +78,7 @@ static err_t header_check(const uint8_t *f, uint64_t size, char *why, size_t why
     }
     version = get_le16(f + HDR_VERSION);
     if (version < VERSION_MIN) {
-        fmt_text(why, why_size, "boot protocol %u.%02u is too old: 2.12 (Linux 3.8) or newer is needed", version >> 8,
+        fmt_text(why, why_size, "boot protocol %u.%02u is too old: Linux 3.8 or newer is needed", version >> 8,
                  version & 0xFF);
         return ERR_UNSUPPORTED;
     }
@@ -163,7 +163,7 @@ err_t linux_place(const struct linux_image *im, const struct linux_room *room, u
     };
     if (cmdline_len > im->cmdline_max) {
         fmt_text(why, why_size, "the options have %zu characters, this kernel takes %u", cmdline_len, im->cmdline_max);
-        return ERR_RANGE;
+        return ERR_INVAL;
     }
     if (p->kernel_end > room->low) {
         fmt_text(why, why_size, "the kernel needs at least %" PRIu64 " MiB of memory, not %" PRIu64,

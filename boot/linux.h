@@ -62,7 +62,7 @@ struct linux_plan {
 MUST_USE err_t linux_parse(const void *file, uint64_t size, struct linux_image *, char *why, size_t why_size);
 
 /* Where things go. initrd_size: of all initrds together, padding included; cmdline_len: without the final 0.
- * ERR_RANGE: does not fit, and why. */
+ * ERR_RANGE: more memory is needed; ERR_INVAL: the options are too long. Both with `why`. */
 MUST_USE err_t linux_place(const struct linux_image *, const struct linux_room *, uint64_t initrd_size,
                            size_t cmdline_len, struct linux_plan *, char *why, size_t why_size);
 

@@ -31,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .device_size = MIB(1) };
     struct linux_image im;
     struct linux_plan plan;
-    char why[96] = "", cmdline[4096];
+    static char cmdline[4096];
+    char why[96] = "";
     uint64_t initrd;
     size_t len;
 

@@ -1,0 +1,266 @@
+/* The virtual PC: dev/pc.h. Made part by part in the order of parts[], taken down in the reverse order. */
+#include "dev/pc.h"
+
+#include "base/fmt.h"
+#include "base/str.h"
+#include "boot/linux.h"
+#include "dev/acpi.h"
+#include "dev/ioapic.h"
+#include "dev/pc_map.h"
+#include "dev/pci.h"
+#include "dev/power.h"
+#include "dev/serial.h"
+#include "dev/virtio/blk.h"
+#include "dev/virtio/console.h"
+#include "dev/virtio/rng.h"
+#include "ground/ground.h"
+#include "io/blk.h"
+#include "vm/start.h"
+
+_Static_assert(PC_ECAM_BASE == PCI_ECAM_BASE && PC_ECAM_SIZE == PCI_ECAM_SIZE && PC_WINDOW_BASE == PCI_MMIO_BASE &&
+    PC_WINDOW_SIZE == PCI_MMIO_SIZE && PC_IO_WINDOW == PCI_IO_BASE && PC_IO_WINDOW_SIZE == PCI_IO_SIZE,
+    "ACPI tells where PCI is");
+_Static_assert(ACPI_MAX <= LINUX_AREA_SIZE, "one scratch buffer serves both");
+
+#define SLOT_DISKS 1u /* the first disk's; slot 0 is the host bridge */
+
+struct pc {
+    struct vm *vm;
+    unsigned nparts, ndisks; /* made so far */
+    struct ioapic ioapic;
+    struct serial serial;
+    struct power power;
+    struct pci_host pci;
+    struct virtio_blk blk[VM_DISKS_MAX];
+    struct virtio_console console;
+    struct virtio_rng rng;
+    struct linux_image image;
+    struct linux_plan plan;
+};
+
+/* What the user reads: the thing, what is wrong, what to do about it. The guest is named by its entry's file. */
+static err_t complain(struct pc *pc, err_t e, const char *what, const char *cure)
+{
+    fmt_text(pc->vm->why_text, sizeof pc->vm->why_text, "%s: %s in %s.conf", what, cure, pc->vm->cfg.name);
+    return e;
+}
+
+/* --- devices --- */
+
+static err_t ioapic_make(struct pc *pc) { return ioapic_init(&pc->ioapic, pc->vm, PC_IOAPIC_BASE); }
+static void ioapic_drop(struct pc *pc) { ioapic_fini(&pc->ioapic); }
+static err_t serial_make(struct pc *pc) { return serial_init(&pc->serial, pc->vm, PC_COM1_PORT, PC_COM1_GSI); }
+static void serial_drop(struct pc *pc) { serial_fini(&pc->serial); }
+static err_t power_make(struct pc *pc) { return power_init(&pc->power, pc->vm); }
+static void power_drop(struct pc *pc) { power_fini(&pc->power); }
+static err_t pci_make(struct pc *pc) { return pci_host_init(&pc->pci, pc->vm); }
+static void pci_drop(struct pc *pc) { pci_host_fini(&pc->pci); }
+
+static void disks_drop(struct pc *pc)
+{
+    while (pc->ndisks)
+        virtio_blk_fini(&pc->blk[--pc->ndisks]);
+}
+
+static err_t disk_make(struct pc *pc, unsigned i)
+{
+    const struct vm_config *c = &pc->vm->cfg;
+    char text[80], serial[8];
+
+    fmt_text(text, sizeof text, "disk %s is not there", c->disk[i]);
+    if (!c->blk[i])
+        return complain(pc, ERR_NOTFOUND, text, "correct `disk`");
+    fmt_text(serial, sizeof serial, "disk%u", i);
+    return virtio_blk_init(&pc->blk[i], pc->vm, &pc->pci, SLOT_DISKS + i, c->blk[i], serial);
+}
+
+static err_t disks_make(struct pc *pc)
+{
+    for (; pc->ndisks < pc->vm->cfg.ndisks; pc->ndisks++) {
+        err_t e = disk_make(pc, pc->ndisks);
+
+        if (e) {
+            disks_drop(pc);
+            return e;
+        }
+    }
+    return OK;
+}
+
+static err_t console_make(struct pc *pc)
+{
+    return virtio_console_init(&pc->console, pc->vm, &pc->pci, SLOT_DISKS + pc->vm->cfg.ndisks);
+}
+static void console_drop(struct pc *pc) { virtio_console_fini(&pc->console); }
+
+static err_t rng_make(struct pc *pc)
+{
+    return virtio_rng_init(&pc->rng, pc->vm, &pc->pci, SLOT_DISKS + pc->vm->cfg.ndisks + 1);
+}
+static void rng_drop(struct pc *pc) { virtio_rng_fini(&pc->rng); }
+
+/* --- Linux --- */
+
+static uint64_t padded(const struct blob *initrd) { return align_up(initrd->size, 4); }
+
+static err_t linux_plan(struct pc *pc)
+{
+    const struct vm_config *c = &pc->vm->cfg;
+    const struct linux_room room = { .low = mem_low_size(pc->vm), .high = mem_high_size(pc->vm), .rsdp = PC_ACPI_BASE,
+        .firmware = PC_ACPI_BASE, .firmware_size = PC_ACPI_SIZE, .device = PC_ECAM_BASE, .device_size = PC_ECAM_SIZE };
+    uint64_t initrds = 0;
+    char why[80];
+    err_t e = linux_parse(c->kernel.data, c->kernel.size, &pc->image, why, sizeof why);
+
+    if (e)
+        return complain(pc, e, why, "correct `linux`");
+    for (unsigned i = 0; i < c->ninitrd; i++)
+        initrds += padded(&c->initrd[i]);
+    e = linux_place(&pc->image, &room, initrds, strlen(c->cmdline), &pc->plan, why, sizeof why);
+    if (e)
+        return complain(pc, e, why, e == ERR_INVAL ? "shorten `options`" : "raise `memory`");
+    return OK;
+}
+
+static err_t files_write(struct pc *pc)
+{
+    const struct vm_config *c = &pc->vm->cfg;
+    uint64_t at = pc->plan.initrd;
+    err_t e = mem_write(pc->vm, gpa(pc->plan.kernel), c->kernel.data + pc->image.setup_size,
+                        c->kernel.size - pc->image.setup_size);
+
+    for (unsigned i = 0; i < c->ninitrd && !e; i++) { /* what pads them is zero already: the guest's memory is new */
+        e = mem_write(pc->vm, gpa(at), c->initrd[i].data, c->initrd[i].size);
+        at += padded(&c->initrd[i]);
+    }
+    return e;
+}
+
+static err_t tables_write(struct pc *pc, uint8_t *scratch)
+{
+    uint8_t seed[LINUX_SEED_SIZE];
+    err_t e;
+
+    ground_entropy(seed, sizeof seed);
+    linux_area(&pc->image, &pc->plan, pc->vm->cfg.cmdline, seed, scratch);
+    e = mem_write(pc->vm, gpa(LINUX_AREA), scratch, LINUX_AREA_SIZE);
+    if (e)
+        return e;
+    return mem_write(pc->vm, gpa(PC_ACPI_BASE), scratch, acpi_build(scratch, PC_ACPI_BASE, pc->vm->nvcpus));
+}
+
+static err_t linux_make(struct pc *pc)
+{
+    const struct vcpu_start start = { .rsp = LINUX_STACK, .rsi = LINUX_ZERO_PAGE, .cr3 = LINUX_PAGE_TABLES,
+        .gdt_base = LINUX_GDT, .gdt_limit = LINUX_GDT_LIMIT, .cs = LINUX_CS, .ds = LINUX_DS };
+    struct vcpu_start at = start;
+    uint8_t *scratch;
+    err_t e = linux_plan(pc);
+
+    if (e)
+        return e;
+    scratch = ground_alloc(LINUX_AREA_SIZE);
+    if (!scratch)
+        return ERR_NOMEM;
+    e = tables_write(pc, scratch);
+    ground_free(scratch, LINUX_AREA_SIZE);
+    if (!e)
+        e = files_write(pc);
+    at.rip = pc->plan.entry;
+    if (!e)
+        vcpu_start_at(pc->vm->vcpu[0], &at);
+    return e;
+}
+
+static void nothing_drop(struct pc *pc) { (void)pc; }
+
+/* Last, so that the console only ever sees lines of a guest that does start. */
+static err_t lines_make(struct pc *pc)
+{
+    tty_open(&pc->serial.tty, pc->vm->tty_user, pc->vm->tty_user_data);
+    tty_open(&pc->console.tty, pc->vm->tty_user, pc->vm->tty_user_data);
+    return OK;
+}
+
+static void lines_drop(struct pc *pc)
+{
+    tty_close(&pc->console.tty);
+    tty_close(&pc->serial.tty);
+}
+
+/* --- the machine --- */
+
+static const struct {
+    const char *name;
+    err_t (*make)(struct pc *);
+    void (*drop)(struct pc *);
+} parts[] = {
+    { "I/O APIC", ioapic_make, ioapic_drop },
+    { "serial port", serial_make, serial_drop },
+    { "power registers", power_make, power_drop },
+    { "PCI", pci_make, pci_drop },
+    { "disks", disks_make, disks_drop },
+    { "console", console_make, console_drop },
+    { "entropy source", rng_make, rng_drop },
+    { "kernel", linux_make, nothing_drop },
+    { "serial lines", lines_make, lines_drop },
+};
+
+static void pc_destroy(struct vm *vm)
+{
+    struct pc *pc = vm->pc;
+
+    while (pc->nparts)
+        parts[--pc->nparts].drop(pc);
+    vm->pc = NULL;
+    ground_free(pc, sizeof *pc);
+}
+
+static err_t pc_build(struct vm *vm)
+{
+    struct pc *pc = ground_alloc(sizeof *pc);
+
+    if (!pc)
+        return ERR_NOMEM;
+    pc->vm = vm;
+    vm->pc = pc;
+    while (pc->nparts < ARRAY_LEN(parts)) {
+        const char *name = parts[pc->nparts].name;
+        err_t e = parts[pc->nparts].make(pc);
+
+        if (e) {
+            if (!vm->why_text[0])
+                fmt_text(vm->why_text, sizeof vm->why_text, "no %s for %s: %s", name, vm->cfg.name, err_text(e));
+            pc_destroy(vm);
+            return e;
+        }
+        pc->nparts++;
+    }
+    return OK;
+}
+
+/* Asks all, so that each one stops taking work at once. */
+static bool pc_idle(struct vm *vm)
+{
+    struct pc *pc = vm->pc;
+    bool idle = true;
+
+    for (unsigned i = 0; i < pc->ndisks; i++)
+        idle &= virtio_blk_idle(&pc->blk[i]);
+    return idle;
+}
+
+static void pc_power_button(struct vm *vm)
+{
+    struct pc *pc = vm->pc;
+
+    power_button(&pc->power);
+}
+
+const struct machine machine_pc = {
+    .name = "pc",
+    .build = pc_build,
+    .idle = pc_idle,
+    .destroy = pc_destroy,
+    .power_button = pc_power_button,
+};
