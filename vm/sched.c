@@ -106,7 +106,7 @@ static void dequeue(struct runq *q, struct vcpu *v)
     update_least(q);
 }
 
-/* Who has run least; one that has just yielded only if it is alone. */
+/* Who has run least; one that has just yielded only if it is alone, once. */
 static struct vcpu *least_run(struct runq *q, bool stealing)
 {
     struct vcpu *best = NULL;
@@ -119,6 +119,8 @@ static struct vcpu *least_run(struct runq *q, bool stealing)
         if (!best || (best->yielded && !v->yielded) || (best->yielded == v->yielded && v->vruntime < best->vruntime))
             best = v;
     }
+    list_each(n, &q->ready)
+        vcpu_of(n)->yielded = false;
     return best;
 }
 
@@ -252,8 +254,11 @@ static void wake_due(struct runq *q, uint64_t now)
     list_each_safe(n, next, &q->asleep) {
         struct vcpu *v = vcpu_of(n);
 
-        if (v->wake_at && v->wake_at <= now && make_ready(v))
-            enqueue_woken(q, v);
+        if (!v->wake_at || v->wake_at > now || !make_ready(v))
+            continue;
+        enqueue_woken(q, v);
+        if (q->slice_owner && v->vruntime + granularity < q->slice_owner->vruntime)
+            atomic_store(&q->resched, true);
     }
 }
 
@@ -305,7 +310,6 @@ static struct vcpu *pick(struct runq *q, uint64_t now)
     if (v) {
         if (!keep)
             q->slice_end = now + slice;
-        v->yielded = false;
         q->floor = max_u64(q->floor, min_u64(v->vruntime, atomic_load(&q->least)));
     }
     atomic_store(&q->current, v);
@@ -379,13 +383,22 @@ static void do_chores(struct runq *q, uint64_t now)
         q->chore_at = min_u64(q->chore_at, chores[i](now));
 }
 
+static bool somebody_waits(const struct runq *q)
+{
+    for (unsigned i = 0; i < ground_cpus(); i++)
+        if (i != q->cpu && atomic_load(&queues[i].least) != UINT64_MAX && atomic_load(&queues[i].current))
+            return true;
+    return false;
+}
+
 static void idle(struct runq *q)
 {
     lock_take(&q->lock);
     arm(q, NULL);
     lock_drop(&q->lock);
     atomic_store(&q->idle, true);
-    ground_idle(&q->wake);
+    if (!somebody_waits(q)) /* looked at again after saying that we are idle */
+        ground_idle(&q->wake);
     atomic_store(&q->idle, false);
 }
 
