@@ -1,0 +1,193 @@
+/* Time: how fast the TSC and the APIC timer tick, the wall clock, the calling CPU's timer. Fixed after clock_init(). */
+#include "arch/x86/cpu.h"
+#include "ground/efi/launch.h"
+#include "ground/efi/machine.h"
+
+#define NS_PER_S 1000000000ull
+#define SAMPLES 3
+#define SAMPLE_MS 8u
+#define STAMP_TRIES 16
+#define TSC_TICKS_DEAD BIT64(32) /* a reference that stands still for so long (a second or so) does not run */
+
+#define PM_HZ 3579545u
+#define PIT_HZ 1193182u
+enum { PIT_CHANNEL2 = 0x42, PIT_COMMAND = 0x43, PIT_GATE = 0x61 };
+
+/* A counter of known rate. Its mask is as wide as it counts. */
+struct reference {
+    const char *name;
+    uint64_t hz, mask;
+    uint64_t (*read)(void);
+};
+
+static uint64_t hz, apic_hz;          /* apic_hz: 0 with a deadline timer */
+static uint64_t to_ns, to_tsc, to_apic; /* factors, 32 bits behind the point */
+static uint64_t wall_ns, wall_tsc;
+static uint16_t pm_port;
+
+static uint64_t pm_read(void) { return cpu_in32(pm_port); }
+
+static void pit_start(void)
+{
+    cpu_out8(PIT_GATE, (uint8_t)((cpu_in8(PIT_GATE) & ~2u) | 1)); /* speaker off, gate on */
+    cpu_out8(PIT_COMMAND, 0xB4);                                 /* channel 2, both bytes, rate generator */
+    cpu_out8(PIT_CHANNEL2, 0);
+    cpu_out8(PIT_CHANNEL2, 0); /* from 65536 down, again and again */
+}
+
+static uint64_t pit_read(void)
+{
+    cpu_out8(PIT_COMMAND, 0x80); /* latch channel 2 */
+    uint64_t low = cpu_in8(PIT_CHANNEL2);
+    return -(low | (uint64_t)cpu_in8(PIT_CHANNEL2) << 8);
+}
+
+/* TSC, reference and APIC timer read together. */
+struct stamp {
+    uint64_t tsc, ref;
+    uint32_t apic;
+};
+
+/* The tightest of several tries: what came between the reads (another task of the host, an SMI) is thrown away. */
+static struct stamp stamp_take(const struct reference *r)
+{
+    struct stamp best = { 0 };
+    uint64_t best_width = UINT64_MAX;
+
+    for (unsigned i = 0; i < STAMP_TRIES; i++) {
+        uint64_t before = cpu_tsc(), ref = r->read();
+        uint32_t apic = apic_timer_left();
+        uint64_t width = cpu_tsc() - before;
+
+        if (width < best_width) {
+            best_width = width;
+            best = (struct stamp){ before + width / 2, ref, apic };
+        }
+    }
+    return best;
+}
+
+/* One sample into *tsc_hz and *ticks_hz (the APIC timer's). False: the reference does not run. */
+static bool sample(const struct reference *r, uint64_t *tsc_hz, uint64_t *ticks_hz)
+{
+    struct stamp a = stamp_take(r), b;
+    uint64_t want = r->hz * SAMPLE_MS / 1000, passed;
+
+    do {
+        if (cpu_tsc() - a.tsc > TSC_TICKS_DEAD)
+            return false;
+    } while (((r->read() - a.ref) & r->mask) < want);
+    b = stamp_take(r);
+    passed = (b.ref - a.ref) & r->mask;
+    *tsc_hz = cpu_mul_div(b.tsc - a.tsc, r->hz, passed);
+    *ticks_hz = cpu_mul_div(a.apic - b.apic, r->hz, passed); /* it counts down */
+    return true;
+}
+
+/* The shortest of several samples: a counter that wrapped in a long pause makes a sample look fast, never slow. */
+static bool measure(const struct reference *r, uint64_t *tsc_hz, uint64_t *ticks_hz)
+{
+    *tsc_hz = UINT64_MAX;
+    apic_timer_count(UINT32_MAX);
+    for (unsigned i = 0; i < SAMPLES; i++) {
+        uint64_t t, a;
+
+        if (!sample(r, &t, &a))
+            return false;
+        if (t < *tsc_hz)
+            *tsc_hz = t, *ticks_hz = a;
+    }
+    apic_timer_count(0);
+    return *tsc_hz > 1000000;
+}
+
+/* What the CPU, or the hypervisor below, says itself; 0 if nothing. SDM CPUID 15h; 40000010h as KVM and VMware give it. */
+static uint64_t told_hz(void)
+{
+    struct cpuid c;
+
+    if (cpu_id(0, 0).eax >= 0x15) {
+        c = cpu_id(0x15, 0);
+        if (c.eax && c.ebx && c.ecx)
+            return (uint64_t)c.ecx * c.ebx / c.eax;
+    }
+    if (cpu_id(1, 0).ecx >> 31 && cpu_id(0x40000000, 0).eax >= 0x40000010)
+        return cpu_id(0x40000010, 0).eax * 1000ull;
+    return 0;
+}
+
+static uint64_t factor(uint64_t to, uint64_t from) { return cpu_mul_div(to, BIT64(32), from); }
+
+void clock_init(const struct launch *l, const struct acpi_info *acpi)
+{
+    struct reference refs[] = {
+        { "TSC", told_hz(), UINT64_MAX, cpu_tsc },
+        { "PM timer", PM_HZ, acpi->pm_timer_32bit ? 0xFFFFFFFF : 0xFFFFFF, pm_read },
+        { "PIT", PIT_HZ, 0xFFFF, pit_read },
+    };
+    unsigned i = refs[0].hz ? 0 : acpi->pm_timer_port ? 1 : 2;
+    uint64_t ticks;
+
+    pm_port = acpi->pm_timer_port;
+    pit_start();
+    while (!measure(&refs[i], &hz, &ticks))
+        if (++i == ARRAY_LEN(refs) || (i == 1 && !pm_port && ++i == ARRAY_LEN(refs)))
+            panic("clock: neither PM timer nor PIT counts");
+    if (i == 0)
+        hz = refs[0].hz;
+    apic_hz = apic_has_deadline() ? 0 : ticks;
+    to_ns = factor(NS_PER_S, hz);
+    to_tsc = factor(hz, NS_PER_S);
+    to_apic = factor(apic_hz, hz);
+    wall_ns = l->wall_ns;
+    wall_tsc = l->wall_tsc;
+    if (!(cpu_id(0x80000000, 0).eax >= 0x80000007 && cpu_id(0x80000007, 0).edx >> 8 & 1))
+        ground_log("clock: this CPU does not promise a constant TSC");
+    ground_log("clock: TSC %" PRIu64 " kHz by %s, timer %s", hz / 1000, refs[i].name, apic_hz ? "one-shot" : "TSC deadline");
+}
+
+uint64_t ground_tsc(void) { return cpu_tsc(); }
+uint64_t ground_tsc_hz(void) { return hz; }
+uint64_t ground_tsc_to_ns(uint64_t tsc) { return cpu_mul_shift32(tsc, to_ns); }
+uint64_t ground_ns_to_tsc(uint64_t ns) { return cpu_mul_shift32(ns, to_tsc); }
+uint64_t ground_wall_ns(void) { return wall_ns + ground_tsc_to_ns(cpu_tsc() - wall_tsc); }
+
+void clock_wait_us(uint64_t us)
+{
+    for (uint64_t end = cpu_tsc() + ground_ns_to_tsc(us * 1000); cpu_tsc() < end;)
+        cpu_pause();
+}
+
+/* Counts towards deadline as far as the counter reaches. */
+static void count_towards(uint64_t deadline)
+{
+    uint64_t now = cpu_tsc(), left = deadline > now ? deadline - now : 0;
+    uint64_t ticks = min_u64(left, hz) * to_apic >> 32; /* at most a second: no overflow below 2^32 APIC ticks */
+
+    apic_timer_count((uint32_t)min_u64(ticks + 1, UINT32_MAX)); /* never early, and never 0: that would be off */
+}
+
+void ground_timer_set(uint64_t deadline)
+{
+    if (!apic_hz) {
+        apic_timer_deadline(deadline == UINT64_MAX ? 0 : deadline);
+        return;
+    }
+    percpu_self()->deadline = deadline;
+    if (deadline == UINT64_MAX)
+        apic_timer_count(0);
+    else
+        count_towards(deadline);
+}
+
+void clock_timer_fired(void)
+{
+    uint64_t deadline = percpu_self()->deadline;
+
+    if (!apic_hz || deadline == UINT64_MAX)
+        return;
+    if (cpu_tsc() < deadline)
+        count_towards(deadline); /* it was further than the counter reaches */
+    else
+        percpu_self()->deadline = UINT64_MAX;
+}

@@ -1,0 +1,88 @@
+/* Where every exception and interrupt arrives: 256 entries of 16 bytes each, then the common part, which saves the
+ * registers as struct trap (ground/efi/machine.h) and calls trap_handle(). */
+    .text
+    .globl idt_entries
+    .p2align 4
+idt_entries:
+    .set vector, 0
+    .rept 256
+    .p2align 4
+    .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+    pushq $0 /* the CPU pushes no error code */
+    .endif
+    pushq $vector
+    jmp trap_common
+    .set vector, vector + 1
+    .endr
+
+    .macro save reg
+    pushq %\reg
+    .seh_pushreg %\reg
+    .endm
+
+    .p2align 4
+    .def trap_common
+    .scl 3
+    .type 32
+    .endef
+    .seh_proc trap_common /* tells unwind.c how to get past this frame */
+trap_common:
+    .seh_pushframe @code
+    .seh_stackalloc 8 /* the vector */
+    save r15
+    save r14
+    save r13
+    save r12
+    save r11
+    save r10
+    save r9
+    save r8
+    save rdi
+    save rsi
+    save rbp
+    pushq %rsp
+    .seh_stackalloc 8
+    save rbx
+    save rdx
+    save rcx
+    save rax
+    subq $8, %rsp /* the frame is 23 words on a 16-byte boundary */
+    .seh_stackalloc 8
+    .seh_endprologue
+    cld
+    leaq 8(%rsp), %rdi
+    call trap_handle
+    addq $8, %rsp
+    popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rbx
+    addq $8, %rsp
+    popq %rbp
+    popq %rsi
+    popq %rdi
+    popq %r8
+    popq %r9
+    popq %r10
+    popq %r11
+    popq %r12
+    popq %r13
+    popq %r14
+    popq %r15
+    addq $16, %rsp
+    iretq
+    .seh_endproc
+
+    .globl unwind_here
+unwind_here: /* rdi: struct unwind; our caller as it will be after we return */
+    movq (%rsp), %rax
+    movq %rax, (%rdi)
+    movq %rbx, 32(%rdi)
+    leaq 8(%rsp), %rax
+    movq %rax, 40(%rdi)
+    movq %rbp, 48(%rdi)
+    movq %r12, 104(%rdi)
+    movq %r13, 112(%rdi)
+    movq %r14, 120(%rdi)
+    movq %r15, 128(%rdi)
+    ret

@@ -1,0 +1,60 @@
+/* Taking the machine over, step by step. The order matters: until CPU 0 runs on our page tables and stack, the boot
+ * services' memory still holds the ones in use. */
+#include "ground/efi/launch.h"
+#include "ground/efi/machine.h"
+#include "ground/efi/platform.h"
+
+static struct launch *launch;
+static struct acpi_info acpi;
+static void (*boot_main)(struct launch *);
+static void (*ap_main)(unsigned cpu);
+
+static void cpu_set_up(unsigned id)
+{
+    paging_cpu_init();
+    apic_cpu_init();
+    percpu_of[id]->apic_id = apic_id();
+    percpu_load(id);
+}
+
+static void ap_enter(unsigned id)
+{
+    cpu_set_up(id);
+    smp_arrived();
+    ap_main(id);
+    panic("platform: CPU %u has nothing left to do", id);
+}
+
+static void boot_enter(unsigned id)
+{
+    cpu_set_up(id);
+    pages_add_boot(&machine_map);
+    ioapic_init(&acpi);
+    clock_init(launch, &acpi);
+    random_init(launch);
+    runtime_init(launch);
+    smp_start(&acpi, ap_enter);
+    ground_log("platform: %u CPUs, %" PRIu64 " MiB free of %" PRIu64, ground_cpus(),
+        ground_pages_free() * PAGE_SIZE >> 20, ground_pages_total() * PAGE_SIZE >> 20);
+    boot_main(launch);
+    panic("platform: CPU 0 has nothing left to do");
+}
+
+void platform_start(struct launch *l, void (*boot)(struct launch *), void (*ap)(unsigned cpu))
+{
+    err_t e;
+
+    launch = l;
+    boot_main = boot;
+    ap_main = ap;
+    pages_init(&machine_map);
+    e = acpi_read(&acpi_identity, l->acpi_rsdp, &acpi);
+    if (e)
+        panic("platform: ACPI tables: %s", err_text(e));
+    paging_init(&machine_map, &l->screen);
+    apic_init(acpi.lapic);
+    idt_init();
+    if (percpu_make(0))
+        panic("platform: no memory for CPU 0");
+    smp_enter(boot_enter);
+}
