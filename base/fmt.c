@@ -10,7 +10,7 @@ struct sink {
 
 /* One conversion: %[flags][width][.precision][length]letter */
 struct spec {
-    bool zero, left, upper;
+    bool zero, left, alt, upper;
     int width, precision; /* precision < 0: none */
     unsigned bytes;       /* size of the integer argument */
 };
@@ -42,7 +42,8 @@ static void put_number(struct sink *s, const struct spec *sp, uint64_t v, unsign
 {
     const char *digits = sp->upper ? "0123456789ABCDEF" : "0123456789abcdef";
     char text[72];
-    int at = (int)sizeof text, zeros = sp->zero && !sp->left ? sp->width - negative : 0;
+    bool prefix = sp->alt && radix == 16 && v;
+    int at = (int)sizeof text, zeros = sp->zero && !sp->left ? sp->width - negative - 2 * prefix : 0;
 
     do {
         text[--at] = digits[v % radix];
@@ -50,8 +51,12 @@ static void put_number(struct sink *s, const struct spec *sp, uint64_t v, unsign
     } while (v);
     if (sp->precision > zeros)
         zeros = sp->precision;
-    while ((int)sizeof text - at < zeros && at > 1)
+    while ((int)sizeof text - at < zeros && at > 3)
         text[--at] = '0';
+    if (prefix) {
+        text[--at] = sp->upper ? 'X' : 'x';
+        text[--at] = '0';
+    }
     if (negative)
         text[--at] = '-';
     put_field(s, sp, text + at, (int)sizeof text - at);
@@ -119,6 +124,8 @@ static const char *parse(const char *f, struct spec *sp, va_list *ap)
             sp->zero = true;
         else if (*f == '-')
             sp->left = true;
+        else if (*f == '#')
+            sp->alt = true;
         else
             break;
     }
@@ -168,8 +175,7 @@ static void convert(struct sink *s, struct spec *sp, char letter, va_list *ap)
         put_number(s, sp, cut(int_arg(sp, ap), sp->bytes), 16, false);
         break;
     case 'p':
-        put(s, '0');
-        put(s, 'x');
+        sp->alt = true;
         put_number(s, sp, (uintptr_t)va_arg(*ap, void *), 16, false);
         break;
     case 's':

@@ -25,6 +25,7 @@ static void fmt_agrees_with_printf(void **state)
     EXPECT("c%", "%c%%", 'c');
     EXPECT("255 -1", "%hhu %hhd", (uint8_t)255, (signed char)-1);
     EXPECT("   1", "%*d", 4, 1);
+    EXPECT("0x1f 0x001f 0 0X1F", "%#x %#06x %#x %#X", 0x1fu, 0x1fu, 0u, 0x1fu);
 }
 
 static void fmt_cuts_and_reports_length(void **state)

@@ -3,12 +3,9 @@
 
 #define MS 1000000u
 
-static uint64_t now = 10 * MS;
-
 static void advance(uint64_t ns)
 {
-    now += ns;
-    fake_set_tsc(now);
+    fake_set_tsc(ground_tsc() + ns);
 }
 
 /* Runs 1 ms, then a host interrupt. */
@@ -22,7 +19,7 @@ static void busy(struct vcpu *v)
 static void sleeper(struct vcpu *v)
 {
     advance(MS / 10);
-    v->apic.deadline = now + 5 * MS;
+    v->apic.deadline = ground_tsc() + 5 * MS;
     v->x.kind = EXIT_HLT;
 }
 
@@ -35,7 +32,7 @@ static void spinner(struct vcpu *v)
 static int setup(void **state)
 {
     (void)state;
-    fake_set_tsc(now);
+    fake_set_tsc(10 * MS);
     fake_set_cpus(1, 0);
     sched_init();
     return 0;
@@ -186,7 +183,7 @@ static void chores_run_when_due_and_when_kicked(void **state)
     chores_done = 0;
     sched_step();
     assert_int_equal(chores_done, 1);
-    assert_int_equal(fake_timer(), now + 20 * MS);
+    assert_int_equal(fake_timer(), ground_tsc() + 20 * MS);
     sched_step();
     assert_int_equal(chores_done, 1);
     sched_kick_chores();
