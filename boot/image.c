@@ -1,4 +1,4 @@
-/* Headers of PE programs and Linux kernels. Microsoft, "PE Format"; Linux, Documentation/arch/x86/boot.rst. */
+/* Headers of PE programs. Microsoft, "PE Format". */
 #include "base/bytes.h"
 #include "base/str.h"
 #include "boot/image.h"
@@ -7,6 +7,7 @@
 #define PE_COFF_SIZE 24 /* signature and COFF header */
 #define PE_MACHINE_X64 0x8664
 #define PE32_PLUS 0x20b
+#define PE_SUBSYSTEM_EFI_APPLICATION 10
 #define PE_SECTION_SIZE 40
 
 /* The PE header, with the optional header's fixed part behind it; NULL if these bytes hold none for x86-64. */
@@ -26,9 +27,11 @@ static const uint8_t *pe_header(const void *head, size_t len)
     return b;
 }
 
-bool image_is_pe_x64(const void *head, size_t len)
+bool image_is_efi_program(const void *head, size_t len)
 {
-    return pe_header(head, len);
+    const uint8_t *pe = pe_header(head, len);
+
+    return pe && get_le16(pe + PE_COFF_SIZE + 68) == PE_SUBSYSTEM_EFI_APPLICATION;
 }
 
 unsigned image_pe_version(const void *head, size_t len)
@@ -62,15 +65,4 @@ err_t image_section(const void *head, size_t len, uint64_t file_size, const char
         s += PE_SECTION_SIZE;
     }
     return ERR_NOTFOUND;
-}
-
-const char *image_not_linux64(const void *head, size_t len)
-{
-    const uint8_t *b = head;
-
-    if (len < 0x268 || get_le16(b + 0x1fe) != 0xaa55 || get_le32(b + 0x202) != 0x53726448) /* "HdrS" */
-        return "not a Linux kernel (bzImage)";
-    if (get_le16(b + 0x206) < 0x20c || !(get_le16(b + 0x236) & 1)) /* XLF_KERNEL_64 */
-        return "not a 64-bit Linux kernel, or one older than 3.8";
-    return NULL;
 }

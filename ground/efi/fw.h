@@ -1,0 +1,86 @@
+#pragma once
+/* The boot-services half of the EFI program: everything that runs while the firmware still owns the machine. One
+ * thread, no locks. Only main.c and the fw_ files include this; the monitor half knows none of it. */
+#include "boot/config.h"
+#include "boot/entry.h"
+#include "boot/menu.h"
+#include "ground/efi/efi.h"
+
+struct fw {
+    efi_handle image;
+    struct efi_system_table *st;
+    struct efi_boot_services *bs;
+    struct efi_runtime_services *rt;
+    struct efi_loaded_image *self;
+};
+extern struct fw fw;
+
+/* --- fw.c: memory, status codes --- */
+/* Zeroed memory that lives until fw_free_all(); NULL when there is none. */
+void *fw_alloc(size_t bytes);
+void fw_free_all(void);
+char *fw_strdup(const char *); /* NULL when out of memory */
+const char *fw_status_text(efi_status);
+/* The interface a handle has, or NULL. */
+void *fw_protocol(efi_handle, const struct efi_guid *);
+/* All handles with an interface: pool memory for bs->free_pool(), NULL if there is none. */
+efi_handle *fw_handles(const struct efi_guid *, uint64_t *count);
+
+/* --- fw_file.c: volumes (numbered from 0, our own first) and files on them --- */
+unsigned fw_volumes_open(void); /* how many there are */
+void fw_volumes_close(void);
+efi_handle fw_volume_handle(unsigned volume);
+struct fw_file {
+    struct efi_file *f;
+    uint64_t size;
+};
+/* Paths are UTF-8 with '/' or '\'. ERR_NOTFOUND (also for a folder), ERR_IO. */
+MUST_USE err_t fw_file_open(unsigned volume, const char *path, struct fw_file *out);
+void fw_file_close(struct fw_file *);
+/* Reads exactly len bytes from offset, in one call to the firmware. */
+MUST_USE err_t fw_file_read(struct fw_file *, uint64_t offset, void *buf, uint64_t len);
+/* The whole file as text: fw_alloc'd, with room for one byte more. ERR_RANGE: larger than max. */
+MUST_USE err_t fw_text_read(unsigned volume, const char *path, uint64_t max, char **out, size_t *len);
+/* Calls fn for everything in a folder; nothing if there is no such folder. */
+void fw_dir_each(unsigned volume, const char *path, void (*fn)(void *arg, const char *name, bool is_dir), void *arg);
+/* The file's full device path, fw_alloc'd; NULL when out of memory. */
+struct efi_device_path *fw_file_device_path(unsigned volume, const char *path);
+
+/* --- fw_var.c: the firmware's variables --- */
+extern const struct efi_guid fw_loader_guid; /* variables of the Boot Loader Interface */
+bool fw_var_text(const uint16_t *name, char *buf,
+                 size_t size); /* of the Boot Loader Interface; false if there is none */
+void fw_var_delete(const uint16_t *name);
+efi_status fw_var_set_text(const uint16_t *name, const char *text, bool for_ever);
+bool fw_setup_available(void);
+efi_status fw_setup_request(void);
+/* The firmware's own boot entry for this file starts next, once. False if it has none. */
+bool fw_boot_next(struct efi_device_path *file);
+/* Tells the started system what the menu did and when. TSC values. */
+void fw_export(struct entry *const *list, unsigned count, const char *selected, uint64_t start_tsc, uint64_t menu_tsc);
+
+/* --- fw_scan.c: what there is to start --- */
+#define FW_ENTRIES 128
+struct fw_list {
+    struct entry *entry[FW_ENTRIES];
+    unsigned count;
+    bool cut; /* there were more */
+};
+void fw_scan(struct fw_list *, struct config *);
+
+/* --- fw_check.c: what an entry needs and this machine has not --- */
+void fw_check_files(struct entry *);
+void fw_check_guest(struct entry *);
+
+/* --- fw_screen.c: the firmware's text console --- */
+struct screen *fw_screen_open(int console_mode); /* NULL if there is no console */
+void fw_screen_close(void);                      /* leaves it as a fresh program expects it */
+void fw_print(const char *text);                 /* a line, where the cursor is */
+bool fw_key(uint32_t *key);
+/* Until a key (true) or a second is over (false). */
+bool fw_key_wait(uint32_t *key);
+
+/* --- fw_native.c, fw_guests.c: starting. Both return only if nothing runs, and say why in `why` --- */
+void fw_start_native(const struct entry *, const char *options, char *why, size_t size);
+/* Loads all guests. chosen < count: that one starts (with options if not NULL), else those marked autostart. */
+void fw_start_guests(struct fw_list *, unsigned chosen, const char *options, char *why, size_t size);

@@ -1,0 +1,138 @@
+/* What an entry needs: its files, and for a guest what the machine must have. Each lack becomes a note on the entry. */
+#include "arch/x86/cpu.h"
+#include "base/str.h"
+#include "boot/image.h"
+#include "boot/linux.h"
+#include "ground/efi/fw.h"
+
+#define MSR_VM_CR 0xC0010114u /* AMD APM volume 2, 15.30.1 */
+#define VM_CR_SVMDIS BIT64(4)
+
+static void check_file(struct entry *e, const char *key, const struct entry_file *f, unsigned forbids)
+{
+    struct fw_file file;
+    err_t err = fw_file_open(e->volume, f->path, &file);
+
+    if (!err)
+        fw_file_close(&file);
+    else if (err == ERR_NOTFOUND)
+        entry_note(e, f->line, forbids, "%s: there is no file %.80s on this volume; copy it there or correct the line",
+                   key, f->path);
+    else
+        entry_note(e, f->line, forbids, "%s: %.80s cannot be read: %s", key, f->path, err_text(err));
+}
+
+void fw_check_files(struct entry *e)
+{
+    if (*e->start.path && e->kind <= ENTRY_EFI)
+        check_file(e, e->kind == ENTRY_EFI ? "efi" : "linux", &e->start, ENTRY_BLOCKED);
+    for (unsigned i = 0; i < e->ninitrd; i++)
+        check_file(e, "initrd", &e->initrd[i], ENTRY_BLOCKED);
+    if (e->guest && !(entry_forbids(e) & ENTRY_NO_GUEST))
+        fw_check_guest(e);
+}
+
+/* --- the machine --- */
+
+static bool no_svm(void)
+{
+    return cpu_id(0x80000000, 0).eax < 0x8000000a || !(cpu_id(0x80000001, 0).ecx & BIT(2));
+}
+
+static bool svm_locked(void)
+{
+    return cpu_rdmsr(MSR_VM_CR) & VM_CR_SVMDIS;
+}
+
+static bool no_nested_paging(void)
+{
+    return !(cpu_id(0x8000000a, 0).edx & BIT(0));
+}
+
+/* In this order: a row may rely on those above it. */
+static const struct {
+    bool (*lacks)(void);
+    const char *text;
+} needs[] = {
+    { no_svm, "this machine's CPU has no SVM (AMD-V); start it natively with n" },
+    { svm_locked, "SVM is switched off; switch it on in the firmware set-up" },
+    { no_nested_paging, "this machine's CPU has no nested paging; start it natively with n" },
+};
+
+static const char *machine_lacks(void)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(needs); i++)
+        if (needs[i].lacks())
+            return needs[i].text;
+    return NULL;
+}
+
+/* Bytes that are free now or will be when the firmware has gone. 0: not known. */
+static uint64_t machine_memory(void)
+{
+    uint64_t size = 0, key, step, total = 0;
+    uint32_t version;
+    uint8_t *map;
+
+    (void)fw.bs->get_memory_map(&size, NULL, &key, &step, &version);
+    size += KIB(4); /* the allocation itself may split a piece */
+    if (fw.bs->allocate_pool(EFI_MEM_LOADER_DATA, size, (void **)&map))
+        return 0;
+    if (fw.bs->get_memory_map(&size, map, &key, &step, &version))
+        size = 0;
+    for (uint64_t at = 0; at < size; at += step) {
+        const struct efi_memory_desc *d = (const void *)(map + at);
+        if (d->type >= EFI_MEM_LOADER_CODE && d->type <= EFI_MEM_CONVENTIONAL && d->type != EFI_MEM_RUNTIME_CODE &&
+            d->type != EFI_MEM_RUNTIME_DATA)
+            total += d->pages * PAGE_SIZE;
+    }
+    (void)fw.bs->free_pool(map);
+    return total;
+}
+
+/* --- the kernel --- */
+
+static void check_kernel(struct entry *e)
+{
+    static uint8_t head[IMAGE_HEAD];
+    struct image_span span = { 0, 0 };
+    struct linux_image image;
+    struct fw_file file;
+    char why[100] = "cannot be read";
+    size_t len;
+
+    if (fw_file_open(e->volume, e->start.path, &file))
+        return; /* told already */
+    len = (size_t)min_u64(sizeof head, file.size);
+    span.size = file.size;
+    if (fw_file_read(&file, 0, head, len)) {
+        entry_note(e, e->start.line, ENTRY_BLOCKED, "%.80s cannot be read", e->start.path);
+    } else if (e->kind != ENTRY_LINUX && image_section(head, len, file.size, ".linux", &span)) {
+        entry_note(e, e->start.line, ENTRY_NO_GUEST, "not a unified kernel image; it can only start natively");
+    } else {
+        len = (size_t)min_u64(sizeof head, span.size);
+        memset(head, 0, sizeof head);
+        if (fw_file_read(&file, span.offset, head, len) || linux_parse(head, span.size, &image, why, sizeof why))
+            entry_note(e, e->start.line, ENTRY_NO_GUEST, "linux: %.40s: %s", e->start.path, why);
+    }
+    fw_file_close(&file);
+}
+
+void fw_check_guest(struct entry *e)
+{
+    const char *lack = machine_lacks();
+    uint64_t memory = machine_memory();
+
+    if (e->kind >= ENTRY_LOADER)
+        return; /* the menu says so */
+    if (lack)
+        entry_note(e, e->run_line, ENTRY_NO_GUEST, "%s", lack);
+    if (memory && e->memory > memory)
+        entry_note(e, e->memory_line, ENTRY_NO_GUEST,
+                   "memory: %" PRIu64 "M is more than the %" PRIu64 "M this machine has free; write less",
+                   e->memory >> 20, memory >> 20);
+    for (unsigned i = 0; i < e->ndisks; i++)
+        if (*e->disk[i].path == '/')
+            check_file(e, "disk", &e->disk[i], ENTRY_NO_GUEST);
+    check_kernel(e);
+}

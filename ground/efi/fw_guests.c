@@ -1,0 +1,331 @@
+/* Start of the monitor: loads the files of all guests into memory that stays, and hands everything over. */
+#include "arch/x86/cpu.h"
+#include "base/fmt.h"
+#include "base/str.h"
+#include "boot/image.h"
+#include "boot/linux.h"
+#include "ground/efi/fw.h"
+#include "ground/efi/launch.h"
+
+_Static_assert(ENTRY_INITRDS <= VM_INITRDS_MAX && ENTRY_DISKS <= VM_DISKS_MAX && ENTRY_OPTIONS <= VM_CMDLINE_MAX &&
+                   ENTRY_CPUS <= VM_VCPUS_MAX,
+               "a guest can be all an entry may ask for");
+_Static_assert(ENTRY_DISK_MAX < sizeof((struct vm_config *)0)->disk[0], "disk names fit");
+
+/* --- files, each loaded once --- */
+
+#define FILES 160
+static struct loaded {
+    unsigned volume;
+    const char *path;
+    struct blob blob;
+} files[FILES];
+static unsigned nfiles;
+
+static uint64_t pages_for(uint64_t bytes)
+{
+    return bytes ? (bytes + PAGE_SIZE - 1) / PAGE_SIZE : 1;
+}
+
+static err_t file_load(struct fw_file *f, struct blob *out)
+{
+    uint64_t at;
+
+    if (fw.bs->allocate_pages(EFI_ALLOCATE_ANY, EFI_MEM_LOADER_DATA, pages_for(f->size), &at))
+        return ERR_NOMEM;
+    if (fw_file_read(f, 0, (void *)(uintptr_t)at, f->size)) {
+        (void)fw.bs->free_pages(at, pages_for(f->size));
+        return ERR_IO;
+    }
+    *out = (struct blob){ (const uint8_t *)(uintptr_t)at, f->size };
+    return OK;
+}
+
+/* A failure becomes a note on the entry. */
+static bool file_get(struct entry *e, const struct entry_file *want, struct blob *out)
+{
+    struct fw_file f;
+    err_t err;
+
+    for (unsigned i = 0; i < nfiles; i++) {
+        if (files[i].volume == e->volume && str_eq_nocase(files[i].path, want->path)) {
+            *out = files[i].blob;
+            return true;
+        }
+    }
+    err = nfiles < FILES ? fw_file_open(e->volume, want->path, &f) : ERR_FULL;
+    if (!err) {
+        err = file_load(&f, out);
+        fw_file_close(&f);
+    }
+    if (err) {
+        entry_note(e, want->line, ENTRY_NO_GUEST, "%.80s cannot be loaded: %s", want->path, err_text(err));
+        return false;
+    }
+    files[nfiles++] = (struct loaded){ e->volume, want->path, *out };
+    return true;
+}
+
+static void files_drop(void)
+{
+    while (nfiles) {
+        struct blob *b = &files[--nfiles].blob;
+        (void)fw.bs->free_pages((uintptr_t)b->data, pages_for(b->size));
+    }
+}
+
+/* --- guests --- */
+
+/* The file name without suffix, made to fit and to differ from all others. */
+static void name_guest(const struct launch *l, const struct entry *e, struct vm_config *vm)
+{
+    size_t n = strlen(e->id), end;
+    char stem[VM_NAME_MAX];
+
+    while (n && e->id[n] != '.')
+        n--;
+    end = min_size(n ? n : strlen(e->id), sizeof stem - 1);
+    memcpy(stem, e->id, end);
+    stem[end] = 0;
+    (void)str_copy(vm->name, sizeof vm->name, stem);
+    for (unsigned again = 2, i = 0; i < l->nvms; i++) {
+        if (!str_eq(l->vm[i].name, vm->name))
+            continue;
+        (void)fmt_text(vm->name, sizeof vm->name, "%.*s~%u", (int)sizeof stem - 5, stem, again++);
+        i = UINT32_MAX; /* look at all of them again */
+    }
+}
+
+static bool get_uki(struct entry *e, struct vm_config *vm)
+{
+    struct blob file = vm->kernel;
+    struct image_span span;
+    size_t head = (size_t)min_u64(IMAGE_HEAD, file.size);
+
+    if (image_section(file.data, head, file.size, ".linux", &span)) {
+        entry_note(e, e->start.line, ENTRY_NO_GUEST, "not a unified kernel image; it can only start natively");
+        return false;
+    }
+    vm->kernel = (struct blob){ file.data + span.offset, span.size };
+    if (!image_section(file.data, head, file.size, ".initrd", &span))
+        vm->initrd[vm->ninitrd++] = (struct blob){ file.data + span.offset, span.size };
+    if (!*vm->cmdline && !image_section(file.data, head, file.size, ".cmdline", &span)) {
+        size_t n = (size_t)min_u64(span.size, sizeof vm->cmdline - 1);
+        memcpy(vm->cmdline, file.data + span.offset, n);
+    }
+    return true;
+}
+
+/* The monitor knows a RAM disk by the text of its disk line alone. */
+static bool get_disks(struct launch *l, struct entry *e, struct vm_config *vm)
+{
+    static unsigned volume[ARRAY_LEN(((struct launch *)0)->ram_disk)];
+
+    for (unsigned i = 0; i < e->ndisks; i++) {
+        const char *text = e->disk[i].path;
+        unsigned at = 0;
+
+        (void)str_copy(vm->disk[vm->ndisks++], sizeof vm->disk[0], text);
+        if (*text != '/')
+            continue;
+        while (at < l->nram_disks && !str_eq(l->ram_disk[at].path, text))
+            at++;
+        if (at == ARRAY_LEN(l->ram_disk)) {
+            entry_note(e, e->disk[i].line, ENTRY_NO_GUEST, "disk: more than %u disk files; leave some out",
+                       (unsigned)ARRAY_LEN(l->ram_disk));
+            return false;
+        }
+        if (at < l->nram_disks && volume[at] == e->volume)
+            continue;
+        if (at < l->nram_disks) {
+            entry_note(e, e->disk[i].line, ENTRY_NO_GUEST, "disk: another volume has a %.40s in use; rename this one",
+                       text);
+            return false;
+        }
+        if (!file_get(e, &e->disk[i], &l->ram_disk[at].file))
+            return false;
+        (void)str_copy(l->ram_disk[at].path, sizeof l->ram_disk[at].path, text);
+        volume[l->nram_disks++] = e->volume;
+    }
+    return true;
+}
+
+/* Adds one guest. False with a note on the entry if that cannot be. */
+static bool add_guest(struct launch *l, struct entry *e, const char *options, bool autostart)
+{
+    struct vm_config *vm = &l->vm[l->nvms];
+    struct linux_image image;
+    char why[100];
+
+    if (l->nvms == LAUNCH_VMS) {
+        entry_note(e, e->run_line, ENTRY_NO_GUEST, "more than %u guests; remove some", LAUNCH_VMS);
+        return false;
+    }
+    memset(vm, 0, sizeof *vm);
+    name_guest(l, e, vm);
+    (void)str_copy(vm->title, sizeof vm->title, e->title);
+    (void)str_copy(vm->cmdline, sizeof vm->cmdline, options ? options : e->options);
+    vm->memory = e->memory;
+    vm->vcpus = e->cpus;
+    vm->autostart = autostart;
+    if (!file_get(e, &e->start, &vm->kernel) || (e->kind != ENTRY_LINUX && !get_uki(e, vm)))
+        return false;
+    if (linux_parse(vm->kernel.data, vm->kernel.size, &image, why, sizeof why)) {
+        entry_note(e, e->start.line, ENTRY_NO_GUEST, "%.40s: %s", e->start.path, why);
+        return false;
+    }
+    for (unsigned i = 0; e->kind == ENTRY_LINUX && i < e->ninitrd; i++)
+        if (!file_get(e, &e->initrd[i], &vm->initrd[vm->ninitrd++]))
+            return false;
+    if (!get_disks(l, e, vm))
+        return false;
+    l->nvms++;
+    return true;
+}
+
+/* --- the machine --- */
+
+/* The lowest bit of an 8-bit channel; 32: not 8 bits wide. */
+static uint8_t channel(uint32_t mask)
+{
+    for (uint8_t shift = 0; shift <= 24; shift += 8)
+        if (mask == 0xffu << shift)
+            return shift;
+    return 32;
+}
+
+static bool screen_of(efi_handle h, struct launch_screen *out)
+{
+    static const struct efi_guid guid_gop = EFI_GUID_GOP;
+    const struct efi_gop *gop = fw_protocol(h, &guid_gop);
+    const struct efi_gop_info *i = gop && gop->mode ? gop->mode->info : NULL;
+
+    if (!i || !gop->mode->base || i->format > EFI_PIXEL_MASK)
+        return false;
+    *out = (struct launch_screen){
+        .base = gop->mode->base, .width = i->width, .height = i->height, .pitch = i->pixels_per_line * 4
+    };
+    out->green_shift = 8;
+    if (i->format == EFI_PIXEL_RGBX)
+        out->blue_shift = 16;
+    else if (i->format == EFI_PIXEL_BGRX)
+        out->red_shift = 16;
+    else {
+        out->red_shift = channel(i->red_mask);
+        out->green_shift = channel(i->green_mask);
+        out->blue_shift = channel(i->blue_mask);
+    }
+    return out->red_shift < 32 && out->green_shift < 32 && out->blue_shift < 32;
+}
+
+static void find_screen(struct launch *l)
+{
+    static const struct efi_guid guid_gop = EFI_GUID_GOP;
+    struct launch_screen s;
+    uint64_t count = 0;
+    efi_handle *all;
+
+    if (screen_of(fw.st->con_out_handle, &l->screen))
+        return;
+    l->screen = (struct launch_screen){ 0 };
+    all = fw_handles(&guid_gop, &count);
+    for (uint64_t i = 0; all && i < count && !l->screen.base; i++)
+        if (screen_of(all[i], &s))
+            l->screen = s;
+    if (all)
+        (void)fw.bs->free_pool(all);
+}
+
+/* Days from 1970 to the first of March of a year, in the calendar of Gregory: leap days fall at such a year's end. */
+static int64_t march_days(int64_t year)
+{
+    return year * 365 + year / 4 - year / 100 + year / 400 - 719468;
+}
+
+static void find_time(struct launch *l)
+{
+    struct efi_time t;
+    int64_t days, minutes;
+    unsigned from_march;
+
+    if (fw.rt->get_time(&t, NULL) || t.year < 1998 || t.month < 1 || t.month > 12)
+        return;
+    l->wall_tsc = cpu_tsc();
+    from_march = (t.month + 9u) % 12;
+    days = march_days(t.year - (t.month < 3)) + (153 * from_march + 2) / 5 + t.day - 1;
+    minutes = days * 1440 + t.hour * 60 + t.minute;
+    if (t.zone != EFI_ZONE_UNSPECIFIED)
+        minutes += t.zone;
+    l->wall_ns = (uint64_t)(minutes * 60 + t.second) * 1000000000 + t.nanosecond;
+}
+
+static void find_rsdp(struct launch *l)
+{
+    static const struct efi_guid acpi[] = { EFI_GUID_ACPI_20, EFI_GUID_ACPI_10 };
+
+    for (unsigned v = 0; v < ARRAY_LEN(acpi) && !l->acpi_rsdp; v++)
+        for (uint64_t i = 0; i < fw.st->config_count; i++)
+            if (!memcmp(&fw.st->config[i].guid, &acpi[v], sizeof acpi[v]))
+                l->acpi_rsdp = (uintptr_t)fw.st->config[i].table;
+}
+
+static void find_machine(struct launch *l)
+{
+    static const struct efi_guid guid_rng = EFI_GUID_RNG;
+    struct efi_rng *rng;
+
+    l->image = fw.image;
+    l->system_table = fw.st;
+    find_screen(l);
+    find_rsdp(l);
+    if (!fw.bs->locate_protocol(&guid_rng, NULL, (void **)&rng) && rng->get(rng, NULL, sizeof l->seed, l->seed))
+        memset(l->seed, 0, sizeof l->seed);
+    find_time(l);
+}
+
+/* --- start --- */
+
+static void tell_skipped(const struct entry *e)
+{
+    char text[240];
+
+    if (!menu_forbidden(e, MENU_GUEST, text, sizeof text))
+        return;
+    fw_print("Left out:");
+    fw_print(text);
+}
+
+void fw_start_guests(struct fw_list *list, unsigned chosen, const char *options, char *why, size_t size)
+{
+    uint64_t at, pages = pages_for(sizeof(struct launch));
+    unsigned starting = 0;
+    struct launch *l;
+
+    (void)fmt_text(why, size, "no memory to start guests");
+    if (fw.bs->allocate_pages(EFI_ALLOCATE_ANY, EFI_MEM_LOADER_DATA, pages, &at))
+        return;
+    l = memset((void *)(uintptr_t)at, 0, pages * PAGE_SIZE);
+    fw_screen_close();
+    for (unsigned i = 0; i < list->count; i++) {
+        struct entry *e = list->entry[i];
+        bool start = chosen < list->count ? i == chosen : e->autostart;
+
+        if (!(i == chosen || e->guest))
+            continue;
+        if (!(entry_forbids(e) & ENTRY_NO_GUEST) && add_guest(l, e, i == chosen ? options : NULL, start))
+            starting += start;
+        else
+            tell_skipped(e);
+    }
+    if (starting) {
+        find_machine(l);
+        fw_volumes_close();
+        fw_free_all();
+        monitor_start(l);
+    }
+    (void)fmt_text(why, size, "no guest could be loaded");
+    if (chosen < list->count)
+        (void)menu_forbidden(list->entry[chosen], MENU_GUEST, why, size);
+    files_drop();
+    (void)fw.bs->free_pages(at, pages);
+}
