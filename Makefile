@@ -58,7 +58,7 @@ EFI := $(OUT)/BOOTX64.EFI
 all: $(EFI) ## build the EFI program, out/BOOTX64.EFI
 
 $(EFI): $(call objects,efi,$(CORE) $(HAL) $(EFI_C) $(EFI_S)) $(call objects,efi,$(GEN_C))
-	$(call say,link,$@)lld-link /subsystem:efi_application /entry:efi_main /nodefaultlib /debug:dwarf /align:4096 /filealign:512 \
+	$(call say,link,$@)lld-link /subsystem:efi_application /entry:efi_main /nodefaultlib /debug:dwarf \
 		/opt:ref /out:$(OUT)/goblin.debug.efi $^
 	$(if $(V),,@)llvm-objcopy --strip-all $(OUT)/goblin.debug.efi $@
 
@@ -83,7 +83,13 @@ $(OUT)/fuzz/%: $(OUT)/obj/fuzz/test/fuzz/%.o $(OUT)/libcore-fuzz.a
 
 # --- goals ---------------------------------------------------------------------------------------------------------
 unit: $(UNIT) ## run the unit tests on this host, with ASan and UBSan
-	@mk/run-unit $(UNIT)
+	@OUT=$(OUT) mk/run-unit $(UNIT)
+
+fuzz: $(FUZZ) ## run each fuzzer for FUZZ_SECONDS (an hour)
+	@OUT=$(OUT) mk/fuzz $(FUZZ_SECONDS) $(FUZZ)
+
+unit_programs: $(UNIT)
+fuzz_programs: $(FUZZ)
 
 layers: ## check who includes whom
 	@mk/layers
@@ -98,7 +104,7 @@ compile_commands.json: all
 	(echo '['; find $(OUT)/obj/efi -name '*.json' -exec cat {} + | sed '$$s/,$$//'; echo ']') >$@
 
 help: ## list the goals
-	@grep -hE '^[a-z_.]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z_.]+):.*## /\1\t/' | sort | expand -t 18
+	@grep -hE '^[a-z_.]+:.*## ' Makefile mk/*.mk | sed -E 's/^([a-z_.]+):.*## /\1\t/' | sort | expand -t 18
 
-.PHONY: all unit layers fmt clean help
+.PHONY: all unit fuzz unit_programs fuzz_programs layers fmt clean help
 -include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,84 @@
+/* The monitor's life after the menu: takes the machine over, makes the guests, and runs them on every CPU for ever. */
+#include <stdatomic.h>
+
+#include "arch/x86/cpu.h"
+#include "base/str.h"
+#include "dev/pc.h"
+#include "ground/efi/drivers.h"
+#include "ground/efi/launch.h"
+#include "ground/efi/platform.h"
+#include "ground/ground.h"
+#include "io/blk.h"
+#include "vm/cpu.h"
+#include "vm/cpuid.h"
+#include "vm/sched.h"
+
+#define REAP_RETRY_NS 1000000u /* while a stopping guest's disk requests come home */
+
+static _Atomic bool ready; /* CPU 0 has set up what the others need */
+
+static void cpu_begin(void)
+{
+    if (cpu->cpu_start())
+        panic("cpu %u: no memory for the hypervisor's own pages", ground_cpu());
+}
+
+/* Finds a guest's disks. One that is missing stays NULL and stops that guest's start with a message. */
+static void resolve_disks(struct vm_config *cfg)
+{
+    for (unsigned i = 0; i < cfg->ndisks; i++)
+        cfg->blk[i] = drivers_disk(cfg->disk[i]);
+}
+
+static void make_guests(struct launch *l)
+{
+    struct vm *vm;
+
+    for (unsigned i = 0; i < l->nvms; i++) {
+        resolve_disks(&l->vm[i]);
+        err_t e = vm_add(&l->vm[i], &machine_pc, &vm);
+        if (e)
+            ground_log("%s: not added: %s", l->vm[i].name, err_text(e));
+        else
+            drivers_console_add(vm);
+    }
+}
+
+static uint64_t reap_chore(uint64_t now)
+{
+    return vm_reap() ? now + ground_ns_to_tsc(REAP_RETRY_NS) : UINT64_MAX;
+}
+
+static void boot_main(struct launch *l)
+{
+    const char *lacks = drivers_cpu();
+
+    if (lacks)
+        panic("no guest can run here: %s", lacks);
+    cpuid_init();
+    cpu_begin();
+    sched_init();
+    drivers_init(l);
+    make_guests(l);
+    sched_add_chore(reap_chore);
+    atomic_store(&ready, true);
+    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
+        if (vm->cfg.autostart)
+            (void)vm_start(vm); /* a failure is logged and shown beside the guest */
+    sched_run();
+}
+
+static void ap_main(unsigned id)
+{
+    (void)id;
+    while (!atomic_load(&ready))
+        cpu_pause();
+    cpu_begin();
+    sched_run();
+}
+
+void monitor_start(struct launch *l)
+{
+    platform_exit_boot_services(l);
+    platform_start(l, boot_main, ap_main);
+}
