@@ -89,8 +89,8 @@ class Machine:
                                "-drive", f"if=pflash,format=raw,file={variables}"]
         for number, disk in enumerate(disks):
             device = {"virtio": "virtio-blk-pci", "nvme": f"nvme,serial=disk{number}"}[disk_kind]
-            self.arguments += ["-drive", f"if=none,id=disk{number},format=raw,file={disk}",
-                               "-device", f"{device},drive=disk{number},bootindex={number}"]
+            self.arguments += ["-drive", f"if=none,id=disk{number},format=raw,file={disk},cache=unsafe",
+                               "-device", f"{device},drive=disk{number},bootindex={number + 1}"]
         self.arguments += list(extra)
 
     def __enter__(self):
