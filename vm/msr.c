@@ -43,6 +43,15 @@ static err_t refuse(struct vcpu *v, uint32_t msr, uint64_t val)
     return ERR_INVAL;
 }
 
+/* Hardware configuration: bit 24 says that the TSC counts at the P0 frequency, which Linux asks for. */
+static err_t hwcr_read(struct vcpu *v, uint32_t msr, uint64_t *val)
+{
+    (void)v;
+    (void)msr;
+    *val = BIT(24);
+    return OK;
+}
+
 static err_t tsc_read(struct vcpu *v, uint32_t msr, uint64_t *val)
 {
     (void)msr;
@@ -137,6 +146,7 @@ static const struct msr_row rows[] = {
     { 0x8B, 0x8B, zero, ignore },             /* microcode level */
     { 0xFE, 0xFE, zero, refuse },             /* MTRR capabilities: none */
     { 0x1A0, 0x1A0, zero, ignore },           /* miscellaneous enables */
+    { 0xC0010015, 0xC0010015, hwcr_read, ignore },
     { 0xC0010000, 0xC0011FFF, zero, ignore }, /* AMD's implementation-specific registers */
 };
 

@@ -125,7 +125,7 @@ static void unknown_msrs_fault_and_known_ones_answer(void **state)
     v->r.gpr[REG_RCX] = MSR_APIC_BASE;
     go(EXIT_RDMSR, (struct exit){ 0 });
     assert_int_equal(v->r.gpr[REG_RAX], 0xFEE00D00);
-    v->r.gpr[REG_RCX] = 0xC0010015;
+    v->r.gpr[REG_RCX] = 0xC0010058;
     go(EXIT_RDMSR, (struct exit){ 0 });
     assert_int_equal(v->r.gpr[REG_RAX], 0);
     fake_of(v)->last_exception = -1;
