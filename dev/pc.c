@@ -151,11 +151,10 @@ static err_t tables_write(struct pc *pc, uint8_t *scratch)
 
 static err_t linux_make(struct pc *pc)
 {
-    const struct vcpu_start start = { .rsp = LINUX_STACK, .rsi = LINUX_ZERO_PAGE, .cr3 = LINUX_PAGE_TABLES,
-        .gdt_base = LINUX_GDT, .gdt_limit = LINUX_GDT_LIMIT, .cs = LINUX_CS, .ds = LINUX_DS };
-    struct vcpu_start at = start;
     uint8_t *scratch;
     err_t e = linux_plan(pc);
+    const struct vcpu_start start = { .rip = pc->plan.entry, .rsp = LINUX_STACK, .rsi = LINUX_ZERO_PAGE,
+        .cr3 = LINUX_PAGE_TABLES, .gdt_base = LINUX_GDT, .gdt_limit = LINUX_GDT_LIMIT, .cs = LINUX_CS, .ds = LINUX_DS };
 
     if (e)
         return e;
@@ -166,9 +165,8 @@ static err_t linux_make(struct pc *pc)
     ground_free(scratch, LINUX_AREA_SIZE);
     if (!e)
         e = files_write(pc);
-    at.rip = pc->plan.entry;
     if (!e)
-        vcpu_start_at(pc->vm->vcpu[0], &at);
+        vcpu_start_at(pc->vm->vcpu[0], &start);
     return e;
 }
 
@@ -254,7 +252,8 @@ static void pc_power_button(struct vm *vm)
 {
     struct pc *pc = vm->pc;
 
-    power_button(&pc->power);
+    if (pc) /* it may have ended just now */
+        power_button(&pc->power);
 }
 
 const struct machine machine_pc = {
