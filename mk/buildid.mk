@@ -10,5 +10,5 @@ $(OUT)/gen/buildid.c: FORCE
 FORCE:
 .PHONY: FORCE
 
-# the panic screen's backtrace reads the unwind tables of the PE format
-efi_FLAGS += -fasynchronous-unwind-tables
+# the panic screen's backtrace reads the unwind tables of the PE format; llvm-symbolizer makes names and lines of it from DWARF
+efi_FLAGS += -fasynchronous-unwind-tables -gdwarf-4

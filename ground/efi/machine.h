@@ -23,6 +23,7 @@ struct mem_range {
     uint64_t give_end;   /* pages.c gives [start, give_end) out */
     enum mem_kind kind;
 };
+#define MEM_END BIT64(47) /* what four levels can map one to one */
 struct memmap {
     struct mem_range *range; /* by address, no two overlap, neighbours differ in kind */
     unsigned count;
@@ -86,7 +87,8 @@ MUST_USE err_t percpu_make(unsigned id);        /* stacks, guard pages, descript
 uint64_t percpu_stack_top(unsigned id);
 void percpu_load(unsigned id);                  /* on that CPU: GDT, TSS, IDT, GS */
 struct percpu *percpu_self(void);
-bool percpu_on_stack(uint64_t address);         /* in any CPU's stacks, eight bytes of them */
+enum percpu_place { PLACE_OTHER, PLACE_STACK, PLACE_GUARD };
+enum percpu_place percpu_place(uint64_t address); /* in any CPU's stacks, or the page below one */
 /* Points GS at the right struct again, whatever has happened. False before percpu_load() on this CPU. */
 bool percpu_recover(void);
 
@@ -129,7 +131,7 @@ void apic_timer_count(uint32_t count);  /* ticks to an interrupt; 0: none */
 uint32_t apic_timer_left(void);
 
 /* --- ioapic.c --- */
-void ioapic_init(const struct acpi_info *); /* everything masked */
+void ioapic_start(const struct acpi_info *); /* everything masked */
 MUST_USE err_t ioapic_route_isa(unsigned line, uint8_t vector, uint32_t apic_id);
 
 /* --- irq.c --- */

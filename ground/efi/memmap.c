@@ -23,18 +23,25 @@ static enum mem_kind kind_of(const struct efi_memory_desc *d)
 }
 
 /* Appends a range that starts no earlier than those there. Where a firmware lists the same memory twice, the kind that
- * allows less wins, and what cannot be told is lost, not given out. */
+ * allows less wins, and takes with it what lies behind in the other: no page ever gets more than its least kind. */
 static void append(struct memmap *m, struct mem_range next)
 {
-    struct mem_range *last = m->count ? &m->range[m->count - 1] : NULL;
+    struct mem_range *last = NULL;
 
-    if (last && next.start < last->end) {
-        if (next.kind < last->kind)
-            last->end = next.start;
-        else
+    while (m->count) {
+        last = &m->range[m->count - 1];
+        if (next.start >= last->end)
+            break;
+        if (next.kind >= last->kind) {
             next.start = last->end;
-        if (last->start == last->end)
-            m->count--, last = NULL;
+            break;
+        }
+        next.end = max_u64(next.end, last->end);
+        last->end = next.start;
+        if (last->start < last->end)
+            break;
+        m->count--; /* nothing of it is left; the one before may reach over too */
+        last = NULL;
     }
     if (next.start >= next.end)
         return;
@@ -56,7 +63,7 @@ void memmap_init(struct memmap *m, void *buf, uint64_t size, uint64_t desc_size)
         struct mem_range one = { .start = d.physical, .end = d.physical + d.pages * PAGE_SIZE, .kind = kind_of(&d) };
         unsigned i = n;
 
-        if (!d.pages || d.pages > PTE_ADDR / PAGE_SIZE || d.physical % PAGE_SIZE || one.end < one.start)
+        if (!d.pages || d.physical % PAGE_SIZE || d.pages > MEM_END / PAGE_SIZE || d.physical >= MEM_END || one.end > MEM_END)
             continue;
         for (; i && r[i - 1].start > one.start; i--)
             r[i] = r[i - 1];

@@ -110,7 +110,7 @@ void ground_mmio_map(hpa_t at, uint64_t len)
 {
     uint64_t start = align_down(at.v, PAGE_SIZE), end = align_up(at.v + len, PAGE_SIZE);
 
-    if (end <= start || end > PTE_ADDR || memmap_has_memory(map, start, end)) {
+    if (end <= start || end > MEM_END || memmap_has_memory(map, start, end)) {
         ground_log("paging: 0x%" PRIx64 " + 0x%" PRIx64 " cannot be a device's registers", at.v, len);
         return;
     }

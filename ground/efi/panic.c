@@ -8,6 +8,7 @@
 
 #define TEXT_MAX 4096
 #define FRAMES_MAX 24
+#define FRAMES_PER_LINE 8
 
 static const char *const exception_names[32] = { [VEC_DE] = "divide error", [VEC_DB] = "debug", [VEC_NMI] = "NMI",
     [VEC_BP] = "breakpoint", [VEC_UD] = "invalid opcode", [VEC_NM] = "no FPU", [VEC_DF] = "double fault",
@@ -57,17 +58,25 @@ static void enter(bool *has_cpu)
     }
 }
 
+static bool readable(uint64_t address)
+{
+    return address % 8 == 0 && percpu_place(address) == PLACE_STACK;
+}
+
+/* With llvm-symbolizer --relative-address and the unstripped program the offsets become names and lines. */
 static void put_backtrace(struct unwind *u)
 {
-    put("called from, as offsets into the image:\n");
+    put("at, and called from, as offsets into the image:");
     for (unsigned i = 0; i < FRAMES_MAX; i++) {
+        put(i % FRAMES_PER_LINE ? " " : "\n");
         if (unwind_inside(__ImageBase, u->rip))
-            put("  +0x%" PRIx64 "\n", u->rip - (uintptr_t)__ImageBase);
+            put("+0x%" PRIx64, u->rip - (uintptr_t)__ImageBase);
         else
-            put("  0x%" PRIx64 ", not ours\n", u->rip);
-        if (!unwind_step(u, __ImageBase, percpu_on_stack))
+            put("0x%" PRIx64 "(not ours)", u->rip);
+        if (!unwind_step(u, __ImageBase, readable))
             break;
     }
+    put("\n");
 }
 
 static void put_registers(const struct trap *t)
@@ -111,6 +120,8 @@ void panic_trap(const struct trap *t)
     put("exception %u (%s)", (unsigned)t->vector, name ? name : "reserved");
     if (t->vector == VEC_PF)
         put(", %s 0x%" PRIx64, t->error & 16 ? "executing" : t->error & 2 ? "writing" : "reading", cpu_read_cr2());
+    if ((t->vector == VEC_PF || t->vector == VEC_DF) && percpu_place(cpu_read_cr2()) == PLACE_GUARD)
+        put(": stack overflow");
     put("\n");
     put_registers(t);
     memcpy(u.gpr, t->gpr, sizeof u.gpr);
@@ -125,6 +136,7 @@ void panic(const char *fmt, ...)
     va_list ap;
 
     unwind_here(&u);
+    unwind_step(&u, __ImageBase, readable); /* the caller is what matters */
     enter(&has_cpu);
     put_head(has_cpu);
     va_start(ap, fmt);

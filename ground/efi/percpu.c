@@ -44,17 +44,19 @@ err_t percpu_make(unsigned id)
 
 uint64_t percpu_stack_top(unsigned id) { return block_of(id) + stacks[0].end * PAGE_SIZE; }
 
-bool percpu_on_stack(uint64_t address)
+enum percpu_place percpu_place(uint64_t address)
 {
     for (unsigned id = 0; id < CPU_MAX && percpu_of[id]; id++) {
         uint64_t page = (address - block_of(id)) / PAGE_SIZE;
 
-        if (address >= block_of(id) && page < SELF_PAGE && address % PAGE_SIZE <= PAGE_SIZE - 8)
-            for (unsigned i = 0; i < ARRAY_LEN(stacks); i++)
-                if (page > stacks[i].guard && page < stacks[i].end)
-                    return true;
+        for (unsigned i = 0; address >= block_of(id) && i < ARRAY_LEN(stacks); i++) {
+            if (page == stacks[i].guard)
+                return PLACE_GUARD;
+            if (page > stacks[i].guard && page < stacks[i].end)
+                return PLACE_STACK;
+        }
     }
-    return false;
+    return PLACE_OTHER;
 }
 
 void percpu_load(unsigned id)

@@ -29,7 +29,7 @@ static void boot_enter(unsigned id)
 {
     cpu_set_up(id);
     pages_add_boot(&machine_map);
-    ioapic_init(&acpi);
+    ioapic_start(&acpi);
     clock_init(launch, &acpi);
     random_init(launch);
     runtime_init(launch);
@@ -40,17 +40,26 @@ static void boot_enter(unsigned id)
     panic("platform: CPU 0 has nothing left to do");
 }
 
+/* A machine that does not describe itself gets what every PC has. */
+static void read_acpi(uint64_t rsdp)
+{
+    err_t e = acpi_read(&acpi_identity, rsdp, &acpi);
+
+    if (!e)
+        return;
+    ground_log("platform: ACPI tables: %s; going on with one CPU", err_text(e));
+    acpi = (struct acpi_info){ .lapic = 0xFEE00000, .ioapic = { { .base = 0xFEC00000 } }, .nioapics = 1 };
+    for (unsigned line = 0; line < ACPI_ISA_LINES; line++)
+        acpi.isa[line].gsi = line == 0 ? 2 : line;
+}
+
 void platform_start(struct launch *l, void (*boot)(struct launch *), void (*ap)(unsigned cpu))
 {
-    err_t e;
-
     launch = l;
     boot_main = boot;
     ap_main = ap;
     pages_init(&machine_map);
-    e = acpi_read(&acpi_identity, l->acpi_rsdp, &acpi);
-    if (e)
-        panic("platform: ACPI tables: %s", err_text(e));
+    read_acpi(l->acpi_rsdp);
     paging_init(&machine_map, &l->screen);
     apic_init(acpi.lapic);
     idt_init();

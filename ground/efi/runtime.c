@@ -65,6 +65,8 @@ void runtime_end_next(void)
         by_triple_fault };
 
     while (way < (power_off ? 1 : ARRAY_LEN(ways))) {
+        if (way)
+            log_raw("runtime: the machine goes on; trying the next way to end it\n");
         ways[way++]();
         clock_wait_us(100000); /* it need not happen at once */
     }
