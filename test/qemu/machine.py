@@ -65,6 +65,7 @@ class Machine:
         self.qmp_file = None
         self.raw = b""    # all bytes from the serial port
         self.text = ""    # the same without escape sequences
+        self.held = ""    # the beginning of an escape sequence
         self.at = 0       # expect() looks from here on
         self.when = []    # (bytes so far, seconds since start), one for each read
         self.arguments = ["qemu-system-x86_64", "-nodefaults", "-no-user-config", "-machine", "q35",
@@ -141,8 +142,12 @@ class Machine:
         self.when.append((len(self.raw), time.monotonic() - self.started))
         self.log.write(data)
         self.log.flush()
-        # a sequence that is cut in two is completed by the next read
-        self.text = ESCAPE.sub("", self.raw.decode("utf-8", "replace")).replace("\r", "")
+        # going to a place on the screen begins a line of text; a sequence that is cut in two waits for its other half
+        text = self.held + data.decode("utf-8", "replace")
+        last = text.rfind("\x1b")
+        cut = last if last >= len(text) - 20 and last >= 0 and not ESCAPE.match(text, last) else len(text)
+        text, self.held = text[:cut], text[cut:]
+        self.text += ESCAPE.sub(lambda found: "\n" if found.group().endswith("H") else "", text).replace("\r", "")
         return True
 
     def expect(self, pattern, seconds=60):
