@@ -1,0 +1,120 @@
+"""Goblin as its user meets it on the serial port: the boot menu, the status screen, the guests' consoles. The keys and texts
+are those of docs/menu.md and docs/console.md."""
+import re
+import time
+
+from machine import Failure, Machine
+
+UP, DOWN, ENTER, ESC, TAB, CHORD = "\x1b[A", "\x1b[B", "\r", "\x1b", "\t", "\x1d"
+HEAD = "NAME STATE VCPUS MEMORY CPU% EXITS/S WHY"
+
+
+class Guest:
+    """A row of the status table."""
+
+    def __init__(self, line):
+        name, state, vcpus, memory, cpu, exits, why = line.split(" ", 6)
+        self.name, self.state, self.why, self.line = name, state, why, line
+        self.vcpus, self.memory, self.cpu, self.exits = int(vcpus), int(memory.rstrip("M")), int(cpu), int(exits)
+
+
+class Goblin(Machine):
+    shown = 0       # the guest whose console is on the serial port; 0: the status screen
+    free_pages = 0  # at the last table()
+
+    # --- the menu ---
+
+    def menu(self, seconds=60):
+        """Waits for the menu and stops its countdown."""
+        self.expect("Goblin boot menu", seconds)
+        self.expect("Enter start", 10)
+        self.send("?")
+        self.expect("close this help", 10)
+        self.send("?")
+
+    def select(self, title):
+        """Moves to an entry of the menu."""
+        for key in [DOWN] * 30 + [UP] * 60:
+            if re.search(r"> " + re.escape(title), self.text[self.text.rfind("\n> "):]):
+                return
+            self.send(key)
+            self.read(0.3)
+        raise Failure(f"no entry {title!r} in the menu\n{self.tail()}")
+
+    # --- the monitor ---
+
+    def monitor(self, seconds=60):
+        """Waits for the status screen."""
+        self.expect(r"Goblin \S+ +\d+ CPUs", seconds)
+        self.shown = 0
+
+    def status(self):
+        if self.shown:
+            self.send(CHORD)
+            self.expect(r"Goblin \S+ +\d+ CPUs", 20)
+            self.shown = 0
+
+    def attach(self, number):
+        """Shows the console of the guest in that row, from 1 on."""
+        self.status()
+        self.send(str(number))
+        self.shown = number
+
+    def table(self):
+        """The guests by name; sets free_pages."""
+        self.status()
+        self.send("t")
+        found = self.expect(re.escape(HEAD) + r"\n((?:.*\n)*?)free pages: (\d+)", 20)
+        self.free_pages = int(found.group(2))
+        guests = [Guest(line) for line in found.group(1).split("\n")
+                  if re.match(r"\S+ (off|running|stopping) \d+ \d+M \d+ \d+ ", line)]
+        return {guest.name: guest for guest in guests}
+
+    def wait_guest(self, name, condition, seconds=60):
+        """Waits until condition(row of the table) is true; returns the row."""
+        end = time.monotonic() + seconds
+        while True:
+            guest = self.table()[name]
+            if condition(guest):
+                return guest
+            if time.monotonic() > end:
+                raise Failure(f"after {seconds} s still: {guest.line}\n{self.tail()}")
+            self.read(0.5)
+
+    def key_for(self, number, key):
+        """A key of the status screen for the guest in that row."""
+        self.attach(number) # which selects it
+        self.status()
+        self.send(key)
+
+    def power_off(self):
+        self.status()
+        self.send("P")
+        self.expect("Press y", 20)
+        self.send("y")
+        self.wait_end()
+
+
+def demonstrate(machine):
+    """What `make run` shows without a terminal: the menu, both guests up, the table, the end."""
+    def tell(text):
+        print(f"run: {time.monotonic() - machine.started:5.1f} s  {text}", flush=True)
+
+    machine.expect("Goblin boot menu", 120)
+    tell("the boot menu is there; it counts down")
+    machine.monitor(60)
+    tell("the monitor has the machine, guests are starting")
+    machine.attach(2)
+    machine.expect(r"tiny: Linux \S+ is up", 240)
+    tell("tiny is up: " + machine.text[machine.text.rfind("tiny: Linux"):].split("\n")[0])
+    machine.attach(1)
+    machine.expect(r"debian login:", 400)
+    tell("debian is up, with a login")
+    machine.read(2)
+    rows = machine.table().values()
+    tell("the status table:")
+    print("\n".join([HEAD] + [row.line for row in rows] + [f"free pages: {machine.free_pages}"]), flush=True)
+    if [row.state for row in rows] != ["running", "running"]:
+        raise Failure("not both guests are running")
+    machine.power_off()
+    tell("powered off")
