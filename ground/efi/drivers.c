@@ -1,18 +1,29 @@
-/* Names the backends and drivers. With main.c the only place of this ground that does. */
+/* Names the backends and drivers this ground is made of. With main.c the only place that does. */
 #include "ground/efi/drivers.h"
 #include "base/fmt.h"
 #include "base/str.h"
+#include "console/console.h"
 #include "cpu/svm/svm.h"
-#include "dev/pc.h"
 #include "ground/efi/launch.h"
 #include "ground/efi/platform.h"
 #include "ground/ground.h"
-#include "io/blk.h"
+#include "hal/acpi.h"
+#include "hal/disks.h"
+#include "hal/fb.h"
+#include "hal/ps2.h"
+#include "hal/uart.h"
 #include "io/ramdisk.h"
-#include "io/tty.h"
 #include "vm/cpu.h"
+#include "vm/sched.h"
+
+#define WATCH_NS 1000000000ull /* between two looks for disks that have died */
 
 static const struct cpu_ops *const cpu_backends[] = { &cpu_svm }; /* the first that works wins */
+
+static struct uart uart;
+static struct ps2 ps2;
+static struct fb fb;
+static bool has_screen;
 
 const char *drivers_cpu(void)
 {
@@ -26,4 +37,96 @@ const char *drivers_cpu(void)
         }
     }
     return lacks;
+}
+
+/* --- console --- */
+
+static void draw_panic(const char *text)
+{
+    fb_print(&fb, text);
+}
+
+static void console_start(const struct launch *l)
+{
+    struct console_config c = { .build_id = build_id, .wake = sched_kick_chores };
+    struct fb_mode mode = {
+        .base = hpa_ptr(hpa(l->screen.base)), .width = l->screen.width, .height = l->screen.height, .pitch = l->screen.pitch,
+        .red_shift = l->screen.red_shift, .green_shift = l->screen.green_shift, .blue_shift = l->screen.blue_shift,
+    };
+    bool has_uart = !uart_init(&uart, &port_hw, UART_COM1), has_keys = !ps2_init(&ps2, &port_hw);
+
+    has_screen = l->screen.base && !fb_init(&fb, &mode, 80, 24);
+    c.serial = has_uart ? &uart.serial : NULL;
+    c.keyboard = has_keys ? &ps2.keyboard : NULL;
+    c.screen = has_screen ? &fb.screen : NULL;
+    if (console_init(&c))
+        panic("console: not enough memory");
+    platform_log_to(console_log);
+    if (has_screen)
+        platform_panic_to(draw_panic);
+    if (has_uart)
+        uart_start(&uart, UART_COM1_IRQ);
+    if (has_keys)
+        ps2_start(&ps2, PS2_IRQ);
+    sched_add_chore(console_run);
+}
+
+void drivers_console_add(struct vm *vm)
+{
+    err_t e = console_add_vm(vm);
+
+    if (e)
+        ground_log("%s: no console: %s", vm->cfg.name, err_text(e));
+}
+
+/* --- disks --- */
+
+static uint64_t watch_chore(uint64_t now)
+{
+    hal_disks_watch();
+    return now + ground_ns_to_tsc(WATCH_NS);
+}
+
+/* Files that entries' disk keys name: path and disk. */
+static struct {
+    const char *path;
+    struct ramdisk disk;
+} ram_disk[ARRAY_LEN(((struct launch *)0)->ram_disk)];
+static unsigned nram_disks;
+
+static void ram_disk_add(const char *path, const struct blob *file)
+{
+    struct ramdisk *r = &ram_disk[nram_disks].disk;
+    char name[16];
+
+    (void)fmt_text(name, sizeof name, "ram%u", nram_disks);
+    err_t e = ramdisk_init(r, name, (void *)(uintptr_t)file->data, file->size);
+    if (e) {
+        ground_log("%s: no disk: its size is not a multiple of %u bytes", path, BLK_SECTOR);
+        return;
+    }
+    hal_disk_add(&r->blk, path);
+    ram_disk[nram_disks++].path = path;
+}
+
+void drivers_init(struct launch *l)
+{
+    static struct acpi_info acpi;
+
+    console_start(l);
+    if (acpi_read(&acpi_identity, l->acpi_rsdp, &acpi))
+        ground_log("disks: none: the firmware's ACPI tables cannot be read");
+    else
+        hal_disks_probe(&acpi);
+    for (unsigned i = 0; i < l->nram_disks; i++)
+        ram_disk_add(l->ram_disk[i].path, &l->ram_disk[i].file);
+    sched_add_chore(watch_chore);
+}
+
+struct blk *drivers_disk(const char *spec)
+{
+    for (unsigned i = 0; i < nram_disks; i++)
+        if (str_eq(ram_disk[i].path, spec))
+            return &ram_disk[i].disk.blk;
+    return blk_find(spec);
 }
