@@ -44,7 +44,8 @@ struct blk {
     uint32_t max_segs;
     uint64_t max_bytes;     /* per request */
     bool read_only, can_discard;
-    /* for partitions: how a user may name it; empty strings on a whole disk */
+    /* for partitions: the disk it lies on, and how a user may name it; NULL and empty strings on a whole disk */
+    const struct blk *whole;
     char partlabel[40];     /* UTF-8 */
     char partuuid[40];      /* lower-case, with dashes */
     struct list link;       /* in the registry */
@@ -61,6 +62,12 @@ void blk_register(struct blk *);
 struct blk *blk_find(const char *spec);
 /* The first with NULL, then the next; NULL at the end. */
 struct blk *blk_next(const struct blk *);
+
+/* True if writes to one may change the other: the same, or a disk and its partition. */
+static inline bool blk_overlap(const struct blk *a, const struct blk *b)
+{
+    return a == b || a->whole == b || b->whole == a;
+}
 
 /* Reads synchronously by polling; for partition tables and tests, before guests run. len: multiple of the block size. */
 MUST_USE err_t blk_read_wait(struct blk *, uint64_t sector, void *buf, uint32_t len);

@@ -171,6 +171,7 @@ static void partition_init(struct partition *p, struct blk *disk, unsigned numbe
     p->number = number;
     p->blk = *disk;
     p->blk.ops = &partition_ops;
+    p->blk.whole = disk;
     list_init(&p->blk.link);
     fmt_text(p->blk.name, sizeof p->blk.name, "%s%s%u", disk->name, digit ? "p" : "", number);
     guid_text(p->blk.partuuid, sizeof p->blk.partuuid, entry + 16);

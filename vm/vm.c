@@ -3,6 +3,7 @@
 #include "base/fmt.h"
 #include "base/str.h"
 #include "ground/ground.h"
+#include "io/blk.h"
 #include "vm/cpu.h"
 #include "vm/cpuid.h"
 #include "vm/ram.h"
@@ -115,6 +116,23 @@ static err_t vcpus_get(struct vm *vm)
     return OK;
 }
 
+/* Two systems that write to one disk destroy it: a guest starts only if no other that runs has one of its disks. */
+static err_t disks_free(struct vm *vm)
+{
+    for (struct vm *other = vm_next(NULL); other; other = vm_next(other)) {
+        if (other == vm || atomic_load(&other->state) == VM_OFF)
+            continue;
+        for (unsigned i = 0; i < vm->cfg.ndisks * other->cfg.ndisks; i++) {
+            const struct blk *a = vm->cfg.blk[i / other->cfg.ndisks], *b = other->cfg.blk[i % other->cfg.ndisks];
+            if (!a || !b || !blk_overlap(a, b) || (a->read_only && b->read_only))
+                continue;
+            fmt_text(vm->why_text, sizeof vm->why_text, "%s has disk %s in use; stop it first", other->cfg.name, b->name);
+            return ERR_BUSY;
+        }
+    }
+    return OK;
+}
+
 static err_t failed(struct vm *vm, err_t e, const char *what)
 {
     vm->why = VM_FAILED;
@@ -128,6 +146,10 @@ static err_t build(struct vm *vm, const char **what)
 {
     err_t e;
 
+    *what = "disks";
+    e = disks_free(vm);
+    if (e)
+        return e;
     *what = "memory of the guest";
     e = ram_get(vm);
     if (e)

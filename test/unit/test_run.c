@@ -1,5 +1,6 @@
 /* vm/run.c and what answers exits: ports, MSRs, CPUID, HLT, hypercalls, events; and a guest's life in vm/vm.c. */
 #include "test/unit/vmkit.h"
+#include "io/blk.h"
 #include "vm/cpuid.h"
 
 static struct vm *vm;
@@ -315,6 +316,30 @@ static void a_guest_gives_back_every_page_whatever_fails(void **state)
     assert_int_equal(vm_add(&cfg, &kit_machine, &f), ERR_INVAL);
 }
 
+static void a_disk_in_use_starts_no_second_guest(void **state)
+{
+    struct vm_config cfg = { .name = "disk1", .memory = MIB(2), .vcpus = 1, .ndisks = 1 };
+    struct blk disk = { .name = "vda" }, part = { .name = "vda1", .whole = &disk }, other = { .name = "vda2", .whole = &disk };
+    struct vm *a, *b, *c;
+    (void)state;
+    cfg.blk[0] = &part;
+    assert_int_equal(vm_add(&cfg, &kit_machine, &a), OK);
+    cfg.name[4] = '2';
+    cfg.blk[0] = &disk;
+    assert_int_equal(vm_add(&cfg, &kit_machine, &b), OK);
+    cfg.name[4] = '3';
+    cfg.blk[0] = &other;
+    assert_int_equal(vm_add(&cfg, &kit_machine, &c), OK);
+    assert_int_equal(vm_start(a), OK);
+    assert_int_equal(vm_start(b), ERR_BUSY);
+    assert_string_equal(b->why_text, "disk1 has disk vda1 in use; stop it first");
+    assert_int_equal(vm_start(c), OK);
+    kit_end(a);
+    kit_end(c);
+    assert_int_equal(vm_start(b), OK);
+    kit_end(b);
+}
+
 static void reset_starts_it_again(void **state)
 {
     (void)state;
@@ -338,7 +363,7 @@ int main(void)
         T(interrupts_wait_for_the_guest_to_be_ready), T(hlt_ends_with_an_interrupt_a_kick_or_at_once),
         T(hypercalls_need_the_kernel_and_a_known_number), T(triple_fault_and_dead_ends_name_themselves),
         T(memory_is_checked_at_every_edge), T(high_memory_begins_at_4_gib),
-        T(a_guest_gives_back_every_page_whatever_fails), T(reset_starts_it_again),
+        T(a_guest_gives_back_every_page_whatever_fails), T(a_disk_in_use_starts_no_second_guest), T(reset_starts_it_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
