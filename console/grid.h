@@ -1,10 +1,16 @@
 #pragma once
-/* What a terminal does to its cells; for console/term*.c only. Coordinates count from 0 and must lie in the grid unless it
- * says otherwise; n is at least 1 and may be too large. */
+/* What a terminal does to its cells; for console/term*.c only. Coordinates count from 0 and must lie in the grid unless
+ * it says otherwise; n is at least 1 and may be too large. */
 #include "console/term.h"
 
-static inline unsigned min_u(unsigned a, unsigned b) { return a < b ? a : b; }
-static inline unsigned max_u(unsigned a, unsigned b) { return a > b ? a : b; }
+static inline unsigned min_u(unsigned a, unsigned b)
+{
+    return a < b ? a : b;
+}
+static inline unsigned max_u(unsigned a, unsigned b)
+{
+    return a > b ? a : b;
+}
 
 struct cell *grid_row(struct term *, unsigned y);
 void grid_mark(struct term *, unsigned y); /* the row changed */

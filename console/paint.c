@@ -75,10 +75,8 @@ static unsigned paint_cell(struct ring *r, const struct cell *c, unsigned x, uns
 
 void paint_reset(struct ring *r)
 {
-    /* CAN ends a sequence, ESC \ a string. Leave the alternate screen first: that moves the cursor and its modes. */
-    paint_text(
-        r, "\x18\33\\\33[?1049l\33[4l\33[20l\33[?1;6;1000;1002;1003;1006;2004l\33>\33(B\33)B\x0f\33[r\33[0m\33[?25h");
-    paint_text(r, "\33[?7l\33[H\0337\33[2J"); /* nothing wraps while we paint: the terminal may be narrower */
+    /* nothing wraps while we paint: the terminal may be narrower */
+    paint_text(r, PAINT_ABORT "\33[?1049l" PAINT_PLAIN "\33[?7l\33[H\0337\33[2J");
 }
 
 void paint_row(struct ring *r, const struct cell *c, unsigned cols, unsigned y)

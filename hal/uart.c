@@ -6,7 +6,7 @@
 enum { DATA, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCRATCH }; /* registers; with LCR_DLAB the first two are the divisor */
 enum { IER_RX = 1, IER_THRE = 2 };
 enum { IIR_NONE = 1, IIR_FIFO = 0xC0 };
-enum { FCR_ON = 1, FCR_CLEAR = 6, FCR_TRIGGER_8 = 0x80 };
+enum { FCR_ON = 1, FCR_TRIGGER_8 = 0x80 };
 enum { LCR_8N1 = 3, LCR_DLAB = 0x80 };
 enum { MCR_DTR_RTS = 3, MCR_OUT2 = 8 }; /* OUT2 connects the interrupt on a PC */
 enum { LSR_DATA = 1, LSR_THRE = 0x20 };
@@ -85,12 +85,13 @@ err_t uart_init(struct uart *u, const struct port_ops *port, uint16_t base)
     out(u, SCRATCH, 0xA5);
     if (in(u, SCRATCH) != 0xA5 || in(u, LSR) == 0xFF)
         return ERR_NOTFOUND;
+    out(u, LCR, LCR_8N1);
     out(u, IER, 0);
     out(u, LCR, LCR_8N1 | LCR_DLAB);
     out(u, DATA, 1); /* 115200 / 1 */
     out(u, IER, 0);
     out(u, LCR, LCR_8N1);
-    out(u, IIR_FCR, FCR_ON | FCR_TRIGGER_8); /* what was typed during the start is kept */
+    out(u, IIR_FCR, FCR_ON | FCR_TRIGGER_8);
     out(u, MCR, MCR_DTR_RTS | MCR_OUT2);
     u->fifo = (in(u, IIR_FCR) & IIR_FIFO) == IIR_FIFO;
     return OK;
