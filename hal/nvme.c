@@ -279,7 +279,7 @@ static void namespace_take(struct nvme *d, uint32_t nsid)
                             .max_segs = NVMEQ_MAX_SEGS,
                             .max_bytes = d->max_bytes,
                             .read_only = p[99] & 1,
-                            .can_discard = d->can_discard };
+                            .can_discard = d->can_discard && !(p[99] & 1) };
     d->nns++;
 }
 

@@ -255,7 +255,8 @@ static err_t geometry_read(struct vblk *v)
     v->blk.max_segs = config32(v, F_SEG_MAX, BLK_SEG_MAX, 1);
     v->blk.max_bytes = min_u64(MAX_BYTES, align_down(size_max, PAGE_SIZE)); /* so no segment can be over size_max */
     v->blk.read_only = v->features & F_READ_ONLY;
-    v->blk.can_discard = config32(v, F_DISCARD, BLK_MAX_DISCARD, 0) >= v->blk.block_size / BLK_SECTOR;
+    v->blk.can_discard =
+        !v->blk.read_only && config32(v, F_DISCARD, BLK_MAX_DISCARD, 0) >= v->blk.block_size / BLK_SECTOR;
     if (!v->blk.sectors || !v->blk.max_segs)
         return left_out(v, "it has no blocks", ERR_UNSUPPORTED);
     return OK;
