@@ -7,10 +7,39 @@
 #include "boot/text.h"
 
 #define LINE_BYTES 480 /* of one row in UTF-8 */
+#define NAME_BYTES 400 /* of an entry's name */
 #define HEAD_ROWS 2    /* heading and an empty row */
 #define FOOT_ROWS 4    /* empty, message, countdown or editor, keys */
 #define DETAIL_ROWS 6
 #define TAG_COLUMNS 18 /* "guest, autostart" at the right */
+
+/* Cuts text to so many columns and returns how many it has. */
+static unsigned cut(char *text, unsigned columns)
+{
+    unsigned n = 0;
+
+    for (; *text; text++) {
+        if ((*text & 0xc0) == 0x80)
+            continue;
+        if (n == columns) {
+            *text = 0;
+            break;
+        }
+        n++;
+    }
+    return n;
+}
+
+/* Entries of the same title are told apart by their versions; the details show the rest. */
+static void name_of(const struct menu *m, const struct entry *e, char name[NAME_BYTES])
+{
+    unsigned same = 0;
+
+    for (unsigned i = 0; *e->version && i < m->count; i++)
+        same += str_eq(m->entry[i]->title, e->title);
+    (void)fmt_text(name, NAME_BYTES, "%s%s%s", e->title, same > 1 ? " " : "", same > 1 ? e->version : "");
+    (void)text_clean(name);
+}
 
 static bool starts_itself(const struct entry *e)
 {
@@ -27,8 +56,15 @@ void menu_init(struct menu *m, struct entry *const *list, unsigned count, unsign
     m->may_edit = true;
     m->left = timeout;
     m->counting = timeout != CONFIG_WAIT && count;
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
+        char name[NAME_BYTES];
+        unsigned columns;
+
         m->autostart |= may_autostart && starts_itself(list[i]);
+        name_of(m, list[i], name);
+        columns = cut(name, UINT32_MAX);
+        m->widest = columns > m->widest ? columns : m->widest;
+    }
 }
 
 /* --- what may be started --- */
@@ -176,23 +212,6 @@ bool menu_key(struct menu *m, uint32_t key, struct menu_choice *out)
 
 /* --- the picture --- */
 
-/* Cuts text to so many columns and returns how many it has. */
-static unsigned cut(char *text, unsigned columns)
-{
-    unsigned n = 0;
-
-    for (; *text; text++) {
-        if ((*text & 0xc0) == 0x80)
-            continue;
-        if (n == columns) {
-            *text = 0;
-            break;
-        }
-        n++;
-    }
-    return n;
-}
-
 /* Draws text cut to the screen, with nothing in it that a terminal would obey. */
 static void put(struct screen *s, unsigned row, char *text, bool highlight)
 {
@@ -251,26 +270,18 @@ static const char *tag_of(const struct entry *e)
     return !e->guest ? "native" : e->autostart ? "guest, autostart" : "guest";
 }
 
-/* Entries of the same title are told apart by their versions; the details show the rest. */
-static bool title_is_unique(const struct menu *m, const struct entry *e)
-{
-    for (unsigned i = 0; i < m->count; i++)
-        if (m->entry[i] != e && str_eq(m->entry[i]->title, e->title))
-            return false;
-    return true;
-}
-
 static void draw_entry(struct menu *m, struct screen *s, unsigned row, unsigned index)
 {
     const struct entry *e = m->entry[index];
-    bool selected = index == m->selected, with_version = *e->version && !title_is_unique(m, e);
     unsigned room = s->columns > TAG_COLUMNS + 10 ? s->columns - TAG_COLUMNS - 5 : 10, columns;
-    char name[LINE_BYTES - 64], line[LINE_BYTES];
+    bool selected = index == m->selected;
+    char name[NAME_BYTES], line[LINE_BYTES];
 
-    (void)fmt_text(name, sizeof name, "%s%s%s", e->title, with_version ? " " : "", with_version ? e->version : "");
-    (void)text_clean(name);
+    name_of(m, e, name);
+    room = room < m->widest ? room : m->widest; /* the fewer characters, the sooner the menu stands */
     columns = cut(name, room);
-    (void)fmt_text(line, sizeof line, "%c %s%*s  %s", selected ? '>' : ' ', name, (int)(room - columns), "", tag_of(e));
+    (void)fmt_text(line, sizeof line, "%c %s%*s   %s", selected ? '>' : ' ', name, (int)(room - columns), "",
+                   tag_of(e));
     put(s, row, line, selected);
 }
 

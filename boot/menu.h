@@ -29,6 +29,7 @@ struct menu_choice {
 struct menu {
     struct entry *const *entry; /* in the order shown; fixed after menu_init */
     unsigned count;
+    unsigned widest; /* columns of the longest name */
     bool may_edit;
     unsigned selected, top; /* top: the first entry on the screen */
     uint32_t left;          /* seconds to go, if counting */
