@@ -218,6 +218,7 @@ void grid_swap(struct term *t, bool alt)
     if (alt == !!(t->modes & TERM_ALT))
         return;
     t->modes ^= TERM_ALT;
+    t->swaps++;
     if (alt)
         grid_cursor_save(t, &t->main_cur);
     for (unsigned y = 0; y < t->rows; y++) {

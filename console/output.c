@@ -20,6 +20,7 @@ static bool overflow;     /* they did not all fit; live is NULL since */
 
 /* CPU 0 */
 static enum { PAINTING, LIVE, STILL } state; /* STILL: scrolled back, painted */
+static uint32_t swaps;                       /* term.swaps when painting began */
 static uint32_t back;
 static uint64_t back_at; /* term.scrolled when back was set */
 static struct drawn_cursor {
@@ -97,6 +98,7 @@ static void paint_begin(struct view *v)
     }
     lock_drop(&lock);
     term_dirty_all(&v->term, TERM_DIRTY_SERIAL);
+    swaps = t->swaps;
     state = PAINTING;
 }
 
@@ -135,6 +137,8 @@ static bool paint_end(struct view *v)
     bool clean = true;
 
     lock_take(&v->lock);
+    if (swaps != v->term.swaps && !back)
+        paint_begin(v); /* the terminal is on the wrong one of its two screens */
     for (unsigned y = 0; y < v->term.rows; y++)
         clean &= !(v->term.dirty[y] & TERM_DIRTY_SERIAL);
     lock_take(&lock);

@@ -58,6 +58,7 @@ struct term {
 
     uint32_t top;
     uint32_t history;  /* lines above the screen that may be looked at */
+    uint32_t swaps;    /* how often the two screens were swapped */
     uint64_t scrolled; /* how many lines have ever gone up there */
     struct term_cursor cur, saved, main_cur;
     uint16_t region_top, region_end; /* the rows that scroll; end is exclusive */
