@@ -161,6 +161,7 @@ NORETURN void guest_begin(const uint8_t *params)
     cpu_out8(0x3F9, 0);    /* no interrupts */
     cpu_out8(0x3FB, 3);    /* 8 bits, no parity */
     cpu_out8(0x3FA, 7);    /* FIFOs on and empty */
+    cpu_write_cr0(cpu_read_cr0() | CR0_WP);
     trap_init();
     guest_main();
     fail("guest_main returned");
