@@ -36,8 +36,7 @@ static struct {
 } escape;
 static unsigned asked; /* the key whose question waits */
 
-/* --- waking ----------------------------------------------------------------------------------------------------------
- */
+/* --- waking --- */
 
 void console_wake(void)
 {
@@ -53,8 +52,7 @@ void console_wake_now(void)
         cfg.wake();
 }
 
-/* --- log -------------------------------------------------------------------------------------------------------------
- */
+/* --- log --- */
 
 void console_log(const char *line)
 {
@@ -94,8 +92,7 @@ void console_print_status(void)
     say("free pages: %" PRIu64, ground_pages_free());
 }
 
-/* --- what is shown ---------------------------------------------------------------------------------------------------
- */
+/* --- what is shown --- */
 
 static void refresh(uint64_t now)
 {
@@ -120,22 +117,12 @@ static void scroll(struct view *v, bool up)
     show(v, up ? now + page : now > page ? now - page : 0);
 }
 
-/* --- keys on the status screen ---------------------------------------------------------------------------------------
- */
+/* --- keys on the status screen --- */
 
 /* Each gets the guest that is selected, NULL if there is none. */
-static void do_up(struct view *v)
-{
-    status.selected -= v && status.selected;
-}
-static void do_down(struct view *v)
-{
-    status.selected += v && status.selected + 1 < status.nguests;
-}
-static void do_attach(struct view *v)
-{
-    show(v, 0);
-}
+static void do_up(struct view *v) { status.selected -= v && status.selected; }
+static void do_down(struct view *v) { status.selected += v && status.selected + 1 < status.nguests; }
+static void do_attach(struct view *v) { show(v, 0); }
 static void do_start(struct view *v)
 {
     if (vm_start(v->vm) == ERR_BUSY)
@@ -148,22 +135,10 @@ static void do_button(struct view *v)
     else if (atomic_load(&v->vm->state) == VM_RUNNING)
         v->vm->machine->power_button(v->vm);
 }
-static void do_kill(struct view *v)
-{
-    vm_stop(v->vm, VM_STOPPED, "%s", "");
-}
-static void do_reset(struct view *v)
-{
-    vm_stop(v->vm, VM_RESET, "%s", "");
-}
-static void do_page_up(struct view *v)
-{
-    scroll(last_guest ? last_guest : v, true);
-}
-static void do_back(struct view *v)
-{
-    show(last_guest ? last_guest : v, 0);
-}
+static void do_kill(struct view *v) { vm_stop(v->vm, VM_STOPPED, "%s", ""); }
+static void do_reset(struct view *v) { vm_stop(v->vm, VM_RESET, "%s", ""); }
+static void do_page_up(struct view *v) { scroll(last_guest ? last_guest : v, true); }
+static void do_back(struct view *v) { show(last_guest ? last_guest : v, 0); }
 static void do_send_chord(struct view *v)
 {
     do_back(v);
@@ -232,8 +207,7 @@ static void status_key(unsigned key)
         refresh(ground_tsc());
 }
 
-/* --- input -----------------------------------------------------------------------------------------------------------
- */
+/* --- input --- */
 
 /* Bytes to keys; KEY_NONE in the middle of an escape sequence. A lone ESC is taken for the beginning of one. */
 static unsigned key_of(uint8_t b)
@@ -342,13 +316,9 @@ static void typed(const uint8_t *bytes, size_t n)
     keys_put(bytes, n);
 }
 
-static void has_room(void)
-{
-    output_pump();
-}
+static void has_room(void) { output_pump(); }
 
-/* --- running ---------------------------------------------------------------------------------------------------------
- */
+/* --- running --- */
 
 static bool poll_devices(void)
 {

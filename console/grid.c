@@ -28,15 +28,9 @@ const struct cell *term_row(const struct term *t, unsigned y, uint32_t back)
     return t->lines + (size_t)((t->top + t->nlines - back + y) % t->nlines) * t->cols;
 }
 
-struct cell *grid_row(struct term *t, unsigned y)
-{
-    return t->lines + (size_t)((t->top + y) % t->nlines) * t->cols;
-}
+struct cell *grid_row(struct term *t, unsigned y) { return t->lines + (size_t)((t->top + y) % t->nlines) * t->cols; }
 
-void grid_mark(struct term *t, unsigned y)
-{
-    t->dirty[y] = TERM_DIRTY_ALL;
-}
+void grid_mark(struct term *t, unsigned y) { t->dirty[y] = TERM_DIRTY_ALL; }
 
 void term_dirty_all(struct term *t, unsigned who)
 {
@@ -62,8 +56,7 @@ static void copy_row(struct term *t, unsigned to, unsigned from)
     grid_mark(t, to);
 }
 
-/* --- scrolling
- * --------------------------------------------------------------------------------------------------------- */
+/* --- scrolling --- */
 
 /* Row 0 goes up into the history; rows from `end` on stay where they are on the screen. */
 static void push_row(struct term *t, unsigned end)
@@ -107,8 +100,7 @@ void grid_scroll_down(struct term *t, unsigned top, unsigned end, unsigned n)
         grid_erase(t, y, 0, t->cols);
 }
 
-/* --- the cursor
- * -------------------------------------------------------------------------------------------------------- */
+/* --- the cursor --- */
 
 void grid_go(struct term *t, unsigned x, unsigned y)
 {
@@ -170,8 +162,7 @@ void grid_cursor_restore(struct term *t, const struct term_cursor *from)
         t->cur.y = (uint16_t)max_u(t->region_top, min_u(y, t->region_end - 1u));
 }
 
-/* --- characters
- * -------------------------------------------------------------------------------------------------------- */
+/* --- characters --- */
 
 void grid_insert(struct term *t, unsigned n)
 {
@@ -208,8 +199,7 @@ void grid_put(struct term *t, uint32_t ch)
     t->cur.x = (uint16_t)min_u(t->cur.x + w, t->cols - 1u);
 }
 
-/* --- the alternate screen
- * ---------------------------------------------------------------------------------------------- */
+/* --- the alternate screen --- */
 
 void grid_swap(struct term *t, bool alt)
 {

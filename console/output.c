@@ -37,10 +37,7 @@ void output_init(struct serial_port *port, struct screen *scr, void *mem)
     screen = scr;
 }
 
-struct view *output_shown(void)
-{
-    return atomic_load(&shown);
-}
+struct view *output_shown(void) { return atomic_load(&shown); }
 
 void output_bytes(struct view *v, const uint8_t *bytes, size_t n)
 {
@@ -54,13 +51,9 @@ void output_bytes(struct view *v, const uint8_t *bytes, size_t n)
     lock_drop(&lock);
 }
 
-bool output_live(const struct view *v)
-{
-    return serial && state == LIVE && output_shown() == v;
-}
+bool output_live(const struct view *v) { return serial && state == LIVE && output_shown() == v; }
 
-/* --- serial ----------------------------------------------------------------------------------------------------------
- */
+/* --- serial --- */
 
 bool output_pump(void)
 {
@@ -168,8 +161,7 @@ static bool serial_run(struct view *v)
     return output_pump() || more || ring_has_more_than(0);
 }
 
-/* --- screen ----------------------------------------------------------------------------------------------------------
- */
+/* --- screen --- */
 
 static void cursor_follow(struct view *v)
 {
@@ -217,8 +209,7 @@ static bool screen_run(struct view *v)
     return drew;
 }
 
-/* --- both ------------------------------------------------------------------------------------------------------------
- */
+/* --- both --- */
 
 uint32_t output_back(void)
 {
@@ -228,10 +219,7 @@ uint32_t output_back(void)
     return (uint32_t)min_u64(lines, v->term.history);
 }
 
-bool output_scrolled(void)
-{
-    return back;
-}
+bool output_scrolled(void) { return back; }
 
 void output_show(struct view *v, uint32_t lines)
 {

@@ -22,10 +22,7 @@ static void PRINTF(2, 3) paint(struct ring *r, const char *fmt, ...)
     paint_text(r, text);
 }
 
-static bool same_look(struct cell a, struct cell b)
-{
-    return a.color == b.color && a.flags == b.flags;
-}
+static bool same_look(struct cell a, struct cell b) { return a.color == b.color && a.flags == b.flags; }
 
 static void paint_pen(struct ring *r, struct cell pen)
 {

@@ -18,8 +18,7 @@ void status_init(struct status *s, unsigned cols, unsigned rows, void *mem, cons
     view_init(&s->view, cols, rows, mem, STATUS_BYTES);
 }
 
-/* --- figures ---------------------------------------------------------------------------------------------------------
- */
+/* --- figures --- */
 
 static void sample(struct view *v, uint64_t ticks)
 {
@@ -46,10 +45,7 @@ void status_sample(struct status *s, uint64_t now)
     s->sampled = now;
 }
 
-static unsigned state_of(const struct view *v)
-{
-    return atomic_load(&v->vm->state);
-}
+static unsigned state_of(const struct view *v) { return atomic_load(&v->vm->state); }
 
 /* Why it does not run; "-" if it does. */
 static void why(const struct view *v, char *buf, size_t size)
@@ -83,8 +79,7 @@ void status_plain_row(const struct view *v, char *buf, size_t size)
              v->vm->cfg.memory >> 20, running ? v->cpu_percent : 0, running ? v->exits_per_s : 0, reason);
 }
 
-/* --- the screen ------------------------------------------------------------------------------------------------------
- */
+/* --- the screen --- */
 
 /* Puts text in a row unless it is there already. */
 static void PRINTF(4, 5) put_row(struct status *s, unsigned y, bool reverse, const char *fmt, ...)

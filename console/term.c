@@ -20,8 +20,7 @@ static const uint16_t graphics[32] = {
     0x2524, 0x2534, 0x252C, 0x2502, 0x2264, 0x2265, 0x03C0, 0x2260, 0x00A3, 0x00B7,
 };
 
-/* --- characters
- * -------------------------------------------------------------------------------------------------------- */
+/* --- characters --- */
 
 static void put_ascii(struct term *t, uint8_t c)
 {
@@ -58,8 +57,7 @@ static void put_utf8(struct term *t, uint8_t b)
     t->utf8 = b & (0x3Fu >> t->utf8_left);
 }
 
-/* --- modes
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- modes --- */
 
 static void soft_reset(struct term *t)
 {
@@ -102,8 +100,7 @@ static void set_modes(struct term *t, bool on)
     }
 }
 
-/* --- control sequences: ESC [ parameters letter; n is the first parameter, at least 1
- * ---------------------------------- */
+/* --- control sequences: ESC [ parameters letter; n is the first parameter, at least 1 --- */
 
 static void reply(struct term *t, const char *text)
 {
@@ -115,24 +112,15 @@ static void reply(struct term *t, const char *text)
     t->nreply += (uint8_t)n;
 }
 
-static unsigned second(const struct term *t)
-{
-    return t->nparams > 1 && t->param[1] ? t->param[1] : 1;
-}
+static unsigned second(const struct term *t) { return t->nparams > 1 && t->param[1] ? t->param[1] : 1; }
 
 static void csi_insert_chars(struct term *t, unsigned n)
 {
     t->cur.wrap = false;
     grid_insert(t, n);
 }
-static void csi_right(struct term *t, unsigned n)
-{
-    grid_go(t, t->cur.x + n, t->cur.y);
-}
-static void csi_left(struct term *t, unsigned n)
-{
-    grid_go(t, t->cur.x < n ? 0 : t->cur.x - n, t->cur.y);
-}
+static void csi_right(struct term *t, unsigned n) { grid_go(t, t->cur.x + n, t->cur.y); }
+static void csi_left(struct term *t, unsigned n) { grid_go(t, t->cur.x < n ? 0 : t->cur.x - n, t->cur.y); }
 static void csi_next_line(struct term *t, unsigned n)
 {
     grid_go_down(t, n);
@@ -143,22 +131,10 @@ static void csi_previous_line(struct term *t, unsigned n)
     grid_go_up(t, n);
     t->cur.x = 0;
 }
-static void csi_column(struct term *t, unsigned n)
-{
-    grid_go(t, n - 1, t->cur.y);
-}
-static void csi_row(struct term *t, unsigned n)
-{
-    grid_go_addressed(t, t->cur.x, n - 1);
-}
-static void csi_position(struct term *t, unsigned n)
-{
-    grid_go_addressed(t, second(t) - 1, n - 1);
-}
-static void csi_tab(struct term *t, unsigned n)
-{
-    grid_go(t, (t->cur.x / 8 + n) * 8, t->cur.y);
-}
+static void csi_column(struct term *t, unsigned n) { grid_go(t, n - 1, t->cur.y); }
+static void csi_row(struct term *t, unsigned n) { grid_go_addressed(t, t->cur.x, n - 1); }
+static void csi_position(struct term *t, unsigned n) { grid_go_addressed(t, second(t) - 1, n - 1); }
+static void csi_tab(struct term *t, unsigned n) { grid_go(t, (t->cur.x / 8 + n) * 8, t->cur.y); }
 static void csi_back_tab(struct term *t, unsigned n)
 {
     unsigned stop = (t->cur.x + 7u) / 8;
@@ -224,10 +200,7 @@ static void csi_erase_chars(struct term *t, unsigned n)
     grid_erase(t, t->cur.y, t->cur.x, min_u(t->cur.x + n, t->cols));
     t->cur.wrap = false;
 }
-static void csi_scroll_up(struct term *t, unsigned n)
-{
-    grid_scroll_up(t, t->region_top, t->region_end, n);
-}
+static void csi_scroll_up(struct term *t, unsigned n) { grid_scroll_up(t, t->region_top, t->region_end, n); }
 static void csi_scroll_down(struct term *t, unsigned n)
 {
     if (t->nparams == 1) /* with more it is mouse tracking */
@@ -341,8 +314,7 @@ static void csi_byte(struct term *t, uint8_t b)
     }
 }
 
-/* --- escape sequences
- * -------------------------------------------------------------------------------------------------- */
+/* --- escape sequences --- */
 
 static void full_reset(struct term *t)
 {
@@ -411,8 +383,7 @@ static void escape_byte(struct term *t, uint8_t b)
     }
 }
 
-/* --- bytes
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- bytes --- */
 
 static void control(struct term *t, uint8_t b)
 {
@@ -488,10 +459,7 @@ static void byte(struct term *t, uint8_t b)
     }
 }
 
-bool term_between(const struct term *t)
-{
-    return t->state == TEXT && !t->utf8_left;
-}
+bool term_between(const struct term *t) { return t->state == TEXT && !t->utf8_left; }
 
 void term_write(struct term *t, const uint8_t *bytes, size_t n)
 {

@@ -28,20 +28,13 @@ static void write_from(struct view *v, struct tty *from, const uint8_t *bytes, s
         console_wake();
 }
 
-void view_write(struct view *v, const uint8_t *bytes, size_t n)
-{
-    write_from(v, NULL, bytes, n);
-}
-void view_text(struct view *v, const char *text)
-{
-    view_write(v, (const uint8_t *)text, strlen(text));
-}
+void view_write(struct view *v, const uint8_t *bytes, size_t n) { write_from(v, NULL, bytes, n); }
+void view_text(struct view *v, const char *text) { view_write(v, (const uint8_t *)text, strlen(text)); }
 
 /* The terminal after whatever the guest ran before: as new, but its text stays. */
 #define VIEW_RESET PAINT_ABORT "\33[?1049l\0337" PAINT_PLAIN "\0338\33(B\33)B\x0f\33[m"
 
-/* --- the guest's serial lines: io/tty.h ------------------------------------------------------------------------------
- */
+/* --- the guest's serial lines: io/tty.h --- */
 
 static void opened(struct tty *t)
 {
@@ -78,10 +71,7 @@ static void closed(struct tty *t)
     view_text(v, " ---\33[m\r\n");
 }
 
-static void output(struct tty *t, const uint8_t *bytes, size_t n)
-{
-    write_from(t->user_data, t, bytes, n);
-}
+static void output(struct tty *t, const uint8_t *bytes, size_t n) { write_from(t->user_data, t, bytes, n); }
 
 static void drained(struct tty *t)
 {
@@ -93,8 +83,7 @@ static void drained(struct tty *t)
 
 const struct tty_user_ops view_tty_ops = { .opened = opened, .closed = closed, .output = output, .drained = drained };
 
-/* --- typed bytes -----------------------------------------------------------------------------------------------------
- */
+/* --- typed bytes --- */
 
 void view_type(struct view *v, const uint8_t *bytes, size_t n)
 {

@@ -16,8 +16,7 @@ enum { SHIFT = 1, ALT = 2, CTRL = 4 }; /* in the order of xterm's modifier numbe
 #define TRIES 50000u /* a port read takes about a microsecond */
 #define AT_ONCE 64u  /* bytes; more than any keyboard stores */
 
-/* --- scan codes ------------------------------------------------------------------------------------------------------
- */
+/* --- scan codes --- */
 
 /* 0x00-0x39. 0: not a character. */
 static const char plain[] = "\0\33"
@@ -55,10 +54,7 @@ static const struct {
     { 0x57, 23, '~', 0, false },  { 0x58, 24, '~', 0, false },
 };
 
-static void type(struct ps2 *p, const char *text, size_t n)
-{
-    p->keyboard.typed((const uint8_t *)text, n);
-}
+static void type(struct ps2 *p, const char *text, size_t n) { p->keyboard.typed((const uint8_t *)text, n); }
 
 static void type_char(struct ps2 *p, char c)
 {
@@ -160,8 +156,7 @@ void ps2_scan(struct ps2 *p, uint8_t byte)
         press(p, code, extended);
 }
 
-/* --- controller ------------------------------------------------------------------------------------------------------
- */
+/* --- controller --- */
 
 static void ps2_poll(struct keyboard *k)
 {
@@ -236,7 +231,4 @@ err_t ps2_init(struct ps2 *p, const struct port_ops *port)
     return OK;
 }
 
-void ps2_start(struct ps2 *p, unsigned irq)
-{
-    p->keyboard.polled = ground_irq_isa(irq, ps2_irq, p) != OK;
-}
+void ps2_start(struct ps2 *p, unsigned irq) { p->keyboard.polled = ground_irq_isa(irq, ps2_irq, p) != OK; }

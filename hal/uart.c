@@ -15,10 +15,7 @@ enum { LSR_DATA = 1, LSR_THRE = 0x20 };
 #define RX_AT_ONCE 256u    /* a line that never runs dry must not hold CPU 0 */
 #define WAIT_TRIES 100000u /* a byte takes 87 us, a port read most of one */
 
-static uint8_t in(const struct uart *u, unsigned reg)
-{
-    return u->port->in8((uint16_t)(u->base + reg));
-}
+static uint8_t in(const struct uart *u, unsigned reg) { return u->port->in8((uint16_t)(u->base + reg)); }
 static void out(const struct uart *u, unsigned reg, unsigned val)
 {
     u->port->out8((uint16_t)(u->base + reg), (uint8_t)val);

@@ -18,8 +18,7 @@
 #define ROWS 24u
 #define GUESTS 3u
 
-/* --- guests ----------------------------------------------------------------------------------------------------------
- */
+/* --- guests --- */
 
 static struct vm vms[GUESTS];
 static struct vm_stats stats[GUESTS];
@@ -92,8 +91,7 @@ static void line_print(struct line *l, const char *text)
     tty_output(&l->tty, (const uint8_t *)text, strlen(text));
 }
 
-/* --- the machine -----------------------------------------------------------------------------------------------------
- */
+/* --- the machine --- */
 
 static struct cell user_mem[200 * COLS];
 static struct term user;              /* the user's terminal on the serial port */
@@ -241,8 +239,7 @@ static int before(void **state)
     return 0;
 }
 
-/* --- tests -----------------------------------------------------------------------------------------------------------
- */
+/* --- tests --- */
 
 static void init_refuses_and_needs_memory(void **state)
 {
