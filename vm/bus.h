@@ -7,7 +7,8 @@ struct vm;
 
 struct bus_ops {
     /* off: from the start of the range; size: 1, 2, 4 or 8 (memory only); the access lies inside the range.
-     * *val is the value read, upper bits ignored. ERR_GUEST stops the guest; anything else is not returned. */
+     * *val is the value read, upper bits ignored. ERR_GUEST stops the guest. ERR_AGAIN, from a write that has much to do:
+     * the guest executes the instruction again, so that interrupts and other guests get their turn between. */
     err_t (*read)(void *dev, uint64_t off, unsigned size, uint64_t *val);
     err_t (*write)(void *dev, uint64_t off, unsigned size, uint64_t val);
 };

@@ -59,6 +59,8 @@ static enum next on_pio(struct vcpu *v)
     lock_take(&v->vm->lock);
     e = x->in ? bus_read(v->vm, BUS_PIO, x->port, x->size, &val) : bus_write(v->vm, BUS_PIO, x->port, x->size, val);
     lock_drop(&v->vm->lock);
+    if (e == ERR_AGAIN)
+        return RUN_ON;
     if (e) {
         vm_stop(v->vm, VM_FAULTED, "port %#x: %s", x->port, err_text(e));
         return RUN_ON;

@@ -13,7 +13,8 @@
 #include "vm/vm.h"
 
 enum { QUEUE_SIZE = 128, SEGMENT_MAX = 65536 };
-#define REQUEST_MAX GIB(1) /* firmware drivers do read that much at once */
+#define REQUEST_MAX MIB(256) /* drivers that heed size_max and seg_max stay below 8 MiB; firmware reads whole files at once */
+#define COPY_MAX MIB(1)      /* a disk that copies inside submit(): after that much others get their turn */
 
 /* --- to the disk --- */
 
@@ -111,6 +112,7 @@ static void request_run(struct virtio_blk_io *io)
             return;
         }
     } while (!io->result && io->pos < io->len && !stale(io));
+    b->copied += io->result ? 0 : io->pos;
     request_end(io, io->result);
 }
 
@@ -207,12 +209,12 @@ static err_t request_start(struct virtio_blk_io *io)
     return OK;
 }
 
-/* Takes what virtq_arm() saw, as long as there are spare requests. */
-static err_t queue_serve(struct virtio_blk *b, struct virtq *q)
+/* Takes what virtq_arm() saw, as long as there are spare requests and not more than copy_max bytes were copied. */
+static err_t queue_serve(struct virtio_blk *b, struct virtq *q, uint64_t copy_max)
 {
     err_t e = OK;
 
-    while (!e && !list_empty(&b->spare)) {
+    for (b->copied = 0; !e && !list_empty(&b->spare) && b->copied < copy_max;) {
         struct virtio_blk_io *io = container_of(b->spare.next, struct virtio_blk_io, link);
 
         io->queue = q;
@@ -234,20 +236,23 @@ static void queues_resume(struct virtio_blk *b)
     while (b->starved && !list_empty(&b->spare)) {
         b->starved = false;
         for (unsigned i = 0; i < b->dev.nqueues; i++)
-            (void)queue_serve(b, &b->dev.queue[i]);
+            (void)queue_serve(b, &b->dev.queue[i], UINT64_MAX);
     }
 }
 
 static err_t blk_notify(struct virtio_dev *d, unsigned queue)
 {
     struct virtio_blk *b = container_of(d, struct virtio_blk, dev);
+    struct virtq *q = &d->queue[queue];
     err_t e;
 
     lock_take(&d->lock);
-    e = virtq_arm(&d->queue[queue]);
+    e = virtq_arm(q);
     if (!e)
-        e = queue_serve(b, &d->queue[queue]);
+        e = queue_serve(b, q, COPY_MAX);
     queues_resume(b);
+    if (!e && virtq_left(q) && !list_empty(&b->spare))
+        e = ERR_AGAIN;
     lock_drop(&d->lock);
     return e;
 }

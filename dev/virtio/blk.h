@@ -41,7 +41,8 @@ struct virtio_blk {
     struct virtio_blk_io *pool;
     /* under dev.lock */
     struct list spare;
-    bool starved; /* a queue may hold chains that were left when spare was empty */
+    uint64_t copied; /* bytes moved inside submit() since a queue's turn began */
+    bool starved;    /* a queue may hold chains that were left when spare was empty */
 };
 
 /* Offers blk, which must stay, to the guest. serial: up to 20 characters. ERR_NOMEM, or as virtio_init. */

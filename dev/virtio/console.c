@@ -3,9 +3,9 @@
 
 #include "base/str.h"
 
-/* A chain's text is cut at TEXT_MAX, so that one kick can keep this CPU no longer than QUEUE_SIZE * TEXT_MAX bytes take.
- * hvc writes 16 bytes at a time, the largest known driver 32 KiB. */
-enum { QUEUE_SIZE = 64, BUFS_MAX = 32, COPY_BYTES = 256, TEXT_MAX = 65536 };
+/* One kick prints about KICK_MAX bytes, then others get their turn. A single chain's text is cut at TEXT_MAX: hvc writes 16
+ * bytes at a time, the largest known driver 32 KiB. */
+enum { QUEUE_SIZE = 64, BUFS_MAX = 32, COPY_BYTES = 256, KICK_MAX = 4096, TEXT_MAX = 65536 };
 
 /* --- guest to user --- */
 
@@ -30,13 +30,17 @@ static err_t transmit(struct virtio_console *c)
     struct virtq_buf bufs[BUFS_MAX];
     struct virtq_chain chain = { .buf = bufs, .max = BUFS_MAX };
     err_t e = virtq_arm(q);
+    uint64_t printed = 0;
 
-    while (!e && !(e = virtq_pop(q, &chain))) {
+    while (!e && printed < KICK_MAX && !(e = virtq_pop(q, &chain))) {
         e = text_out(c, q, &chain);
+        printed += chain.read_len;
         virtq_push(q, chain.head, 0);
     }
     virtq_flush(q);
-    return e == ERR_GUEST ? e : OK;
+    if (e == ERR_GUEST)
+        return e;
+    return virtq_left(q) ? ERR_AGAIN : OK;
 }
 
 /* Before any queue works, and in a guest's panic, a byte can be printed through the configuration. */

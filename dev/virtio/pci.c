@@ -225,14 +225,14 @@ static err_t regs_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
     return OK;
 }
 
-/* Chains the driver added before DRIVER_OK are found without a kick. */
+/* Chains the driver added before DRIVER_OK are found without a kick. What is too much for now waits for one. */
 static err_t kick_all(struct virtio_dev *d)
 {
     err_t e = OK;
 
-    for (unsigned i = 0; i < d->nqueues && !e; i++)
+    for (unsigned i = 0; i < d->nqueues && e != ERR_GUEST; i++)
         e = d->ops->notify(d, i);
-    return e;
+    return e == ERR_AGAIN ? OK : e;
 }
 
 static err_t regs_write(void *dev, uint64_t off, unsigned size, uint64_t val)
@@ -303,7 +303,7 @@ static void window(struct pci_dev *pci, bool write)
 
     if (!b || !b->ops || (len != 1 && len != 2 && len != 4) || off % len || off >= b->size)
         return;
-    /* ERR_GUEST is not lost: whoever found the fault has stopped the guest. */
+    /* ERR_GUEST is not lost: whoever found the fault has stopped the guest. After ERR_AGAIN the rest waits for a kick. */
     if (write)
         (void)b->ops->write(b->dev, off, len, len == 4 ? val : val & ((1u << 8 * len) - 1));
     else if (!b->ops->read(b->dev, off, len, &val))

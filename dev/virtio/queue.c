@@ -164,9 +164,14 @@ static err_t chain_walk(struct virtq *q, struct virtq_chain *c)
     }
 }
 
+bool virtq_left(const struct virtq *q)
+{
+    return ready(q) && q->next_avail != q->end_avail;
+}
+
 err_t virtq_pop(struct virtq *q, struct virtq_chain *c)
 {
-    if (!ready(q) || q->next_avail == q->end_avail)
+    if (!virtq_left(q))
         return ERR_AGAIN;
     c->head = word_get(q, RING_AVAIL, VIRTQ_AVAIL_RING(q->next_avail & (q->size - 1u)));
     q->next_avail++;

@@ -51,7 +51,8 @@ struct virtio_ops {
     uint16_t queue_size;   /* most entries: a power of two, at most VIRTQ_SIZE_MAX */
     uint32_t class_code;   /* PCI */
     uint32_t config_bytes; /* of dev->config */
-    /* The driver kicked a queue, or all of them by DRIVER_OK. Under vm->lock only. ERR_GUEST stops the guest. */
+    /* The driver kicked a queue, or all of them by DRIVER_OK. Under vm->lock only. ERR_GUEST stops the guest. ERR_AGAIN:
+     * this took long enough; the kick is repeated. */
     err_t (*notify)(struct virtio_dev *, unsigned queue);
     /* The driver wrote a field of the configuration. Under vm->lock only. May be NULL. */
     void (*config_write)(struct virtio_dev *, unsigned off, unsigned size, uint64_t val);
@@ -98,6 +99,8 @@ MUST_USE err_t virtq_arm(struct virtq *);
 /* Takes the next chain of those virtq_arm() saw. ERR_AGAIN: there is none. ERR_GUEST: it breaks a rule, the guest was
  * stopped with a text that says so. */
 MUST_USE err_t virtq_pop(struct virtq *, struct virtq_chain *);
+/* Whether virtq_pop() would find another. */
+bool virtq_left(const struct virtq *);
 /* Gives the chain back, `written` bytes of it filled. The driver sees it at virtq_flush(). */
 void virtq_push(struct virtq *, uint16_t head, uint32_t written);
 /* Shows the driver what was pushed, with an interrupt if it wants one. Cheap when nothing was. */

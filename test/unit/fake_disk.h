@@ -4,7 +4,9 @@
 #include "io/blk.h"
 #include "test/unit/virtio_driver.h"
 
+#ifndef DISK_SECTORS
 #define DISK_SECTORS 2048u
+#endif
 
 static struct {
     struct blk blk;

@@ -449,6 +449,25 @@ static void queues_interrupt_by_their_own_vector(void **state)
     expect_none(1);
 }
 
+static void a_disk_that_copies_gives_others_their_turn(void **state)
+{
+    (void)state;
+    drv_start(SLOT, 128, 0);
+    kicks_repeated = 0;
+    for (unsigned i = 0; i < 10; i++) /* 5 MiB */
+        avail_put(0, request_chain(0, i, VIRTIO_BLK_IN, 0, DATA, 512 * 1024));
+    assert_int_equal(bus_write(&vm, BUS_PIO, drv.notify, 2, 0), ERR_AGAIN);
+    assert_int_equal(disk.submits, 2);
+    for (unsigned i = 0; i < 2; i++)
+        expect_used(0, (uint16_t)(i * 3), 512 * 1024 + 1);
+    expect_none(0);
+    assert_int_equal(kick(0), OK);
+    assert_int_equal(kicks_repeated, 3);
+    for (unsigned i = 2; i < 10; i++)
+        expect_used(0, (uint16_t)(i * 3), 512 * 1024 + 1);
+    expect_none(0);
+}
+
 /* --- reset, stop --- */
 
 static void reset_waits_for_the_disk_and_drops_its_answers(void **state)
@@ -594,6 +613,7 @@ int main(void)
         T(one_interrupt_until_the_driver_looks),
         T(queues_starved_of_the_pool_go_on),
         T(queues_interrupt_by_their_own_vector),
+        T(a_disk_that_copies_gives_others_their_turn),
         T(reset_waits_for_the_disk_and_drops_its_answers),
         T(an_impatient_driver_gets_no_old_answers),
         T(a_stopping_guest_becomes_idle),

@@ -117,6 +117,13 @@ static void long_output_is_whole_and_endless_output_is_cut(void **state)
     submit(VIRTIO_CONSOLE_TX, chain_put(VIRTIO_CONSOLE_TX, &p, 1));
     assert_int_equal(user.len, 40000 + 65536);
     assert_int_equal(stopped.count, 0);
+    user.len = kicks_repeated = 0;
+    p.len = 3000;
+    for (unsigned i = 0; i < 6; i++)
+        avail_put(VIRTIO_CONSOLE_TX, chain_put(VIRTIO_CONSOLE_TX, &p, 1));
+    assert_int_equal(kick(VIRTIO_CONSOLE_TX), OK);
+    assert_int_equal(user.len, 18000);
+    assert_int_equal(kicks_repeated, 2); /* others had their turn */
 }
 
 static void input_reaches_the_guest(void **state)

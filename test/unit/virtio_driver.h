@@ -23,7 +23,9 @@
 
 /* --- the guest --- */
 
+#ifndef RAM_LOW
 #define RAM_LOW MIB(4)
+#endif
 #define RAM_HIGH MIB(2)
 
 static struct vm vm;
@@ -62,6 +64,7 @@ void vm_stop(struct vm *v, enum vm_why why, const char *fmt, ...)
     va_end(ap);
 }
 
+/* RAM, an empty PCI bus, nothing recorded. */
 static inline void guest_start(unsigned vcpus)
 {
     memset(&vm, 0, sizeof vm);
@@ -77,10 +80,16 @@ static inline void guest_start(unsigned vcpus)
     MUST(!pci_host_init(&host, &vm));
 }
 
-static inline void guest_end(void)
+/* Every device must be gone; RAM stays. */
+static inline void bus_end(void)
 {
     pci_host_fini(&host);
     MUST(vm.pio.count == 0 && vm.mmio.count == 0);
+}
+
+static inline void guest_end(void)
+{
+    bus_end();
     ram_put(&vm);
     MUST(fake_pages_in_use() == 0);
 }
@@ -320,9 +329,14 @@ static inline bool avail_put(unsigned n, uint16_t head)
     return (uint16_t)(q->avail - ram_get16(q->device + VIRTQ_USED_RING(q->size)) - 1) < 1;
 }
 
+static unsigned kicks_repeated;
 static inline err_t kick(unsigned n)
 {
-    return bus_write(&vm, BUS_PIO, drv.notify + n * drv.stride, 2, n);
+    err_t e;
+
+    while ((e = bus_write(&vm, BUS_PIO, drv.notify + n * drv.stride, 2, n)) == ERR_AGAIN)
+        kicks_repeated++; /* as the guest's CPU does */
+    return e;
 }
 
 /* Adds a chain and kicks if asked to. */
