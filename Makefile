@@ -27,7 +27,7 @@ FAKE := $(wildcard cpu/fake/*.c ground/fake/*.c)
 objects = $(patsubst %,$(OUT)/obj/$(1)/%.o,$(basename $(2)))
 
 FREESTANDING := -ffreestanding -fno-stack-protector -mno-red-zone -mgeneral-regs-only -mno-stack-arg-probe \
-	-fno-omit-frame-pointer -fno-builtin-memcpy -fno-jump-tables
+	-fomit-frame-pointer
 efi_FLAGS := --target=x86_64-unknown-windows $(FREESTANDING) -O2
 host_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 fuzz_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined

@@ -57,15 +57,23 @@ void bus_remove(struct vm *vm, enum bus_kind kind, uint64_t base)
     memmove(&s->range[at], &s->range[at + 1], (s->count - at) * sizeof s->range[0]);
 }
 
+static bool holds(const struct bus_range *r, uint64_t addr, unsigned size)
+{
+    return addr - r->base < r->len && size <= r->len - (addr - r->base);
+}
+
 static const struct bus_range *find(struct vm *vm, enum bus_kind kind, uint64_t addr, unsigned size)
 {
-    const struct bus_space *s = space(vm, kind);
-    unsigned at = first_behind(s, addr);
+    struct bus_space *s = space(vm, kind);
+    unsigned at = s->last;
 
-    if (at == s->count)
+    if (at < s->count && holds(&s->range[at], addr, size))
+        return &s->range[at];
+    at = first_behind(s, addr);
+    if (at == s->count || !holds(&s->range[at], addr, size))
         return NULL;
-    const struct bus_range *r = &s->range[at];
-    return addr >= r->base && addr - r->base <= r->len - min_u64(size, r->len) && size <= r->len ? r : NULL;
+    s->last = at;
+    return &s->range[at];
 }
 
 err_t bus_read(struct vm *vm, enum bus_kind kind, uint64_t addr, unsigned size, uint64_t *val)

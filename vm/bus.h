@@ -24,6 +24,7 @@ struct bus_range {
 struct bus_space {
     struct bus_range range[BUS_RANGES];
     unsigned count;
+    unsigned last; /* the range that was found last: guests stay with a device for a while */
 };
 
 enum bus_kind { BUS_PIO, BUS_MMIO };
