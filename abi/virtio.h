@@ -43,7 +43,7 @@ _Static_assert(sizeof(struct virtq_desc) == 16, "virtq_desc");
 #define VIRTQ_AVAIL_RING(i) (4u + 2u * (i)) /* i = size: used_event */
 #define VIRTQ_AVAIL_BYTES(size) (6u + 2u * (size))
 
-/* 2.7.8: the used ring, written by the device: u16 flags, u16 idx, struct virtq_used_elem ring[size], u16 avail_event */
+/* 2.7.8: the used ring, written by the device: u16 flags, u16 idx, struct virtq_used_elem[size], u16 avail_event */
 #define VIRTQ_USED_IDX 2u
 #define VIRTQ_USED_RING(i) (4u + 8u * (i)) /* i = size: avail_event */
 #define VIRTQ_USED_BYTES(size) (6u + 8u * (size))

@@ -12,21 +12,21 @@
 #define VIRTIO_BLK_F_DISCARD BIT64(13)
 
 struct virtio_blk_config {
-    uint64_t capacity;              /* 0: sectors of 512 bytes */
-    uint32_t size_max;              /* 8: bytes in one segment */
-    uint32_t seg_max;               /* 12: data segments in one request */
-    uint8_t geometry[4];            /* 16 */
-    uint32_t blk_size;              /* 20 */
-    uint8_t physical_block_exp;     /* 24: blk_size << this is the physical block */
-    uint8_t alignment_offset;       /* 25 */
-    uint16_t min_io_size;           /* 26: blocks */
-    uint32_t opt_io_size;           /* 28: blocks */
-    uint8_t writeback;              /* 32 */
-    uint8_t unused0;                /* 33 */
-    uint16_t num_queues;            /* 34 */
-    uint32_t max_discard_sectors;   /* 36 */
-    uint32_t max_discard_seg;       /* 40 */
-    uint32_t discard_alignment;     /* 44: sectors */
+    uint64_t capacity;            /* 0: sectors of 512 bytes */
+    uint32_t size_max;            /* 8: bytes in one segment */
+    uint32_t seg_max;             /* 12: data segments in one request */
+    uint8_t geometry[4];          /* 16 */
+    uint32_t blk_size;            /* 20 */
+    uint8_t physical_block_exp;   /* 24: blk_size << this is the physical block */
+    uint8_t alignment_offset;     /* 25 */
+    uint16_t min_io_size;         /* 26: blocks */
+    uint32_t opt_io_size;         /* 28: blocks */
+    uint8_t writeback;            /* 32 */
+    uint8_t unused0;              /* 33 */
+    uint16_t num_queues;          /* 34 */
+    uint32_t max_discard_sectors; /* 36 */
+    uint32_t max_discard_seg;     /* 40 */
+    uint32_t discard_alignment;   /* 44: sectors */
 };
 _Static_assert(sizeof(struct virtio_blk_config) == 48, "virtio_blk_config");
 
@@ -43,8 +43,8 @@ struct virtio_blk_head {
 _Static_assert(sizeof(struct virtio_blk_head) == 16, "virtio_blk_head");
 
 struct virtio_blk_range { /* the data of DISCARD */
-    uint64_t sector;   /* 0 */
-    uint32_t nsectors; /* 8 */
-    uint32_t flags;    /* 12: bit 0 is for WRITE_ZEROES only */
+    uint64_t sector;      /* 0 */
+    uint32_t nsectors;    /* 8 */
+    uint32_t flags;       /* 12: bit 0 is for WRITE_ZEROES only */
 };
 _Static_assert(sizeof(struct virtio_blk_range) == 16, "virtio_blk_range");

@@ -1,5 +1,5 @@
-/* MSI-X of a guest's PCI device: the vector table and the pending bits, in a BAR of their own. PCI Local Bus 3.0, 6.8.2.
- * Devices raise vectors on any CPU, so the state has a lock of its own. */
+/* MSI-X of a guest's PCI device: the vector table and the pending bits, in a BAR of their own. PCI Local
+ * Bus 3.0, 6.8.2. Devices raise vectors on any CPU, so the state has a lock of its own. */
 #include "dev/msix.h"
 
 #include "base/bytes.h"
@@ -81,8 +81,7 @@ static err_t table_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
 static err_t table_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 {
     /* the bits of an entry that exist: the message address is a multiple of 4, the control word has the mask only */
-    static const uint8_t writable[ENTRY_BYTES] = { 0xFC, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF,
-        ENTRY_MASKED };
+    static const uint8_t writable[ENTRY_BYTES] = { 0xFC, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1 };
     struct pci_dev *d = dev;
     struct pci_msix *m = &d->msix;
 

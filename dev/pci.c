@@ -8,8 +8,8 @@
 #include "vm/vm.h"
 
 /* PCI 6.1: the type 0 header */
-enum { CFG_VENDOR = 0, CFG_DEVICE = 2, CFG_COMMAND = 4, CFG_STATUS = 6, CFG_REVISION = 8, CFG_BAR = 0x10,
-    CFG_SUBVENDOR = 0x2C, CFG_SUBDEVICE = 0x2E, CFG_CAPS = 0x34, CFG_LINE = 0x3C, CFG_HEADER_END = 0x40 };
+enum { CFG_VENDOR = 0, CFG_DEVICE = 2, CFG_COMMAND = 4, CFG_STATUS = 6, CFG_REVISION = 8, CFG_BAR = 0x10 };
+enum { CFG_SUBVENDOR = 0x2C, CFG_SUBDEVICE = 0x2E, CFG_CAPS = 0x34, CFG_LINE = 0x3C, CFG_HEADER_END = 0x40 };
 enum { COMMAND_IO = 1, COMMAND_MEM = 2, COMMAND_MASTER = 4, COMMAND_WRITABLE = 0x547 };
 enum { STATUS_CAPS = 0x10 };
 
@@ -49,7 +49,8 @@ static void bars_update(struct pci_host *h)
     }
 }
 
-err_t pci_bar_add(struct pci_dev *d, unsigned index, enum bus_kind kind, uint32_t size, const struct bus_ops *ops, void *dev)
+err_t pci_bar_add(struct pci_dev *d, unsigned index, enum bus_kind kind, uint32_t size, const struct bus_ops *ops,
+                  void *dev)
 {
     bool io = kind == BUS_PIO;
     uint64_t *next = io ? &d->host->next_io : &d->host->next_mmio;
@@ -214,8 +215,8 @@ uint8_t pci_cap_add(struct pci_dev *d, uint8_t id, uint8_t len)
 
 /* --- the host bridge --- */
 
-/* 1B36:0008 is the id of a host bridge without registers of its own: no driver binds to it and no system has a quirk for
- * it, whereas an Intel chipset's id makes guests poke at registers this machine does not have. */
+/* 1B36:0008 is the id of a host bridge without registers of its own: no driver binds to it and no system has a quirk
+ * for it, whereas an Intel chipset's id makes guests poke at registers this machine does not have. */
 static const struct pci_id bridge_id = { .vendor = 0x1B36, .device = 0x0008, .class_code = 0x060000 };
 
 err_t pci_host_init(struct pci_host *h, struct vm *vm)

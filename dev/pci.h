@@ -1,8 +1,9 @@
 #pragma once
-/* The guest's PCI: one host bridge, bus 0, 32 slots of one function each. Configuration space is reached through ECAM and
- * through ports 0xCF8/0xCFC. There is no firmware in the guest, so BARs come with addresses; the guest may move them.
- * PCI Local Bus 3.0 ("PCI" below), PCI Firmware 3.2 for ECAM. Made by dev/pc.c; devices add themselves. No INTx: a device
- * interrupts through MSI-X only. Everything here runs under vm->lock, or while the VM is built; pci_msix_raise() anywhere. */
+/* The guest's PCI: one host bridge, bus 0, 32 slots of one function each. Configuration space is reached through ECAM
+ * and through ports 0xCF8/0xCFC. There is no firmware in the guest, so BARs come with addresses; the guest may move
+ * them. PCI Local Bus 3.0 ("PCI" below), PCI Firmware 3.2 for ECAM. Made by dev/pc.c; devices add themselves. No INTx:
+ * a device interrupts through MSI-X only. Everything here runs under vm->lock, or while the VM is built;
+ * pci_msix_raise() anywhere. */
 #include <stdatomic.h>
 #include "arch/x86/lock.h"
 #include "vm/bus.h"
@@ -37,15 +38,15 @@ struct pci_bar {
     void *dev;
     enum bus_kind kind;
     uint32_t size;
-    uint64_t at;               /* where it answers now; 0: nowhere */
+    uint64_t at; /* where it answers now; 0: nowhere */
 };
 
 struct pci_msix {
-    struct lock lock;          /* a leaf but for irq_msi() */
-    uint8_t cap;               /* offset of the capability; 0: the device has none */
+    struct lock lock; /* a leaf but for irq_msi() */
+    uint8_t cap;      /* offset of the capability; 0: the device has none */
     unsigned nvectors;
-    bool enabled, live;        /* live: not held back by the function mask or a clear bus-master bit */
-    uint32_t pending;          /* by vector */
+    bool enabled, live; /* live: not held back by the function mask or a clear bus-master bit */
+    uint32_t pending;   /* by vector */
     uint8_t table[PCI_MSIX_VECTORS * 16];
 };
 
@@ -58,7 +59,7 @@ struct pci_dev {
     uint8_t cap_last, cap_end;       /* newest capability; first free byte */
     struct pci_bar bar[PCI_BARS];
     struct pci_msix msix;
-    _Atomic bool master;             /* the guest allows DMA */
+    _Atomic bool master; /* the guest allows DMA */
     /* Four bytes of configuration space behind which the device does something: called before the guest reads any of
      * them and after it wrote any. 0: none. */
     uint8_t window_at;
@@ -69,7 +70,7 @@ struct pci_host {
     struct vm *vm;
     struct pci_dev *slot[PCI_SLOTS];
     struct pci_dev bridge;
-    uint32_t address;          /* the register at port 0xCF8 */
+    uint32_t address;            /* the register at port 0xCF8 */
     uint64_t next_io, next_mmio; /* the next free address for a BAR */
 };
 
@@ -83,7 +84,8 @@ MUST_USE err_t pci_dev_init(struct pci_dev *, struct pci_host *, unsigned slot, 
 /* Gives the slot and all BARs back. Safe on a zeroed struct that was never initialised. */
 void pci_dev_fini(struct pci_dev *);
 /* size: a power of two, memory from 16, ports from 4. ERR_FULL: no address or no bus range is left. */
-MUST_USE err_t pci_bar_add(struct pci_dev *, unsigned index, enum bus_kind, uint32_t size, const struct bus_ops *, void *dev);
+MUST_USE err_t pci_bar_add(struct pci_dev *, unsigned index, enum bus_kind, uint32_t size, const struct bus_ops *,
+                           void *dev);
 /* Appends a capability of len bytes, all but its id zero and read only, and returns its offset. */
 uint8_t pci_cap_add(struct pci_dev *, uint8_t id, uint8_t len);
 /* Puts an MSI-X table of 1 .. PCI_MSIX_VECTORS vectors behind a memory BAR of its own. Errors as pci_bar_add. */

@@ -1,9 +1,9 @@
-/* virtio-blk. The way of a request: the driver kicks (blk_notify), a chain is taken and checked (request_start), goes to the
- * disk in one or more parts (request_run), and its status and the chain go back (request_end).
+/* virtio-blk. The way of a request: the driver kicks (blk_notify), a chain is taken and checked (request_start), goes
+ * to the disk in one or more parts (request_run), and its status and the chain go back (request_end).
  *
- * The disk may call done() from inside submit() or later on any CPU, while vm->lock or another guest's is held or not. So
- * done() takes dev.lock only, and dev.lock is dropped around submit(). A done() that comes before submit() has returned
- * just leaves its result to the submitter, so nothing recurses. */
+ * The disk may call done() from inside submit() or later on any CPU, while vm->lock or another guest's is held or not.
+ * So done() takes dev.lock only, and dev.lock is dropped around submit(). A done() that comes before submit() has
+ * returned just leaves its result to the submitter, so nothing recurses. */
 #include "dev/virtio/blk.h"
 
 #include "base/fmt.h"
@@ -13,8 +13,9 @@
 #include "vm/vm.h"
 
 enum { QUEUE_SIZE = 128, SEGMENT_MAX = 65536 };
-#define REQUEST_MAX MIB(256) /* drivers that heed size_max and seg_max stay below 8 MiB; firmware reads whole files at once */
-#define COPY_MAX MIB(1)      /* a disk that copies inside submit(): after that much others get their turn */
+/* Drivers that heed size_max and seg_max stay below 8 MiB; firmware reads whole files at once. */
+#define REQUEST_MAX MIB(256)
+#define COPY_MAX MIB(1) /* a disk that copies inside submit(): after that much others get their turn */
 
 /* --- to the disk --- */
 
@@ -39,7 +40,8 @@ static void request_end(struct virtio_blk_io *io, err_t e)
 }
 
 /* Adds the machine's pieces of a buffer to the request, up to max bytes and nmax pieces; *bytes counts. */
-static err_t pieces_add(struct virtio_blk_io *io, uint64_t at, uint64_t len, uint64_t max, uint32_t nmax, uint64_t *bytes)
+static err_t pieces_add(struct virtio_blk_io *io, uint64_t at, uint64_t len, uint64_t max, uint32_t nmax,
+                        uint64_t *bytes)
 {
     uint64_t run;
     hpa_t pa;
@@ -64,7 +66,8 @@ static err_t part_fill(struct virtio_blk_io *io)
     const struct virtq_chain *c = &io->chain;
     bool out = io->req.op == BLK_WRITE;
     const struct virtq_buf *b = out ? c->buf : c->buf + c->nread, *end = b + (out ? c->nread : c->nwrite);
-    uint64_t skip = io->skip + io->pos, bytes = 0, max = min_u64(io->len - io->pos, align_down(blk->max_bytes, blk->block_size));
+    uint64_t max = min_u64(io->len - io->pos, align_down(blk->max_bytes, blk->block_size));
+    uint64_t skip = io->skip + io->pos, bytes = 0;
     uint32_t nmax = (uint32_t)min_u64(blk->max_segs, VIRTIO_BLK_SEGS);
     err_t e = OK;
 
@@ -229,8 +232,8 @@ static err_t queue_serve(struct virtio_blk *b, struct virtq *q, uint64_t copy_ma
     return e == ERR_GUEST ? e : OK;
 }
 
-/* Goes on with queues that were left for want of spare requests. It may run in a completion, where nobody takes an error:
- * a guest that breaks a rule was stopped by virtq_fault(). */
+/* Goes on with queues that were left for want of spare requests. It may run in a completion, where nobody takes an
+ * error: a guest that breaks a rule was stopped by virtq_fault(). */
 static void queues_resume(struct virtio_blk *b)
 {
     while (b->starved && !list_empty(&b->spare)) {
@@ -291,10 +294,14 @@ static const struct virtio_ops blk_ops = {
 static uint64_t config_fill(struct virtio_blk_config *c, const struct blk *blk, unsigned nqueues)
 {
     uint64_t features = VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_FLUSH |
-        VIRTIO_BLK_F_TOPOLOGY | (nqueues > 1 ? VIRTIO_BLK_F_MQ : 0);
+                        VIRTIO_BLK_F_TOPOLOGY | (nqueues > 1 ? VIRTIO_BLK_F_MQ : 0);
 
-    *c = (struct virtio_blk_config){ .capacity = blk->sectors, .size_max = SEGMENT_MAX, .seg_max = VIRTIO_BLK_DATA_SEGS,
-        .blk_size = blk->block_size, .min_io_size = 1, .num_queues = (uint16_t)nqueues };
+    *c = (struct virtio_blk_config){ .capacity = blk->sectors,
+                                     .size_max = SEGMENT_MAX,
+                                     .seg_max = VIRTIO_BLK_DATA_SEGS,
+                                     .blk_size = blk->block_size,
+                                     .min_io_size = 1,
+                                     .num_queues = (uint16_t)nqueues };
     if (blk->read_only)
         return features | VIRTIO_BLK_F_RO;
     if (!blk->can_discard)
@@ -306,7 +313,7 @@ static uint64_t config_fill(struct virtio_blk_config *c, const struct blk *blk, 
 }
 
 err_t virtio_blk_init(struct virtio_blk *b, struct vm *vm, struct pci_host *host, unsigned slot, struct blk *blk,
-    const char *serial)
+                      const char *serial)
 {
     unsigned nqueues = (unsigned)min_u64(max_u64(vm->cfg.vcpus, 1), VIRTIO_QUEUES_MAX);
     err_t e;

@@ -1,14 +1,14 @@
 #pragma once
-/* virtio-blk: a struct blk (disk, partition, RAM disk) as the guest's /dev/vdX. Virtio 1.2, section 5.2. The disk's DMA goes
- * straight into the guest's buffers. One queue per vCPU, up to VIRTIO_QUEUES_MAX. */
+/* virtio-blk: a struct blk (disk, partition, RAM disk) as the guest's /dev/vdX. Virtio 1.2, section 5.2. The disk's DMA
+ * goes straight into the guest's buffers. One queue per vCPU, up to VIRTIO_QUEUES_MAX. */
 #include "abi/virtio_blk.h"
 #include "dev/virtio/virtio.h"
 #include "io/blk.h"
 
-#define VIRTIO_BLK_INFLIGHT 64 /* requests at the disk at a time; more wait in their queue */
+#define VIRTIO_BLK_INFLIGHT 64   /* requests at the disk at a time; more wait in their queue */
 #define VIRTIO_BLK_DATA_SEGS 126 /* what the driver is told; with head and status it fills a queue of 128 */
 #define VIRTIO_BLK_BUFS (VIRTIO_BLK_DATA_SEGS + 4) /* head and status may be cut up or joined with data */
-#define VIRTIO_BLK_SEGS 128 /* pieces of machine memory at a time */
+#define VIRTIO_BLK_SEGS 128                        /* pieces of machine memory at a time */
 
 struct virtio_blk;
 
@@ -16,18 +16,18 @@ enum virtio_blk_phase { PHASE_SUBMITTING, PHASE_WAITING, PHASE_DONE };
 
 /* A request on its way. A large one goes to the disk in parts, one after the other. */
 struct virtio_blk_io {
-    struct list link;           /* in virtio_blk.spare */
+    struct list link; /* in virtio_blk.spare */
     struct virtio_blk *owner;
     /* under dev.lock */
     struct virtq *queue;
-    uint32_t generation;        /* of the device when the request came */
+    uint32_t generation; /* of the device when the request came */
     struct virtq_chain chain;
-    uint64_t skip;              /* bytes of the stream before the data */
-    uint64_t len, pos;          /* of the data: all of it, and how much the parts before this one had */
-    uint64_t sector;            /* where the data begins on the disk */
+    uint64_t skip;     /* bytes of the stream before the data */
+    uint64_t len, pos; /* of the data: all of it, and how much the parts before this one had */
+    uint64_t sector;   /* where the data begins on the disk */
     enum virtio_blk_phase phase;
     err_t result;
-    struct blk_req req;         /* the disk's from submit to done */
+    struct blk_req req; /* the disk's from submit to done */
     struct blk_seg seg[VIRTIO_BLK_SEGS];
     struct virtq_buf buf[VIRTIO_BLK_BUFS];
 };
@@ -46,7 +46,8 @@ struct virtio_blk {
 };
 
 /* Offers blk, which must stay, to the guest. serial: up to 20 characters. ERR_NOMEM, or as virtio_init. */
-MUST_USE err_t virtio_blk_init(struct virtio_blk *, struct vm *, struct pci_host *, unsigned slot, struct blk *, const char *serial);
+MUST_USE err_t virtio_blk_init(struct virtio_blk *, struct vm *, struct pci_host *, unsigned slot, struct blk *,
+                               const char *serial);
 /* Once no vCPU runs: sends nothing more to the disk; true when the disk holds no request. */
 bool virtio_blk_idle(struct virtio_blk *);
 /* Only when idle. */

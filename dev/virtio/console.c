@@ -3,8 +3,8 @@
 
 #include "base/str.h"
 
-/* One kick prints about KICK_MAX bytes, then others get their turn. A single chain's text is cut at TEXT_MAX: hvc writes 16
- * bytes at a time, the largest known driver 32 KiB. */
+/* One kick prints about KICK_MAX bytes, then others get their turn. A single chain's text is cut at TEXT_MAX: hvc
+ * writes 16 bytes at a time, the largest known driver 32 KiB. */
 enum { QUEUE_SIZE = 64, BUFS_MAX = 32, COPY_BYTES = 256, KICK_MAX = 4096, TEXT_MAX = 65536 };
 
 /* --- guest to user --- */
@@ -122,8 +122,10 @@ err_t virtio_console_init(struct virtio_console *c, struct vm *vm, struct pci_ho
 {
     static const struct tty_dev_ops tty = { .input = console_input };
 
-    *c = (struct virtio_console){ .tty.dev = &tty, .config.max_nr_ports = 1,
-        .dev = { .ops = &console_ops, .nqueues = 2, .offered = VIRTIO_CONSOLE_F_EMERG_WRITE } };
+    *c = (struct virtio_console){ .tty.dev = &tty,
+                                  .config.max_nr_ports = 1,
+                                  .dev = {
+                                      .ops = &console_ops, .nqueues = 2, .offered = VIRTIO_CONSOLE_F_EMERG_WRITE } };
     c->dev.config = &c->config;
     str_copy(c->dev.name, sizeof c->dev.name, "virtio-console");
     return virtio_init(&c->dev, vm, host, slot);

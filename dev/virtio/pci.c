@@ -16,7 +16,10 @@ enum { REGS_COMMON = 0, REGS_ISR = 0x100, REGS_CONFIG = 0x200, REGS_CONFIG_MAX =
 
 #define TRANSPORT_FEATURES (VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC)
 
-static uint64_t offered(const struct virtio_dev *d) { return d->offered | TRANSPORT_FEATURES; }
+static uint64_t offered(const struct virtio_dev *d)
+{
+    return d->offered | TRANSPORT_FEATURES;
+}
 
 /* The selected queue; NULL if there is none of that number. */
 static struct virtq *selected(struct virtio_dev *d)
@@ -69,18 +72,14 @@ static void status_write(struct virtio_dev *d, uint8_t val)
 
 /* --- common configuration: 4.1.4.3 --- */
 
-/* The size each register must be accessed with; 0 inside one. The 64-bit ones count as halves. */
-static const uint8_t common_size[VIRTIO_COMMON_BYTES] = {
-    [VIRTIO_COMMON_DEVICE_FEATURE_SELECT] = 4, [VIRTIO_COMMON_DEVICE_FEATURE] = 4,
-    [VIRTIO_COMMON_DRIVER_FEATURE_SELECT] = 4, [VIRTIO_COMMON_DRIVER_FEATURE] = 4,
-    [VIRTIO_COMMON_CONFIG_VECTOR] = 2, [VIRTIO_COMMON_NUM_QUEUES] = 2,
-    [VIRTIO_COMMON_STATUS] = 1, [VIRTIO_COMMON_CONFIG_GENERATION] = 1,
-    [VIRTIO_COMMON_QUEUE_SELECT] = 2, [VIRTIO_COMMON_QUEUE_SIZE] = 2, [VIRTIO_COMMON_QUEUE_VECTOR] = 2,
-    [VIRTIO_COMMON_QUEUE_ENABLE] = 2, [VIRTIO_COMMON_QUEUE_NOTIFY_OFF] = 2,
-    [VIRTIO_COMMON_QUEUE_DESC] = 4, [VIRTIO_COMMON_QUEUE_DESC + 4] = 4,
-    [VIRTIO_COMMON_QUEUE_DRIVER] = 4, [VIRTIO_COMMON_QUEUE_DRIVER + 4] = 4,
-    [VIRTIO_COMMON_QUEUE_DEVICE] = 4, [VIRTIO_COMMON_QUEUE_DEVICE + 4] = 4,
-};
+/* The size a register must be accessed with; 0 inside one. The 64-bit ones count as halves. */
+static unsigned common_size(uint64_t off)
+{
+    bool byte = off == VIRTIO_COMMON_STATUS || off == VIRTIO_COMMON_CONFIG_GENERATION;
+    unsigned size = byte ? 1 : off < VIRTIO_COMMON_CONFIG_VECTOR || off >= VIRTIO_COMMON_QUEUE_DESC ? 4 : 2;
+
+    return off % size ? 0 : size;
+}
 
 static uint32_t half(uint64_t v, uint32_t select)
 {
@@ -207,7 +206,7 @@ static uint64_t reg_read(struct virtio_dev *d, uint64_t off, unsigned size)
     if (size == 8)
         return reg_read(d, off, 4) | reg_read(d, off + 4, 4) << 32;
     if (off < VIRTIO_COMMON_BYTES)
-        return common_size[off] == size ? common_read(d, (unsigned)off) : 0;
+        return common_size(off) == size ? common_read(d, (unsigned)off) : 0;
     if (off != REGS_ISR)
         return 0;
     val = d->isr;
@@ -245,7 +244,7 @@ static err_t regs_write(void *dev, uint64_t off, unsigned size, uint64_t val)
         e = regs_write(dev, off, 4, val & 0xFFFFFFFF);
         return e ? e : regs_write(dev, off + 4, 4, val >> 32);
     }
-    if (off < VIRTIO_COMMON_BYTES && common_size[off] == size) {
+    if (off < VIRTIO_COMMON_BYTES && common_size(off) == size) {
         lock_take(&d->lock);
         stopped = !(d->status & VIRTIO_DRIVER_OK);
         e = common_write(d, (unsigned)off, (uint32_t)val);
@@ -303,7 +302,7 @@ static void window(struct pci_dev *pci, bool write)
 
     if (!b || !b->ops || (len != 1 && len != 2 && len != 4) || off % len || off >= b->size)
         return;
-    /* ERR_GUEST is not lost: whoever found the fault has stopped the guest. After ERR_AGAIN the rest waits for a kick. */
+    /* ERR_GUEST is not lost: whoever found it has stopped the guest. After ERR_AGAIN the rest waits for a kick. */
     if (write)
         (void)b->ops->write(b->dev, off, len, len == 4 ? val : val & ((1u << 8 * len) - 1));
     else if (!b->ops->read(b->dev, off, len, &val))
@@ -333,9 +332,12 @@ err_t virtio_init(struct virtio_dev *d, struct vm *vm, struct pci_host *host, un
 {
     static const struct bus_ops kick = { .read = kick_read, .write = kick_write };
     static const struct bus_ops regs = { .read = regs_read, .write = regs_write };
-    const struct pci_id id = { .vendor = VIRTIO_PCI_VENDOR, .device = (uint16_t)(VIRTIO_PCI_DEVICE + d->ops->type),
-        .subvendor = VIRTIO_PCI_VENDOR, .subdevice = d->ops->type, .class_code = d->ops->class_code,
-        .revision = VIRTIO_PCI_REVISION };
+    const struct pci_id id = { .vendor = VIRTIO_PCI_VENDOR,
+                               .device = (uint16_t)(VIRTIO_PCI_DEVICE + d->ops->type),
+                               .subvendor = VIRTIO_PCI_VENDOR,
+                               .subdevice = d->ops->type,
+                               .class_code = d->ops->class_code,
+                               .revision = VIRTIO_PCI_REVISION };
     err_t e;
 
     ASSERT(d->nqueues <= VIRTIO_QUEUES_MAX && d->ops->config_bytes <= REGS_CONFIG_MAX);

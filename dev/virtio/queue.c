@@ -2,9 +2,9 @@
  *
  * A queue is three tables in guest memory. The descriptor table holds buffers, linked into chains; a chain is one
  * request. The driver writes the number of a chain's first descriptor into the next slot of the available ring and then
- * raises the ring's index; the device takes it from there, does the work, writes the same number into the next slot of the
- * used ring and raises that one's index. Both indices run freely through 16 bits; slot = index mod size. A chain's last
- * descriptor may instead point to a table of descriptors elsewhere (indirect).
+ * raises the ring's index; the device takes it from there, does the work, writes the same number into the next slot of
+ * the used ring and raises that one's index. Both indices run freely through 16 bits; slot = index mod size. A chain's
+ * last descriptor may instead point to a table of descriptors elsewhere (indirect).
  *
  * Each side says when it wants to hear of the other. With event indices (2.7.7, 2.7.10) the device writes into the used
  * ring's last field "kick me when you add number N", and the driver writes into the available ring's last field
@@ -222,7 +222,7 @@ void virtq_flush(struct virtq *q)
 enum direction { FROM_GUEST, TO_GUEST };
 
 static err_t stream_copy(struct vm *vm, const struct virtq_buf *b, unsigned nbufs, uint64_t off, uint8_t *p, size_t n,
-    enum direction dir)
+                         enum direction dir)
 {
     for (; n && nbufs; b++, nbufs--) {
         if (off >= b->len) {

@@ -2,9 +2,9 @@
 /* A virtio 1.2 device on the guest's PCI bus: what blk.c, console.c and rng.c share. pci.c is the register interface,
  * queue.c the rings. Modern only: no legacy registers, MSI-X only.
  *
- * Locks: register accesses come under vm->lock; completions and typed keys come on any CPU without it. So each device has
- * dev->lock (order: vm->lock, dev->lock, msix.lock, run queues), and everything marked below is touched under it. It is
- * never held while a disk is asked for something. */
+ * Locks: register accesses come under vm->lock; completions and typed keys come on any CPU without it. So each device
+ * has dev->lock (order: vm->lock, dev->lock, msix.lock, run queues), and everything marked below is touched under it.
+ * It is never held while a disk is asked for something. */
 #include "abi/virtio.h"
 #include "dev/pci.h"
 
@@ -19,15 +19,15 @@ struct virtq {
     struct virtio_dev *dev; /* fixed */
     unsigned index;         /* fixed */
     /* under dev->lock; what the driver has set, fixed while enabled */
-    bool enabled;           /* then size is a power of two and the rings lie aligned in RAM */
+    bool enabled; /* then size is a power of two and the rings lie aligned in RAM */
     uint16_t size, vector;
-    uint64_t ring[RINGS];   /* guest-physical */
+    uint64_t ring[RINGS]; /* guest-physical */
     /* under dev->lock; free-running positions */
-    uint16_t next_avail;    /* the next chain to take */
-    uint16_t end_avail;     /* chains before this one may be taken */
-    uint16_t armed;         /* the driver kicks when it adds this chain */
-    uint16_t next_used;     /* where the next finished chain goes */
-    uint16_t told_used;     /* what the driver was told of */
+    uint16_t next_avail; /* the next chain to take */
+    uint16_t end_avail;  /* chains before this one may be taken */
+    uint16_t armed;      /* the driver kicks when it adds this chain */
+    uint16_t next_used;  /* where the next finished chain goes */
+    uint16_t told_used;  /* what the driver was told of */
 };
 
 /* A piece of guest memory. Not empty, and inside RAM when virtq_pop() hands it out. */
@@ -51,8 +51,8 @@ struct virtio_ops {
     uint16_t queue_size;   /* most entries: a power of two, at most VIRTQ_SIZE_MAX */
     uint32_t class_code;   /* PCI */
     uint32_t config_bytes; /* of dev->config */
-    /* The driver kicked a queue, or all of them by DRIVER_OK. Under vm->lock only. ERR_GUEST stops the guest. ERR_AGAIN:
-     * this took long enough; the kick is repeated. */
+    /* The driver kicked a queue, or all of them by DRIVER_OK. Under vm->lock only. ERR_GUEST stops the guest.
+     * ERR_AGAIN: this took long enough; the kick is repeated. */
     err_t (*notify)(struct virtio_dev *, unsigned queue);
     /* The driver wrote a field of the configuration. Under vm->lock only. May be NULL. */
     void (*config_write)(struct virtio_dev *, unsigned off, unsigned size, uint64_t val);
@@ -62,25 +62,25 @@ struct virtio_dev {
     struct pci_dev pci;
     /* fixed; the device sets these before virtio_init() */
     const struct virtio_ops *ops;
-    char name[40];         /* "virtio-blk vda2", for messages */
-    uint64_t offered;      /* the device's own feature bits */
+    char name[40];    /* "virtio-blk vda2", for messages */
+    uint64_t offered; /* the device's own feature bits */
     unsigned nqueues;
-    const void *config;    /* as the driver reads it; kept */
+    const void *config; /* as the driver reads it; kept */
     /* fixed */
     struct vm *vm;
-    uint8_t window_cap;    /* the capability that reaches BARs through configuration space */
+    uint8_t window_cap; /* the capability that reaches BARs through configuration space */
 
     struct lock lock;
     /* under lock */
     struct virtq queue[VIRTIO_QUEUES_MAX];
-    uint64_t accepted;     /* feature bits */
+    uint64_t accepted; /* feature bits */
     uint32_t offered_select, accepted_select;
     uint16_t queue_select, config_vector;
     uint8_t status, isr;
-    bool broken;           /* the guest broke a rule, or the VM is ending: take no more work */
-    bool draining;         /* reset by the driver, which is not told so before inflight is 0 */
-    uint32_t generation;   /* counts resets: requests of an older one are forgotten */
-    unsigned inflight;     /* requests that others (a disk) still work on */
+    bool broken;         /* the guest broke a rule, or the VM is ending: take no more work */
+    bool draining;       /* reset by the driver, which is not told so before inflight is 0 */
+    uint32_t generation; /* counts resets: requests of an older one are forgotten */
+    unsigned inflight;   /* requests that others (a disk) still work on */
 };
 
 /* --- pci.c --- */
@@ -93,8 +93,8 @@ bool virtio_idle(struct virtio_dev *);
 
 /* --- queue.c; everything under dev->lock --- */
 
-/* Looks what the driver has added and asks for a kick at whatever comes after that. ERR_GUEST; a queue that is not in use
- * is simply empty. */
+/* Looks what the driver has added and asks for a kick at whatever comes after that. ERR_GUEST; a queue that is not in
+ * use is simply empty. */
 MUST_USE err_t virtq_arm(struct virtq *);
 /* Takes the next chain of those virtq_arm() saw. ERR_AGAIN: there is none. ERR_GUEST: it breaks a rule, the guest was
  * stopped with a text that says so. */

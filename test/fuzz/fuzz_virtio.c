@@ -1,6 +1,7 @@
-/* Fuzzes what a guest can reach of PCI and virtio: the input is a list of register accesses, ring contents, completions of
- * the disk and typed keys against a real bridge, disk, console and entropy device. Nothing may crash, leave the guest's RAM
- * (the address sanitizer and the fake disk watch), break what a disk driver relies on, or leave a request behind. */
+/* Fuzzes what a guest can reach of PCI and virtio: the input is a list of register accesses, ring contents, completions
+ * of the disk and typed keys against a real bridge, disk, console and entropy device. Nothing may crash, leave the
+ * guest's RAM (the address sanitizer and the fake disk watch), break what a disk driver relies on, or leave a request
+ * behind. */
 #define RAM_LOW MIB(2)
 #define DISK_SECTORS 256u
 #include "test/unit/fake_disk.h"
@@ -68,7 +69,10 @@ static void put(enum bus_kind kind, uint64_t at, unsigned bytes, uint64_t v)
     MUST(e == OK || (e == ERR_GUEST && stopped.count) || (e == ERR_AGAIN && kind == BUS_PIO));
 }
 
-static uint64_t ring_area(unsigned dev, unsigned queue) { return 0x10000 + (dev * 4 + queue) * 0x1000; }
+static uint64_t ring_area(unsigned dev, unsigned queue)
+{
+    return 0x10000 + (dev * 4 + queue) * 0x1000;
+}
 enum { AVAIL = 0x400, USED = 0x800 };
 
 /* What an honest driver does, up to DRIVER_OK; so that the fuzzer need not find this out by itself. */
@@ -76,7 +80,8 @@ static void start(unsigned dev, unsigned log_size, uint64_t without)
 {
     unsigned slot = dev + 1;
     uint64_t common = virtio_cap_at(slot, VIRTIO_CAP_COMMON);
-    uint64_t features = (devs[dev]->offered | VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX) & ~without;
+    uint64_t features =
+        (devs[dev]->offered | VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX) & ~without;
 
     put(BUS_MMIO, cfg_at(slot, CFG_COMMAND), 2, 7);
     put(BUS_MMIO, cfg_at(slot, cap_find(slot, PCI_CAP_MSIX, 0) + 2), 2, MSIX_ENABLE);
@@ -119,7 +124,8 @@ static void offer(unsigned dev, unsigned queue, uint16_t head)
 
 static void access_anything(void)
 {
-    static const uint64_t bases[] = { PCI_ECAM_BASE, PCI_MMIO_BASE, PCI_MMIO_BASE + PCI_MMIO_SIZE - 0x8000, 0xFFFF0000 };
+    static const uint64_t bases[] = { PCI_ECAM_BASE, PCI_MMIO_BASE, PCI_MMIO_BASE + PCI_MMIO_SIZE - 0x8000,
+                                      0xFFFF0000 };
     unsigned how = u8(), bytes = 1u << (how & 3);
     uint64_t at = bases[how >> 2 & 3] + u16() + (how & 0x10 ? 0x10000 : 0), v;
 
@@ -172,8 +178,8 @@ static void put_disk_request(void)
     uint32_t len = u8() * 256u;
     bool writable = h.type == VIRTIO_BLK_IN || h.type == VIRTIO_BLK_GET_ID;
     struct virtq_desc d[3] = { { 0x40000 + i * 32, sizeof h, VIRTQ_DESC_NEXT, (uint16_t)(i + (len ? 1 : 2)) },
-        { data, len, VIRTQ_DESC_NEXT | (writable ? VIRTQ_DESC_WRITE : 0), (uint16_t)(i + 2) },
-        { 0x40000 + i * 32 + 16, 1, VIRTQ_DESC_WRITE, 0 } };
+                               { data, len, VIRTQ_DESC_NEXT | (writable ? VIRTQ_DESC_WRITE : 0), (uint16_t)(i + 2) },
+                               { 0x40000 + i * 32 + 16, 1, VIRTQ_DESC_WRITE, 0 } };
 
     ram_write(d[0].addr, &h, sizeof h);
     ram_write(ring, d, sizeof d);

@@ -1,6 +1,6 @@
 #pragma once
-/* A RAM disk that completes requests inside submit(), or later one by one when told so, and fails when told so. It checks
- * what a driver may rely on: segments inside guest RAM, lengths, limits. Used by unit tests and the fuzzer. */
+/* A RAM disk that completes requests inside submit(), or later one by one when told so, and fails when told so. It
+ * checks what a driver may rely on: segments inside guest RAM, lengths, limits. Used by unit tests and the fuzzer. */
 #include "io/blk.h"
 #include "test/unit/virtio_driver.h"
 
@@ -11,8 +11,8 @@
 static struct {
     struct blk blk;
     uint8_t data[DISK_SECTORS * BLK_SECTOR];
-    bool later;           /* keep requests until disk_finish() */
-    err_t fail;           /* what the next requests get */
+    bool later; /* keep requests until disk_finish() */
+    err_t fail; /* what the next requests get */
     struct list waiting;
     unsigned held, submits, flushes, discards;
     uint64_t discard_sector, discard_nsectors;
@@ -23,7 +23,7 @@ static inline bool in_guest_ram(hpa_t pa, uint32_t len)
     for (uint64_t i = 0; i < vm.low_chunks + vm.high_chunks; i++)
         if (pa.v >= vm.low[i].v && pa.v - vm.low[i].v < MEM_CHUNK)
             return pa.v + len <= vm.low[i].v + MEM_CHUNK ||
-                in_guest_ram(hpa(vm.low[i].v + MEM_CHUNK), (uint32_t)(pa.v + len - vm.low[i].v - MEM_CHUNK));
+                   in_guest_ram(hpa(vm.low[i].v + MEM_CHUNK), (uint32_t)(pa.v + len - vm.low[i].v - MEM_CHUNK));
     return false;
 }
 
@@ -97,8 +97,13 @@ static inline void disk_make(void)
     static const struct blk_ops ops = { .submit = disk_submit };
 
     memset(&disk, 0, sizeof disk);
-    disk.blk = (struct blk){ .ops = &ops, .name = "ram0", .sectors = DISK_SECTORS, .block_size = 512, .max_segs = 64,
-        .max_bytes = UINT64_MAX, .can_discard = true };
+    disk.blk = (struct blk){ .ops = &ops,
+                             .name = "ram0",
+                             .sectors = DISK_SECTORS,
+                             .block_size = 512,
+                             .max_segs = 64,
+                             .max_bytes = UINT64_MAX,
+                             .can_discard = true };
     list_init(&disk.waiting);
     for (unsigned i = 0; i < DISK_SECTORS; i++)
         memset(&disk.data[i * BLK_SECTOR], (int)(i % 251 + 1), BLK_SECTOR);

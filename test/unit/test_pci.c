@@ -4,8 +4,9 @@
 
 #define SLOT 3
 static struct pci_dev dev, other;
-static const struct pci_id id = { .vendor = 0x1234, .device = 0x5678, .subvendor = 0x9ABC, .subdevice = 0xDEF0,
-    .class_code = 0x020304, .revision = 7 };
+static const struct pci_id id = {
+    .vendor = 0x1234, .device = 0x5678, .subvendor = 0x9ABC, .subdevice = 0xDEF0, .class_code = 0x020304, .revision = 7
+};
 
 static err_t test_read(void *p, uint64_t off, unsigned size, uint64_t *val)
 {
@@ -59,7 +60,7 @@ static void header_reads_by_both_mechanisms(void **state)
 static void absent_functions_read_ones(void **state)
 {
     static const uint32_t absent[] = { 0x80000000 | 9 << 11, 0x80000000 | SLOT << 11 | 1 << 8, 0x80010000 | SLOT << 11,
-        SLOT << 11 };
+                                       SLOT << 11 };
     (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(absent); i++) {
         port_put(0xCF8, 4, absent[i]);
@@ -191,7 +192,8 @@ static void bars_run_out_with_an_error(void **state)
     unsigned i;
     (void)state;
     assert_int_equal(pci_dev_init(&other, &host, 4, &id), OK);
-    assert_int_equal(pci_bar_add(&other, 0, BUS_MMIO, 0x10000000, &test_ops, NULL), ERR_FULL); /* the first bytes are taken */
+    assert_int_equal(pci_bar_add(&other, 0, BUS_MMIO, 0x10000000, &test_ops, NULL),
+                     ERR_FULL); /* the first bytes are taken */
     assert_int_equal(pci_bar_add(&other, 0, BUS_MMIO, 0x8000000, &test_ops, NULL), OK);
     for (i = 0; !(e = bus_add(&vm, BUS_PIO, i * 4, 4, &test_ops, NULL)); i++)
         ;

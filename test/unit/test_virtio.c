@@ -213,8 +213,9 @@ static void rings_may_cross_ram_chunks_and_lie_high(void **state)
     (void)state;
     drv_find(SLOT);
     assert_true(drv_negotiate(VIRTIO_F_VERSION_1));
-    drv.q[0] = (struct drvq){ .size = 8, .desc = MEM_CHUNK - 32, .driver = MEM_HIGH_START + MEM_CHUNK - 22,
-        .device = RAM_LOW - 72 };
+    drv.q[0] = (struct drvq){
+        .size = 8, .desc = MEM_CHUNK - 32, .driver = MEM_HIGH_START + MEM_CHUNK - 22, .device = RAM_LOW - 72
+    };
     assert_int_equal(queue_enable_at(0, 8, drv.q[0].desc, drv.q[0].driver, drv.q[0].device), OK);
     status_add(VIRTIO_DRIVER_OK);
     for (unsigned i = 0; i < 20; i++) {
@@ -351,7 +352,7 @@ static void init_fails_cleanly(void **state)
 
 static const struct hostile {
     const char *text;
-    struct virtq_desc desc[4]; /* the table from 0 */
+    struct virtq_desc desc[4];  /* the table from 0 */
     struct virtq_desc table[3]; /* at TABLE */
     uint16_t head;
     uint64_t without;
@@ -375,9 +376,13 @@ static const struct hostile {
     { .text = "outside memory", .desc = { { UINT64_MAX - 15, 32, W, 0 } } },
     { .text = "outside memory", .desc = { { PCI_MMIO_BASE, 1, W, 0 } } },
     { .text = "readable descriptor after", .desc = { { BUF, 1, W | N, 1 }, { BUF, 1, 0, 0 } } },
-    { .text = "without the feature", .desc = { { TABLE, 16, I, 0 } }, .table = { { BUF, 1, W, 0 } },
-        .without = VIRTIO_F_INDIRECT_DESC },
-    { .text = "inside or before", .desc = { { TABLE, 16, I | N, 1 }, { BUF, 1, W, 0 } }, .table = { { BUF, 1, W, 0 } } },
+    { .text = "without the feature",
+      .desc = { { TABLE, 16, I, 0 } },
+      .table = { { BUF, 1, W, 0 } },
+      .without = VIRTIO_F_INDIRECT_DESC },
+    { .text = "inside or before",
+      .desc = { { TABLE, 16, I | N, 1 }, { BUF, 1, W, 0 } },
+      .table = { { BUF, 1, W, 0 } } },
     { .text = "inside or before", .desc = { { TABLE, 16, I, 0 } }, .table = { { TABLE, 16, I, 0 } } },
     { .text = "inside or before", .desc = { { QUEUE_AREA(0), 128, I, 0 } } }, /* the queue's own table */
     { .text = "odd length", .desc = { { TABLE, 0, I, 0 } } },
@@ -404,7 +409,8 @@ static void hostile_chains_stop_the_guest(void **state)
         assert_int_equal(kick(0), ERR_GUEST);
         assert_int_equal(stopped.count, 1);
         assert_int_equal(stopped.why, VM_FAULTED);
-        if (!strstr(stopped.text, h->text) || strncmp(stopped.text, "virtio-rng: ", 12) || !strstr(stopped.text, "in queue 0"))
+        if (!strstr(stopped.text, h->text) || strncmp(stopped.text, "virtio-rng: ", 12) ||
+            !strstr(stopped.text, "in queue 0"))
             fail_msg("row %u: %s", i, stopped.text);
         expect_none();
         ram_read(BUF, after, sizeof after);

@@ -4,7 +4,7 @@
 #include "test/unit/fake_disk.h"
 
 #define SLOT 4
-#define HEAD(i) (0x60000u + (i) * 64u) /* request i's header, its status at + 32 */
+#define HEAD(i) (0x60000u + (i)*64u) /* request i's header, its status at + 32 */
 #define STATUS(i) (HEAD(i) + 32)
 #define DATA 0x100000u
 #define TABLE 0x90000u
@@ -54,8 +54,9 @@ static void head_put(unsigned i, uint32_t type, uint64_t sector)
 
 static uint16_t request_chain(unsigned q, unsigned i, uint32_t type, uint64_t sector, uint64_t at, uint32_t len)
 {
-    struct piece p[] = { { HEAD(i), 16, false }, { at, len, type == VIRTIO_BLK_IN || type == VIRTIO_BLK_GET_ID },
-        { STATUS(i), 1, true } };
+    struct piece p[] = { { HEAD(i), 16, false },
+                         { at, len, type == VIRTIO_BLK_IN || type == VIRTIO_BLK_GET_ID },
+                         { STATUS(i), 1, true } };
 
     head_put(i, type, sector);
     if (len)
@@ -286,8 +287,11 @@ static void large_blocks_are_kept_whole(void **state)
 /* 2.7.4: the layout of descriptors means nothing. Header and data in one, header in pieces, status behind data. */
 static void any_layout_works(void **state)
 {
-    struct piece split[] = { { HEAD(0), 1, false }, { HEAD(0) + 1, 9, false }, { HEAD(0) + 10, 6, false },
-        { DATA, 512, true }, { STATUS(0), 1, true } };
+    struct piece split[] = { { HEAD(0), 1, false },
+                             { HEAD(0) + 1, 9, false },
+                             { HEAD(0) + 10, 6, false },
+                             { DATA, 512, true },
+                             { STATUS(0), 1, true } };
     struct piece joined[] = { { DATA, 16 + 512, false }, { STATUS(0), 1, true } };
     struct piece tail[] = { { HEAD(0), 16, false }, { DATA, 100, true }, { DATA + 100, 413, true } };
     struct virtio_blk_head h = { .type = VIRTIO_BLK_OUT, .sector = 20 };
@@ -331,8 +335,8 @@ static void indirect_requests_of_many_segments(void **state)
 static void requests_are_split_to_the_disks_limits(void **state)
 {
     static const uint32_t segs[] = { 1, 2, 3, 64 }, bytes[] = { 512, 1024, 1500, 4096, 1 << 20 };
-    struct piece p[] = { { HEAD(0), 16, false }, { DATA, 512, true }, { DATA + 0x1000, 1024, true },
-        { MEM_CHUNK - 516, 1536, true }, { DATA + 0x2000, 4096, true }, { STATUS(0), 1, true } };
+    struct piece p[] = { { HEAD(0), 16, false },          { DATA, 512, true },           { DATA + 0x1000, 1024, true },
+                         { MEM_CHUNK - 516, 1536, true }, { DATA + 0x2000, 4096, true }, { STATUS(0), 1, true } };
     (void)state;
     for (unsigned k = 0; k < ARRAY_LEN(segs) * ARRAY_LEN(bytes) * 2; k++) {
         disk.blk.max_segs = segs[k / 2 % ARRAY_LEN(segs)];

@@ -1,7 +1,7 @@
 #pragma once
 /* A guest for tests of PCI and virtio devices: RAM, the buses, and the driver's half of virtio, which talks to the real
- * device models as a guest would: bus_read, bus_write and bytes in guest memory. What the devices ask of the rest of the
- * monitor (interrupts, stopping the guest) is recorded. One guest at a time. Used by unit tests and the fuzzer. */
+ * device models as a guest would: bus_read, bus_write and bytes in guest memory. What the devices ask of the rest of
+ * the monitor (interrupts, stopping the guest) is recorded. One guest at a time. Used by unit tests and the fuzzer. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +13,12 @@
 #include "vm/ram.h"
 #include "vm/vm.h"
 
-#define MUST(x)                                                                                              \
-    do {                                                                                                     \
-        if (!(x)) {                                                                                          \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                          \
-            abort();                                                                                         \
-        }                                                                                                    \
+#define MUST(x)                                                                                                        \
+    do {                                                                                                               \
+        if (!(x)) {                                                                                                    \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                                    \
+            abort();                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 /* --- the guest --- */
@@ -100,19 +100,37 @@ static inline uint64_t mmio_get(uint64_t at, unsigned size)
     MUST(!bus_read(&vm, BUS_MMIO, at, size, &v));
     return size == 8 ? v : v & ((1ull << 8 * size) - 1);
 }
-static inline err_t mmio_try(uint64_t at, unsigned size, uint64_t v) { return bus_write(&vm, BUS_MMIO, at, size, v); }
-static inline void mmio_put(uint64_t at, unsigned size, uint64_t v) { MUST(!mmio_try(at, size, v)); }
+static inline err_t mmio_try(uint64_t at, unsigned size, uint64_t v)
+{
+    return bus_write(&vm, BUS_MMIO, at, size, v);
+}
+static inline void mmio_put(uint64_t at, unsigned size, uint64_t v)
+{
+    MUST(!mmio_try(at, size, v));
+}
 static inline uint64_t port_get(uint16_t at, unsigned size)
 {
     uint64_t v = 0;
     MUST(!bus_read(&vm, BUS_PIO, at, size, &v));
     return v & ((1ull << 8 * size) - 1);
 }
-static inline void port_put(uint16_t at, unsigned size, uint64_t v) { MUST(!bus_write(&vm, BUS_PIO, at, size, v)); }
+static inline void port_put(uint16_t at, unsigned size, uint64_t v)
+{
+    MUST(!bus_write(&vm, BUS_PIO, at, size, v));
+}
 
-static inline void ram_write(uint64_t at, const void *p, size_t n) { MUST(!mem_write(&vm, gpa(at), p, n)); }
-static inline void ram_read(uint64_t at, void *p, size_t n) { MUST(!mem_read(&vm, gpa(at), p, n)); }
-static inline void ram_put16(uint64_t at, uint16_t v) { ram_write(at, &v, sizeof v); }
+static inline void ram_write(uint64_t at, const void *p, size_t n)
+{
+    MUST(!mem_write(&vm, gpa(at), p, n));
+}
+static inline void ram_read(uint64_t at, void *p, size_t n)
+{
+    MUST(!mem_read(&vm, gpa(at), p, n));
+}
+static inline void ram_put16(uint64_t at, uint16_t v)
+{
+    ram_write(at, &v, sizeof v);
+}
 static inline uint16_t ram_get16(uint64_t at)
 {
     uint16_t v;
@@ -130,12 +148,18 @@ static inline uint8_t ram_get8(uint64_t at)
 
 enum { CFG_COMMAND = 4, CFG_BAR = 0x10, CFG_CAPS = 0x34 };
 
-static inline uint64_t cfg_at(unsigned slot, unsigned reg) { return PCI_ECAM_BASE + slot * 0x8000 + reg; }
+static inline uint64_t cfg_at(unsigned slot, unsigned reg)
+{
+    return PCI_ECAM_BASE + slot * 0x8000 + reg;
+}
 static inline uint32_t cfg_get(unsigned slot, unsigned reg, unsigned size)
 {
     return (uint32_t)mmio_get(cfg_at(slot, reg), size);
 }
-static inline void cfg_put(unsigned slot, unsigned reg, unsigned size, uint32_t v) { mmio_put(cfg_at(slot, reg), size, v); }
+static inline void cfg_put(unsigned slot, unsigned reg, unsigned size, uint32_t v)
+{
+    mmio_put(cfg_at(slot, reg), size, v);
+}
 static inline uint64_t bar_at(unsigned slot, unsigned i)
 {
     uint32_t v = cfg_get(slot, CFG_BAR + 4 * i, 4);
@@ -162,7 +186,10 @@ static inline uint64_t msix_pending(unsigned slot)
     uint32_t pba = cfg_get(slot, cap_find(slot, PCI_CAP_MSIX, 0) + 8, 4);
     return mmio_get(bar_at(slot, pba & 7) + (pba & ~7u), 8);
 }
-static inline void msix_control(unsigned slot, uint16_t v) { cfg_put(slot, cap_find(slot, PCI_CAP_MSIX, 0) + 2, 2, v); }
+static inline void msix_control(unsigned slot, uint16_t v)
+{
+    cfg_put(slot, cap_find(slot, PCI_CAP_MSIX, 0) + 2, 2, v);
+}
 #define MSIX_ENABLE 0x8000
 #define MSIX_MASK_ALL 0x4000
 #define MSI_ADDR 0xFEE01000u
@@ -196,10 +223,22 @@ static inline uint64_t virtio_cap_at(unsigned slot, uint8_t type)
     return cap ? bar_at(slot, cfg_get(slot, cap + 4, 1)) + cfg_get(slot, cap + 8, 4) : 0;
 }
 
-static inline uint32_t common_get(unsigned off, unsigned size) { return (uint32_t)mmio_get(drv.common + off, size); }
-static inline void common_put(unsigned off, unsigned size, uint32_t v) { mmio_put(drv.common + off, size, v); }
-static inline uint8_t status_get(void) { return (uint8_t)common_get(VIRTIO_COMMON_STATUS, 1); }
-static inline void status_add(uint8_t bits) { common_put(VIRTIO_COMMON_STATUS, 1, status_get() | bits); }
+static inline uint32_t common_get(unsigned off, unsigned size)
+{
+    return (uint32_t)mmio_get(drv.common + off, size);
+}
+static inline void common_put(unsigned off, unsigned size, uint32_t v)
+{
+    mmio_put(drv.common + off, size, v);
+}
+static inline uint8_t status_get(void)
+{
+    return (uint8_t)common_get(VIRTIO_COMMON_STATUS, 1);
+}
+static inline void status_add(uint8_t bits)
+{
+    common_put(VIRTIO_COMMON_STATUS, 1, status_get() | bits);
+}
 
 static inline void drv_find(unsigned slot)
 {
@@ -239,7 +278,7 @@ static inline bool drv_negotiate(uint64_t features)
     return status_get() & VIRTIO_FEATURES_OK;
 }
 
-#define QUEUE_AREA(n) (0x10000u + (n) * 0x8000u) /* desc; avail 0x2000 and used 0x4000 behind */
+#define QUEUE_AREA(n) (0x10000u + (n)*0x8000u) /* desc; avail 0x2000 and used 0x4000 behind */
 
 static inline err_t queue_enable_at(unsigned n, uint16_t size, uint64_t desc, uint64_t driver, uint64_t device)
 {
@@ -285,7 +324,8 @@ struct piece {
     bool writable;
 };
 
-/* Writes a chain of n pieces at the next free descriptors and returns its head. Descriptors are used round and round. */
+/* Writes a chain of n pieces at the next free descriptors and returns its head. Descriptors are used round and round.
+ */
 static inline uint16_t chain_put(unsigned n, const struct piece *p, unsigned count)
 {
     struct drvq *q = &drv.q[n];
@@ -307,8 +347,11 @@ static inline uint16_t indirect_put(unsigned n, uint64_t table, const struct pie
     uint16_t head = q->next_desc;
 
     for (unsigned i = 0; i < count; i++) {
-        struct virtq_desc d = { .addr = p[i].at, .len = p[i].len, .next = (uint16_t)(i + 1),
-            .flags = (uint16_t)((p[i].writable ? VIRTQ_DESC_WRITE : 0) | (i + 1 < count ? VIRTQ_DESC_NEXT : 0)) };
+        struct virtq_desc d = { .addr = p[i].at,
+                                .len = p[i].len,
+                                .next = (uint16_t)(i + 1),
+                                .flags = (uint16_t)((p[i].writable ? VIRTQ_DESC_WRITE : 0) |
+                                                    (i + 1 < count ? VIRTQ_DESC_NEXT : 0)) };
         ram_write(table + 16ull * i, &d, sizeof d);
     }
     desc_put(n, head, table, count * 16, VIRTQ_DESC_INDIRECT, 0);
