@@ -19,13 +19,14 @@ static char last_id[128]; /* where the menu stood; its entry is looked for again
 static unsigned last_volume;
 static uint64_t start_tsc, menu_tsc;
 
-/* One-shot, then the user's default by variable, then loader.conf's. True if it is a one-shot. */
-static bool pick_target(unsigned *target)
+/* One-shot (only when we have just been started: later ones are for the next time), then the user's default by
+ * variable, then loader.conf's. True if it is a one-shot. */
+static bool pick_target(bool first, unsigned *target)
 {
     char id[128];
 
     *target = config_default(&config, list.entry, list.count);
-    if (fw_var_text(u"LoaderEntryOneShot", id, sizeof id)) {
+    if (first && fw_var_text(u"LoaderEntryOneShot", id, sizeof id)) {
         unsigned at = config_find(list.entry, list.count, id);
         fw_var_delete(u"LoaderEntryOneShot");
         if (at < list.count) {
@@ -59,7 +60,7 @@ static bool key_held(void)
 static void choose(bool first, struct menu_choice *choice)
 {
     unsigned target;
-    bool one_shot = pick_target(&target);
+    bool one_shot = pick_target(first, &target);
     struct screen *screen;
     uint32_t key;
 
@@ -81,12 +82,18 @@ static void choose(bool first, struct menu_choice *choice)
     news[0] = 0;
     screen = fw_screen_open(config.console_mode);
     for (;;) {
+        bool pressed;
+
         if (screen)
             menu_draw(&menu, screen);
         if (!menu_tsc)
             menu_tsc = cpu_tsc();
-        if (fw_key_wait(&key) ? menu_key(&menu, key, choice) : menu_second(&menu, choice))
-            return;
+        pressed = fw_key_wait(&key);
+        do { /* all keys that are there, before the next picture */
+            if (pressed ? menu_key(&menu, key, choice) : menu_second(&menu, choice))
+                return;
+            pressed = fw_key(&key);
+        } while (pressed);
     }
 }
 
