@@ -6,7 +6,7 @@
 #include "vm/vm.h"
 
 #define LINE_MAX (2 * TERM_COLS_MAX)
-#define FIXED_ROWS 6u /* head, column titles, two lines of keys, the question, a rule */
+#define FIXED_ROWS 7u /* two of head, column titles, two of keys, the question, a rule */
 #define LOG_ROWS 6u   /* at least */
 #define SAMPLE_NS 900000000u
 
@@ -185,15 +185,15 @@ void status_refresh(struct status *s, struct view *log, uint64_t now)
     if (s->laid_out != table_rows(s))
         lay_out(s, log);
     uptime(up, sizeof up, now);
-    put_row(s, y++, true,
-            " Goblin %s   %u CPUs   memory %" PRIu64 " of %" PRIu64 " MiB free (%" PRIu64 " pages)   up %s",
-            s->build_id, ground_cpus(), ground_pages_free() >> 8, ground_pages_total() >> 8, ground_pages_free(), up);
+    put_row(s, y++, true, " Goblin %.40s   %u CPUs   up %s", s->build_id, ground_cpus(), up);
+    put_row(s, y++, false, " %" PRIu64 " of %" PRIu64 " MiB of memory free, %" PRIu64 " pages", ground_pages_free() >> 8,
+            ground_pages_total() >> 8, ground_pages_free());
     put_row(s, y++, false, "   # NAME             STATE    VCPUS  MEMORY CPU%% EXITS/S    UPTIME  WHY");
     first = s->selected < s->laid_out ? 0 : s->selected - s->laid_out + 1;
     for (unsigned i = 0; i < s->laid_out; i++)
         put_guest(s, first + i, y++, now);
-    put_row(s, y++, false, "Enter: attach   Ctrl-]: back here, and to the guest again   PgUp: its scrollback");
-    put_row(s, y++, false, "s start  b power button  k kill  r reset   l log  t table   R reboot  P power off");
+    put_row(s, y++, false, "Enter: attach   Ctrl-]: back here, and to the guest again   PgUp: scrollback");
+    put_row(s, y++, false, "s start  b power button  k kill  r reset  l log  t table  R reboot  P power off");
     put_question(s, y++);
     put_row(s, y++, false, "--- log ---");
 }

@@ -279,9 +279,9 @@ static void status_screen_shows_machine_guests_and_log(void **state)
     run(1100);
     assert_true(strstr(user_row(0), "Goblin test"));
     assert_true(strstr(user_row(0), "1 CPUs"));
-    assert_true(strstr(user_row(2), "guest1"));
-    assert_true(strstr(user_row(2), "running"));
-    assert_true(strstr(user_row(3), "512M"));
+    assert_true(strstr(user_row(3), "guest1"));
+    assert_true(strstr(user_row(3), "running"));
+    assert_true(strstr(user_row(4), "512M"));
     assert_true(user_sees("disk: vda has 10 GiB"));
     assert_true(strstr(sent, "disk: vda has 10 GiB\r\n")); /* whole, for those who read the line with a program */
     assert_same();
@@ -302,10 +302,10 @@ static void rates_are_over_the_last_second(void **state)
     stats[0].cpu_tsc += 500000000;
     stats[0].exits += 1234;
     run(1000);
-    assert_true(strstr(user_row(2), " 50    1234"));
+    assert_true(strstr(user_row(3), " 50    1234"));
     stats[0] = (struct vm_stats){ 250000000, 10 }; /* started anew: counts from 0 */
     run(1000);
-    assert_true(strstr(user_row(2), " 25      10"));
+    assert_true(strstr(user_row(3), " 25      10"));
 }
 
 static void why_a_guest_stopped_is_shown(void **state)
@@ -315,8 +315,8 @@ static void why_a_guest_stopped_is_shown(void **state)
     vms[0].why = VM_PANICKED;
     str_copy(vms[0].why_text, sizeof vms[0].why_text, "its last words are on its console");
     serial_types("\33[A\33[A\33[A");
-    assert_true(strstr(user_row(2), "off"));
-    assert_true(strstr(user_row(2), "panicked"));
+    assert_true(strstr(user_row(3), "off"));
+    assert_true(strstr(user_row(3), "panicked"));
     assert_true(user_sees("guest1: panicked: its last words are on its console"));
 }
 
@@ -340,7 +340,7 @@ static void keys_act_on_the_selected_guest(void **state)
 {
     (void)state;
     serial_types("\33[A\33[A\33[A\33[B"); /* the second */
-    assert_int_equal(user_row(3)[0], '>');
+    assert_int_equal(user_row(4)[0], '>');
     stopped.vm = NULL;
     serial_types("k");
     assert_ptr_equal(stopped.vm, &vms[1]);
@@ -362,7 +362,7 @@ static void keys_act_on_the_selected_guest(void **state)
     assert_int_equal(buttons, 1);
     keyboard_types("\33[B");
     keyboard_types("\33[B"); /* stays on the last */
-    assert_int_equal(screen_row(4)[0], '>');
+    assert_int_equal(screen_row(5)[0], '>');
 }
 
 static void reboot_and_power_off_ask_first(void **state)
@@ -576,9 +576,9 @@ static void keys_may_come_in_pieces(void **state)
     serial_types("\33");
     serial_types("[");
     serial_types("B");
-    assert_int_equal(user_row(3)[0], '>');
+    assert_int_equal(user_row(4)[0], '>');
     serial_types("\33[1;5A\33OB\33\33[A\33[<0;1;1M"); /* modified: ignored; ESC O B: down; up; a mouse: ignored */
-    assert_int_equal(user_row(3)[0], '>');
+    assert_int_equal(user_row(4)[0], '>');
 }
 
 static void the_log_has_scrollback_of_its_own(void **state)
