@@ -275,6 +275,8 @@ static void inject_nmi(struct vcpu *v)
 
 static void inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
+    if (vector == VEC_PF)
+        vmcb_of(v)->cr2 = v->fault_va;
     vmcb_of(v)->event_inj =
         EVENT_VALID | EVENT_EXCEPTION << 8 | vector | (has_error ? EVENT_ERROR | (uint64_t)error << 32 : 0);
 }
