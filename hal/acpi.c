@@ -44,7 +44,8 @@ static err_t table_map(const struct acpi_mem *mem, uint64_t pa, struct acpi_tabl
     return OK;
 }
 
-/* The root table: XSDT with 8-byte entries or, on machines before ACPI 2.0 or when it is broken, RSDT with 4-byte ones. */
+/* The root table: XSDT with 8-byte entries or, on machines before ACPI 2.0 or when it is broken, RSDT with 4-byte ones.
+ */
 struct root {
     struct acpi_table table;
     unsigned entry_size;
@@ -135,8 +136,9 @@ static void madt_override(struct acpi_info *info, const uint8_t *p)
     if (p[2] != 0 || p[3] >= ACPI_ISA_LINES) /* bus 0 is ISA, there is no other */
         return;
     /* polarity in bits 0-1, trigger mode in bits 2-3: 3 is low and level; 0, "as the bus", is high and edge for ISA */
-    info->isa[p[3]] = (struct acpi_isa_line){
-        .gsi = get_le32(p + 4), .active_low = (flags & 3) == 3, .level = (flags >> 2 & 3) == 3 };
+    info->isa[p[3]] = (struct acpi_isa_line){ .gsi = get_le32(p + 4),
+                                              .active_low = (flags & 3) == 3,
+                                              .level = (flags >> 2 & 3) == 3 };
 }
 
 static void madt_lapic_address(struct acpi_info *info, const uint8_t *p)
@@ -148,11 +150,8 @@ static const struct {
     uint8_t type, len;
     void (*take)(struct acpi_info *, const uint8_t *entry);
 } madt_entries[] = {
-    { 0, 8, madt_lapic },
-    { 1, 12, madt_ioapic },
-    { 2, 10, madt_override },
-    { 5, 12, madt_lapic_address },
-    { 9, 16, madt_x2apic },
+    { 0, 8, madt_lapic },          { 1, 12, madt_ioapic }, { 2, 10, madt_override },
+    { 5, 12, madt_lapic_address }, { 9, 16, madt_x2apic },
 };
 
 static void madt_read(const struct acpi_table *t, struct acpi_info *info)
@@ -180,8 +179,7 @@ static void mcfg_read(const struct acpi_table *t, struct acpi_info *info)
 {
     for (uint32_t at = HEADER_LEN + 8; at + 16 <= t->len && info->necams < ACPI_ECAMS; at += 16) {
         const uint8_t *p = t->bytes + at;
-        struct acpi_ecam e = {
-            .base = get_le64(p), .segment = get_le16(p + 8), .bus_first = p[10], .bus_last = p[11] };
+        struct acpi_ecam e = { .base = get_le64(p), .segment = get_le16(p + 8), .bus_first = p[10], .bus_last = p[11] };
 
         if (!e.base || e.base % MIB(1) || e.base > BIT64(52) || e.bus_first > e.bus_last) {
             ground_log("acpi: MCFG window at 0x%" PRIx64 ", buses %u-%u, makes no sense and is left out", e.base,

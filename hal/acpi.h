@@ -1,7 +1,8 @@
 #pragma once
 /* The machine's own ACPI tables: which CPUs, I/O APICs, interrupt overrides and PCI configuration windows there are.
  * Pure: memory is seen only through struct acpi_mem, nothing is kept but copies, and every length is checked, so the
- * parser runs on the host against a fake memory too. ACPI 6.5 chapter 5; MCFG: PCI Firmware Specification 3.3, 4.1.2. */
+ * parser runs on the host against a fake memory too. ACPI 6.5 chapter 5; MCFG: PCI Firmware Specification 3.3, 4.1.2.
+ */
 #include "ground/ground.h"
 
 struct acpi_mem {
@@ -41,7 +42,7 @@ struct acpi_ecam {
 };
 
 struct acpi_info {
-    uint64_t lapic; /* physical address of the xAPIC registers */
+    uint64_t lapic;               /* physical address of the xAPIC registers */
     struct acpi_cpu cpu[CPU_MAX]; /* usable ones, each APIC id once, in MADT order (the boot CPU need not be first) */
     unsigned ncpus;
     unsigned cpus_ignored; /* usable, but more than CPU_MAX */
@@ -53,9 +54,9 @@ struct acpi_info {
     unsigned necams;
     /* FADT; all 0 if there is none */
     bool hw_reduced;
-    bool has_8042;         /* a keyboard controller, as far as the firmware says; many that have one say no */
+    bool has_8042;          /* a keyboard controller, as far as the firmware says; many that have one say no */
     uint16_t pm_timer_port; /* 0: none. Counts 3,579,545 per second */
-    bool pm_timer_32bit;   /* else 24 bits */
+    bool pm_timer_32bit;    /* else 24 bits */
 };
 
 struct acpi_table {
@@ -63,8 +64,8 @@ struct acpi_table {
     uint32_t len;
 };
 
-/* Fills *out from MADT, MCFG and FADT. ERR_NOTFOUND: no MADT. ERR_FORMAT: no valid RSDP or root table at rsdp, or a MADT
- * without a usable CPU. MCFG and FADT are optional; a broken one is logged and left out. */
+/* Fills *out from MADT, MCFG and FADT. ERR_NOTFOUND: no MADT. ERR_FORMAT: no valid RSDP or root table at rsdp, or a
+ * MADT without a usable CPU. MCFG and FADT are optional; a broken one is logged and left out. */
 MUST_USE err_t acpi_read(const struct acpi_mem *, uint64_t rsdp, struct acpi_info *out);
 
 /* The first valid table with that signature ("APIC", "MCFG", "FACP", "SPCR" ...). ERR_NOTFOUND, ERR_FORMAT (root). */

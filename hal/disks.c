@@ -42,14 +42,17 @@ static void partitions_text(char *buf, size_t size, const struct partition_scan 
         const struct blk *b = &s->part[i].blk;
         const char *before = i ? ", " : s->from_backup ? "; partitions (from the backup table) " : "; partitions ";
 
-        n += fmt_text(buf + n, size - n, "%s%s%s%s", before, b->name, b->partlabel[0] ? " PARTLABEL=" : "", b->partlabel);
+        n += fmt_text(buf + n, size - n, "%s%s%s%s", before, b->name, b->partlabel[0] ? " PARTLABEL=" : "",
+                      b->partlabel);
     }
 }
 
 void hal_disk_add(struct blk *b, const char *detail)
 {
     size_t bytes = PARTITIONS_MAX * sizeof(struct partition);
-    struct partition_scan s = { .part = ground_alloc(bytes), .work = ground_alloc(PARTITION_WORK), .dropped = on_dropped };
+    struct partition_scan s = { .part = ground_alloc(bytes),
+                                .work = ground_alloc(PARTITION_WORK),
+                                .dropped = on_dropped };
     char parts[400], size[16];
     err_t e = ERR_NOMEM;
 
@@ -61,7 +64,8 @@ void hal_disk_add(struct blk *b, const char *detail)
         blk_register(&s.part[i].blk);
     hal_size_text(size, sizeof size, b->sectors * BLK_SECTOR);
     partitions_text(parts, sizeof parts, &s, e);
-    ground_log("%s: %s, %s, %u-byte blocks%s%s", b->name, detail, size, b->block_size, b->read_only ? ", read-only" : "", parts);
+    ground_log("%s: %s, %s, %u-byte blocks%s%s", b->name, detail, size, b->block_size,
+               b->read_only ? ", read-only" : "", parts);
     ground_free(s.work, PARTITION_WORK);
     if (!s.count)
         ground_free(s.part, bytes);

@@ -9,13 +9,13 @@ struct hal_driver {
     uint16_t vendor;            /* 0: match by class */
     uint16_t device[2];         /* either */
     uint32_t class, class_mask; /* of hal_pci_dev.class */
-    /* Starts the device and calls hal_disk_add() for each disk it holds; index counts this driver's devices that worked,
-     * from 0. On an error, which it has logged, it leaves nothing behind and the device quiet. */
+    /* Starts the device and calls hal_disk_add() for each disk it holds; index counts this driver's devices that
+     * worked, from 0. On an error, which it has logged, it leaves nothing behind and the device quiet. */
     err_t (*probe)(const struct hal_pci_dev *, unsigned index);
 };
 
-/* Finds all disks and partitions and registers them (io/blk.h). Once, on the boot CPU, after the ground's CPUs, timer and
- * interrupts work and before guests run; needs no interrupt to arrive. */
+/* Finds all disks and partitions and registers them (io/blk.h). Once, on the boot CPU, after the ground's CPUs, timer
+ * and interrupts work and before guests run; needs no interrupt to arrive. */
 void hal_disks_probe(const struct acpi_info *);
 /* To be called about once a second by the ground, on one CPU: picks up lost interrupts, and ends the requests of a disk
  * that has died, with ERR_IO. */

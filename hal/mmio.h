@@ -1,6 +1,6 @@
 #pragma once
-/* A window of device registers. Set-up code reaches registers through these functions, so that a test can put a model of the
- * device behind them; what runs for every request (a doorbell) writes through `base` directly. */
+/* A window of device registers. Set-up code reaches registers through these functions, so that a test can put a model
+ * of the device behind them; what runs for every request (a doorbell) writes through `base` directly. */
 #include "base/types.h"
 
 struct mmio_ops {
@@ -14,19 +14,19 @@ struct mmio {
     const struct mmio_ops *ops; /* NULL: real registers */
 };
 
-#define MMIO_ACCESS(bits)                                                                           \
-    static inline uint##bits##_t mmio_read##bits(const struct mmio *m, uint64_t off)                \
-    {                                                                                               \
-        if (m->ops)                                                                                 \
-            return (uint##bits##_t)m->ops->read((void *)m->base, off, bits / 8);                    \
-        return *(volatile uint##bits##_t *)(m->base + off);                                         \
-    }                                                                                               \
-    static inline void mmio_write##bits(const struct mmio *m, uint64_t off, uint##bits##_t v)       \
-    {                                                                                               \
-        if (m->ops)                                                                                 \
-            m->ops->write((void *)m->base, off, bits / 8, v);                                       \
-        else                                                                                        \
-            *(volatile uint##bits##_t *)(m->base + off) = v;                                        \
+#define MMIO_ACCESS(bits)                                                                                              \
+    static inline uint##bits##_t mmio_read##bits(const struct mmio *m, uint64_t off)                                   \
+    {                                                                                                                  \
+        if (m->ops)                                                                                                    \
+            return (uint##bits##_t)m->ops->read((void *)m->base, off, bits / 8);                                       \
+        return *(volatile uint##bits##_t *)(m->base + off);                                                            \
+    }                                                                                                                  \
+    static inline void mmio_write##bits(const struct mmio *m, uint64_t off, uint##bits##_t v)                          \
+    {                                                                                                                  \
+        if (m->ops)                                                                                                    \
+            m->ops->write((void *)m->base, off, bits / 8, v);                                                          \
+        else                                                                                                           \
+            *(volatile uint##bits##_t *)(m->base + off) = v;                                                           \
     }
 MMIO_ACCESS(8)
 MMIO_ACCESS(16)

@@ -1,5 +1,5 @@
-/* Driver for NVMe disks; see nvme.h. Commands to the admin queue are made one at a time and waited for by polling; I/O goes
- * through one queue pair per CPU (nvmeq.c), as far as the controller has as many. */
+/* Driver for NVMe disks; see nvme.h. Commands to the admin queue are made one at a time and waited for by polling; I/O
+ * goes through one queue pair per CPU (nvmeq.c), as far as the controller has as many. */
 #include "hal/nvme.h"
 
 #include "arch/x86/cpu.h"
@@ -10,8 +10,15 @@
 #include "hal/nvmeq.h"
 
 /* Controller registers (3.1) and their bits. */
-enum { REG_CAP = 0x00, REG_CONFIG = 0x14, REG_STATUS = 0x1C, REG_ADMIN_SIZES = 0x24, REG_ADMIN_SQ = 0x28,
-       REG_ADMIN_CQ = 0x30, REG_DOORBELLS = 0x1000 };
+enum {
+    REG_CAP = 0x00,
+    REG_CONFIG = 0x14,
+    REG_STATUS = 0x1C,
+    REG_ADMIN_SIZES = 0x24,
+    REG_ADMIN_SQ = 0x28,
+    REG_ADMIN_CQ = 0x30,
+    REG_DOORBELLS = 0x1000
+};
 #define CONFIG_ENABLE 1u
 #define CONFIG_ENTRY_SIZES (6u << 16 | 4u << 20) /* 64-byte commands, 16-byte completions */
 #define STATUS_READY 1u
@@ -216,8 +223,10 @@ static err_t admin(struct nvme *d, struct nvme_cmd c, uint32_t *result)
 
 static err_t identify(struct nvme *d, uint32_t what, uint32_t nsid, void *page)
 {
+    struct nvme_cmd c = { .cdw0 = ADMIN_IDENTIFY, .nsid = nsid, .prp1 = hpa_of(page).v, .cdw10 = what };
+
     memset(page, 0, PAGE_SIZE);
-    return admin(d, (struct nvme_cmd){ .cdw0 = ADMIN_IDENTIFY, .nsid = nsid, .prp1 = hpa_of(page).v, .cdw10 = what }, NULL);
+    return admin(d, c, NULL);
 }
 
 /* Resets the controller and sets up its admin queue. *why says what is wrong. */
@@ -267,8 +276,8 @@ static void namespace_take(struct nvme *d, uint32_t nsid)
     blocks = get_le64(p);
     format = p + 128 + 4 * (p[26] & 0xF);
     if ((format[2] != 9 && format[2] != 12) || get_le16(format) || blocks > UINT64_MAX / 4096) {
-        ground_log("nvme at %s: namespace %u has 2^%u-byte blocks and %u bytes of metadata; it is left out", d->pci.name, nsid,
-                   format[2], get_le16(format));
+        ground_log("nvme at %s: namespace %u has 2^%u-byte blocks and %u bytes of metadata; it is left out",
+                   d->pci.name, nsid, format[2], get_le16(format));
         return;
     }
     ns->owner = d;
@@ -303,11 +312,26 @@ static void namespaces_find(struct nvme *d)
 
 /* --- I/O queues --- */
 
+/* Tells the controller about a queue pair: both contiguous, interrupting by vector id - 1. */
+static err_t queue_create(struct nvme *d, const struct nvmeq *q)
+{
+    uint32_t size = (q->depth - 1u) << 16, id = q->id;
+    struct nvme_cmd cq = { .cdw0 = ADMIN_CREATE_CQ, .prp1 = hpa_of(q->mem->cq).v };
+    struct nvme_cmd sq = { .cdw0 = ADMIN_CREATE_SQ, .prp1 = hpa_of(q->mem->sq).v };
+    err_t e;
+
+    cq.cdw10 = sq.cdw10 = size | id;
+    cq.cdw11 = (id - 1) << 16 | 3;
+    sq.cdw11 = id << 16 | 1; /* the completion queue it uses */
+    e = admin(d, cq, NULL);
+    return e ? e : admin(d, sq, NULL);
+}
+
 static err_t queue_start(struct nvme *d, unsigned i)
 {
     struct nvmeq *q = &d->queue[i];
     unsigned depth = (unsigned)min_u64(NVMEQ_DEPTH, (d->cap & 0xFFFF) + 1);
-    uint32_t id = i + 1, size = (depth - 1) << 16;
+    uint32_t id = i + 1;
     hpa_t mem;
     err_t e;
 
@@ -321,15 +345,7 @@ static err_t queue_start(struct nvme *d, unsigned i)
     q->id = (uint16_t)id;
     q->sq_doorbell = (volatile uint32_t *)(d->doorbells.base + doorbell_offset(d, id, false));
     q->cq_doorbell = (volatile uint32_t *)(d->doorbells.base + doorbell_offset(d, id, true));
-    e = admin(d, (struct nvme_cmd){ .cdw0 = ADMIN_CREATE_CQ,
-                                    .prp1 = hpa_of(q->mem->cq).v,
-                                    .cdw10 = size | id,
-                                    .cdw11 = i << 16 | 3 }, NULL); /* vector i; interrupts on; contiguous */
-    if (!e)
-        e = admin(d, (struct nvme_cmd){ .cdw0 = ADMIN_CREATE_SQ,
-                                        .prp1 = hpa_of(q->mem->sq).v,
-                                        .cdw10 = size | id,
-                                        .cdw11 = id << 16 | 1 }, NULL); /* its completion queue; contiguous */
+    e = queue_create(d, q);
     d->nqueues++; /* its memory is freed with the others', once the controller has stopped */
     return e;
 }
@@ -337,13 +353,14 @@ static err_t queue_start(struct nvme *d, unsigned i)
 static err_t queues_start(struct nvme *d)
 {
     unsigned wanted = (unsigned)min_u64(ground_cpus(), hal_pci_irq_init(&d->pci));
-    uint32_t got = 0;
+    struct nvme_cmd c = { .cdw0 = ADMIN_SET_FEATURES, .cdw10 = FEATURE_QUEUES };
+    uint32_t got = 0; /* granted: as in cdw11 */
     err_t e;
 
     if (!wanted)
         return ERR_UNSUPPORTED;
-    e = admin(d, (struct nvme_cmd){ .cdw0 = ADMIN_SET_FEATURES, .cdw10 = FEATURE_QUEUES,
-                                    .cdw11 = (wanted - 1) << 16 | (wanted - 1) }, &got);
+    c.cdw11 = (wanted - 1) << 16 | (wanted - 1);
+    e = admin(d, c, &got);
     wanted = (unsigned)min_u64(wanted, min_u64(got & 0xFFFF, got >> 16) + 1);
     while (!e && d->nqueues < wanted)
         e = queue_start(d, d->nqueues);

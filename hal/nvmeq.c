@@ -33,7 +33,8 @@ static uint64_t total_sectors(const struct blk_req *r)
     return bytes / BLK_SECTOR;
 }
 
-/* A list of pages describes the data only if every piece but the first starts, and every one but the last ends, on a page. */
+/* A list of pages describes the data only if every piece but the first starts, and every one but the last ends, on a
+ * page. */
 static bool pages_fit(const struct blk_req *r)
 {
     if (r->op != BLK_READ && r->op != BLK_WRITE)
@@ -88,7 +89,8 @@ static void pages_fill(struct nvme_cmd *c, uint64_t *list, const struct blk_seg 
     c->prp2 = n < 2 ? 0 : n == 2 ? list[0] : hpa_of(list).v;
 }
 
-static void transfer_fill(struct nvmeq *q, struct nvme_cmd *c, uint64_t *list, const struct blk_req *r, uint64_t sectors)
+static void transfer_fill(struct nvmeq *q, struct nvme_cmd *c, uint64_t *list, const struct blk_req *r,
+                          uint64_t sectors)
 {
     const struct nvmeq_ns *ns = (const struct nvmeq_ns *)(uintptr_t)r->drv[1];
     struct blk_seg bounce = { .pa = hpa_of(q->mem->bounce), .len = (uint32_t)(sectors * BLK_SECTOR) };
@@ -121,7 +123,8 @@ static void discard_fill(struct nvme_cmd *c, uint64_t *list, const struct blk_re
 static void put(struct nvmeq *q, struct blk_req *r)
 {
     static const uint8_t ops[] = {
-        [BLK_READ] = OP_READ, [BLK_WRITE] = OP_WRITE, [BLK_FLUSH] = OP_FLUSH, [BLK_DISCARD] = OP_DATASET };
+        [BLK_READ] = OP_READ, [BLK_WRITE] = OP_WRITE, [BLK_FLUSH] = OP_FLUSH, [BLK_DISCARD] = OP_DATASET
+    };
     unsigned slot = q->free[--q->nfree];
     struct nvme_cmd *c = &q->mem->sq[q->sq_tail];
     uint64_t *list = q->mem->list[slot], sectors;
@@ -131,7 +134,8 @@ static void put(struct nvmeq *q, struct blk_req *r)
     if (!pages_fit(r))
         q->bouncing = r;
     q->req[slot] = r;
-    *c = (struct nvme_cmd){ .cdw0 = ops[r->op] | slot << 16, .nsid = ((const struct nvmeq_ns *)(uintptr_t)r->drv[1])->nsid };
+    *c = (struct nvme_cmd){ .cdw0 = ops[r->op] | slot << 16,
+                            .nsid = ((const struct nvmeq_ns *)(uintptr_t)r->drv[1])->nsid };
     sectors = step_sectors(q, r);
     if (r->op == BLK_DISCARD)
         discard_fill(c, list, r, sectors);

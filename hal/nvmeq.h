@@ -1,15 +1,15 @@
 #pragma once
-/* One NVMe I/O queue pair with all its memory: turns block requests into commands. NVM Express Base 1.4, chapters 4 and 6. Used by
- * hal/nvme.c only; here because it is half of the driver. Its lock guards it. */
+/* One NVMe I/O queue pair with all its memory: turns block requests into commands. NVM Express Base 1.4, chapters 4
+ * and 6. Used by hal/nvme.c only; here because it is half of the driver. Its lock guards it. */
 #include <stdatomic.h>
 #include "arch/x86/lock.h"
 #include "ground/ground.h"
 #include "io/blk.h"
 
-#define NVMEQ_DEPTH 128u                /* entries of either queue at most, so that everything fits one run of NVMEQ_ORDER */
-#define NVMEQ_SLOTS (NVMEQ_DEPTH - 1)   /* a queue is full with one entry unused */
+#define NVMEQ_DEPTH 128u /* entries of either queue at most, so that everything fits one run of NVMEQ_ORDER */
+#define NVMEQ_SLOTS (NVMEQ_DEPTH - 1) /* a queue is full with one entry unused */
 #define NVMEQ_ORDER 5u
-#define NVMEQ_LIST 64u                  /* page addresses in a request's list; the first page is not in it */
+#define NVMEQ_LIST 64u /* page addresses in a request's list; the first page is not in it */
 #define NVMEQ_MAX_BYTES (NVMEQ_LIST * PAGE_SIZE)
 #define NVMEQ_MAX_SEGS NVMEQ_LIST
 #define NVMEQ_BOUNCE (13 * PAGE_SIZE)
@@ -55,20 +55,21 @@ struct nvmeq {
     uint16_t sq_tail, sq_told, cq_head, phase; /* phase: 1 or 0, of the next new completion */
     uint16_t nfree;
     uint8_t free[NVMEQ_SLOTS];
-    bool broken;                     /* the controller completed what nobody asked */
+    bool broken;                      /* the controller completed what nobody asked */
     struct blk_req *req[NVMEQ_SLOTS]; /* in flight; NULL: the slot is free */
-    struct list waiting;             /* requests for which there was no slot */
-    /* Segments that do not meet at page boundaries cannot be told to the controller: their data goes through mem->bounce,
-     * one request at a time, in as many commands as it takes. */
+    struct list waiting;              /* requests for which there was no slot */
+    /* Segments that do not meet at page boundaries cannot be told to the controller: their data goes through
+     * mem->bounce, one request at a time, in as many commands as it takes. */
     struct blk_req *bouncing;
     struct list bounce_waiting;
     uint64_t progress; /* TSC of the last completion, or of the first request after idleness */
 };
 
-/* While a request is with the driver, drv[0] counts the sectors done so far (discards and bounced transfers take several
- * commands) and drv[1] points to its struct nvmeq_ns; on the list of nvmeq_reap(), drv[1] is the err_t. */
+/* While a request is with the driver, drv[0] counts the sectors done so far (discards and bounced transfers take
+ * several commands) and drv[1] points to its struct nvmeq_ns; on the list of nvmeq_reap(), drv[1] is the err_t. */
 
-/* Fills in all but owner, id and the doorbells, and the memory; the struct was zero. depth: at most NVMEQ_DEPTH, at least 2. */
+/* Fills in all but owner, id and the doorbells, and the memory; the struct was zero. depth: at most NVMEQ_DEPTH, at
+ * least 2. */
 void nvmeq_init(struct nvmeq *, struct nvmeq_mem *, unsigned depth);
 
 /* All below: under q->lock. */

@@ -108,7 +108,8 @@ static bool dev_init(struct hal_pci_dev *d, const struct hal_pci_access *a, stru
     return true;
 }
 
-void hal_pci_scan_buses(const struct hal_pci_access *a, struct acpi_ecam range, bool all, hal_pci_found_fn *found, void *ctx)
+void hal_pci_scan_buses(const struct hal_pci_access *a, struct acpi_ecam range, bool all, hal_pci_found_fn *found,
+                        void *ctx)
 {
     bool behind_bridge[256] = { false };
 
@@ -140,7 +141,8 @@ void hal_pci_scan(const struct acpi_info *acpi, hal_pci_found_fn *found, void *c
     for (unsigned i = 0; i < nwindows; i++) {
         const struct acpi_ecam *w = &windows[i];
 
-        ground_mmio_map(hpa(w->base + ((uint64_t)w->bus_first << 20)), (uint64_t)(w->bus_last - w->bus_first + 1) << 20);
+        ground_mmio_map(hpa(w->base + ((uint64_t)w->bus_first << 20)), (uint64_t)(w->bus_last - w->bus_first + 1)
+                                                                           << 20);
     }
     /* every bus, because root buses other than 0 are behind no bridge; it takes some 10 ms, by ports it would be 1 s */
     for (unsigned i = 0; i < nwindows; i++)

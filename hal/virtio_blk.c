@@ -10,15 +10,34 @@
 /* Structures the vendor capabilities point to, by cfg_type; and offsets in the common one. */
 enum { CFG_COMMON = 1, CFG_NOTIFY = 2, CFG_DEVICE = 4, CFG_COUNT };
 enum {
-    COMMON_DEVICE_FEATURE_SELECT = 0x00, COMMON_DEVICE_FEATURE = 0x04, COMMON_DRIVER_FEATURE_SELECT = 0x08,
-    COMMON_DRIVER_FEATURE = 0x0C, COMMON_CONFIG_VECTOR = 0x10, COMMON_NUM_QUEUES = 0x12, COMMON_STATUS = 0x14,
-    COMMON_GENERATION = 0x15, COMMON_QUEUE_SELECT = 0x16, COMMON_QUEUE_SIZE = 0x18, COMMON_QUEUE_VECTOR = 0x1A,
-    COMMON_QUEUE_ENABLE = 0x1C, COMMON_QUEUE_NOTIFY_OFF = 0x1E, COMMON_QUEUE_DESC = 0x20, COMMON_QUEUE_DRIVER = 0x28,
-    COMMON_QUEUE_DEVICE = 0x30, COMMON_LEN = 0x38
+    COMMON_DEVICE_FEATURE_SELECT = 0x00,
+    COMMON_DEVICE_FEATURE = 0x04,
+    COMMON_DRIVER_FEATURE_SELECT = 0x08,
+    COMMON_DRIVER_FEATURE = 0x0C,
+    COMMON_CONFIG_VECTOR = 0x10,
+    COMMON_NUM_QUEUES = 0x12,
+    COMMON_STATUS = 0x14,
+    COMMON_GENERATION = 0x15,
+    COMMON_QUEUE_SELECT = 0x16,
+    COMMON_QUEUE_SIZE = 0x18,
+    COMMON_QUEUE_VECTOR = 0x1A,
+    COMMON_QUEUE_ENABLE = 0x1C,
+    COMMON_QUEUE_NOTIFY_OFF = 0x1E,
+    COMMON_QUEUE_DESC = 0x20,
+    COMMON_QUEUE_DRIVER = 0x28,
+    COMMON_QUEUE_DEVICE = 0x30,
+    COMMON_LEN = 0x38
 };
 /* Offsets in the device configuration. */
-enum { BLK_CAPACITY = 0, BLK_SIZE_MAX = 8, BLK_SEG_MAX = 12, BLK_BLOCK_SIZE = 20, BLK_NUM_QUEUES = 34,
-       BLK_MAX_DISCARD = 36, BLK_CONFIG_LEN = 60 };
+enum {
+    BLK_CAPACITY = 0,
+    BLK_SIZE_MAX = 8,
+    BLK_SEG_MAX = 12,
+    BLK_BLOCK_SIZE = 20,
+    BLK_NUM_QUEUES = 34,
+    BLK_MAX_DISCARD = 36,
+    BLK_CONFIG_LEN = 60
+};
 
 #define STATUS_ACKNOWLEDGE 1u
 #define STATUS_DRIVER 2u
@@ -38,9 +57,9 @@ enum { BLK_CAPACITY = 0, BLK_SIZE_MAX = 8, BLK_SEG_MAX = 12, BLK_BLOCK_SIZE = 20
 #define F_EVENT_IDX BIT64(29)
 #define F_VERSION_1 BIT64(32)
 #define F_ACCESS_PLATFORM BIT64(33) /* DMA as the platform says: there is no IOMMU in use, so nothing to do */
-#define F_WANTED                                                                                                     \
-    (F_SIZE_MAX | F_SEG_MAX | F_READ_ONLY | F_BLK_SIZE | F_FLUSH | F_MULTI_QUEUE | F_DISCARD | F_INDIRECT | F_EVENT_IDX | \
-     F_VERSION_1 | F_ACCESS_PLATFORM)
+#define F_WANTED                                                                                                       \
+    (F_SIZE_MAX | F_SEG_MAX | F_READ_ONLY | F_BLK_SIZE | F_FLUSH | F_MULTI_QUEUE | F_DISCARD | F_INDIRECT |            \
+     F_EVENT_IDX | F_VERSION_1 | F_ACCESS_PLATFORM)
 
 #define NO_VECTOR 0xFFFFu
 #define RESET_NS 1000000000ull
@@ -287,8 +306,8 @@ static err_t queue_start(struct vblk *d, unsigned i)
     q->index = (uint16_t)i;
     q->doorbell = (volatile uint16_t *)(d->cfg[CFG_NOTIFY].base + notify);
     q->discard_max = align_down(config32(d, F_DISCARD, BLK_MAX_DISCARD, 0), d->blk.block_size / BLK_SECTOR);
-    d->blk.max_segs = (uint32_t)min_u64(d->blk.max_segs, virtq_init(q, hpa_ptr(mem), size, d->features & F_INDIRECT,
-                                                                     d->features & F_EVENT_IDX));
+    d->blk.max_segs = (uint32_t)min_u64(
+        d->blk.max_segs, virtq_init(q, hpa_ptr(mem), size, d->features & F_INDIRECT, d->features & F_EVENT_IDX));
     mmio_write16(c, COMMON_QUEUE_SIZE, q->size);
     mmio_write64(c, COMMON_QUEUE_DESC, hpa_of(q->mem->desc).v);
     mmio_write64(c, COMMON_QUEUE_DRIVER, hpa_of(&q->mem->avail).v);

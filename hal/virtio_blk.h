@@ -1,5 +1,6 @@
 #pragma once
-/* Driver for virtio block devices on PCI, modern interface (also of transitional devices). Virtual I/O Device 1.2, 4.1, 5.2. */
+/* Driver for virtio block devices on PCI, modern interface (also of transitional devices). Virtual I/O
+ * Device 1.2, 4.1, 5.2. */
 #include "base/err.h"
 
 struct hal_pci_dev;

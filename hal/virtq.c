@@ -22,7 +22,8 @@ uint32_t virtq_init(struct virtq *q, struct virtq_mem *mem, uint16_t size, bool 
 
 static void desc_add(struct virtq_desc *t, unsigned base, unsigned *n, hpa_t pa, uint32_t len, unsigned flags)
 {
-    t[*n] = (struct virtq_desc){ .addr = pa.v, .len = len, .flags = (uint16_t)flags, .next = (uint16_t)(base + *n + 1) };
+    t[*n] =
+        (struct virtq_desc){ .addr = pa.v, .len = len, .flags = (uint16_t)flags, .next = (uint16_t)(base + *n + 1) };
     ++*n;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 /* One split virtqueue of a virtio block device, with all its memory. Virtual I/O Device 1.2, section 2.7. Used by
- * hal/virtio_blk.c only; here because it is half of the driver. Its lock guards it; one CPU's requests, or several CPUs'. */
+ * hal/virtio_blk.c only; here because it is half of the driver. Its lock guards it; one CPU's requests, or several
+ * CPUs'. */
 #include <stdatomic.h>
 #include "arch/x86/lock.h"
 #include "ground/ground.h"
@@ -9,7 +10,7 @@
 #define VIRTQ_SIZE 128u  /* ring entries at most, so that everything below fits one run of VIRTQ_ORDER */
 #define VIRTQ_SLOTS 124u /* requests in flight at most */
 #define VIRTQ_ORDER 5u
-#define VIRTQ_TABLE 60u  /* descriptors of one request: header, segments, status */
+#define VIRTQ_TABLE 60u /* descriptors of one request: header, segments, status */
 
 struct virtq_desc {
     uint64_t addr;
@@ -76,11 +77,11 @@ struct virtq {
     uint64_t progress;                /* TSC of the last completion, or of the first request after idleness */
 };
 
-/* While a request is with the driver, drv[0] counts the sectors discarded so far (a big discard takes several commands);
- * drv[1] is those of the command in flight and, on the list of virtq_reap(), the err_t. */
+/* While a request is with the driver, drv[0] counts the sectors discarded so far (a big discard takes several
+ * commands); drv[1] is those of the command in flight and, on the list of virtq_reap(), the err_t. */
 
-/* Fills in the struct, all zero but owner, index, doorbell and discard_max, and the memory. size: the device's ring entries, a power
- * of two. Returns how many segments a request may have. */
+/* Fills in the struct, all zero but owner, index, doorbell and discard_max, and the memory. size: the device's ring
+ * entries, a power of two. Returns how many segments a request may have. */
 uint32_t virtq_init(struct virtq *, struct virtq_mem *, uint16_t size, bool indirect, bool event_idx);
 
 /* All below: under q->lock. */
@@ -88,7 +89,8 @@ uint32_t virtq_init(struct virtq *, struct virtq_mem *, uint16_t size, bool indi
 void virtq_submit(struct virtq *, struct blk_req *);
 /* Tells the device about new requests if it wants to know. */
 void virtq_kick(struct virtq *);
-/* Moves what is complete to the list done, submits what was waiting, and asks for an interrupt for the next completion. */
+/* Moves what is complete to the list done, submits what was waiting, and asks for an interrupt for the next completion.
+ */
 void virtq_reap(struct virtq *, struct list *done);
 /* Takes every request back, as failed; the device must have stopped. */
 void virtq_abort(struct virtq *, struct list *done);

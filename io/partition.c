@@ -178,7 +178,8 @@ static void partition_init(struct partition *p, struct blk *disk, unsigned numbe
     label_text(p->blk.partlabel, sizeof p->blk.partlabel, entry + 56, 36);
 }
 
-static void entry_take(struct blk *disk, const struct gpt *g, const uint8_t *entry, unsigned number, struct partition_scan *s)
+static void entry_take(struct blk *disk, const struct gpt *g, const uint8_t *entry, unsigned number,
+                       struct partition_scan *s)
 {
     static const uint8_t unused[16];
     uint64_t first = get_le64(entry + 32), last = get_le64(entry + 40), per_block = disk->block_size / BLK_SECTOR;

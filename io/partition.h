@@ -1,6 +1,6 @@
 #pragma once
-/* GPT partitions as block devices of their own: UEFI specification 2.10, chapter 5. A partition checks the range, adds its
- * start and hands the request on to the disk; it has no queue and no lock. */
+/* GPT partitions as block devices of their own: UEFI specification 2.10, chapter 5. A partition checks the range, adds
+ * its start and hands the request on to the disk; it has no queue and no lock. */
 #include "io/blk.h"
 
 #define PARTITIONS_MAX 128
@@ -22,6 +22,6 @@ struct partition_scan {
     bool from_backup; /* out: the primary table is damaged */
 };
 
-/* Reads the disk's partition table, waiting for the disk. ERR_NOTFOUND: no GPT; ERR_FORMAT: it says GPT, but neither copy of
- * the table is valid; ERR_IO. Keeps disk in every partition. */
+/* Reads the disk's partition table, waiting for the disk. ERR_NOTFOUND: no GPT; ERR_FORMAT: it says GPT, but neither
+ * copy of the table is valid; ERR_IO. Keeps disk in every partition. */
 MUST_USE err_t partition_scan(struct blk *disk, struct partition_scan *);
