@@ -72,10 +72,7 @@ static uint64_t layout(struct buddy *b, uint64_t pages, uint64_t *meta)
     return used;
 }
 
-uint64_t buddy_meta_bytes(uint64_t first, uint64_t pages)
-{
-    return layout(NULL, pages + first % RUN_MAX, NULL) * 8;
-}
+uint64_t buddy_meta_bytes(uint64_t first, uint64_t pages) { return layout(NULL, pages + first % RUN_MAX, NULL) * 8; }
 
 void buddy_init(struct buddy *b, uint64_t first, uint64_t pages, void *meta)
 {

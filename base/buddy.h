@@ -1,8 +1,8 @@
 #pragma once
-/* Buddy allocator over one span of page frames. Which runs are free is kept in bitmaps, one per order, each with summary
- * levels above it (one bit says "some bit in the 64 below is set"): about 2.1 bits per page, and the pages themselves are
- * never touched. The lowest run of the smallest order that fits is given out, so the same calls give the same answers.
- * No locking: the owner's lock guards it. */
+/* Buddy allocator over one span of page frames. Which runs are free is kept in bitmaps, one per order, each with
+ * summary levels above it (one bit says "some bit in the 64 below is set"): about 2.1 bits per page, and the pages
+ * themselves are never touched. The lowest run of the smallest order that fits is given out, so the same calls give the
+ * same answers. No locking: the owner's lock guards it. */
 #include "base/err.h"
 
 #define BUDDY_ORDER_MAX 18 /* 1 GiB of 4 KiB pages */

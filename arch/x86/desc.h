@@ -36,8 +36,12 @@ _Static_assert(sizeof(struct gate) == 16, "APM 4.8.4");
 
 static inline struct gate desc_gate(uint64_t handler, uint8_t ist)
 {
-    return (struct gate){ .offset0 = (uint16_t)handler, .selector = SEL_CODE64, .ist = ist, .type = GATE_INTERRUPT,
-        .offset16 = (uint16_t)(handler >> 16), .offset32 = (uint32_t)(handler >> 32) };
+    return (struct gate){ .offset0 = (uint16_t)handler,
+                          .selector = SEL_CODE64,
+                          .ist = ist,
+                          .type = GATE_INTERRUPT,
+                          .offset16 = (uint16_t)(handler >> 16),
+                          .offset32 = (uint32_t)(handler >> 32) };
 }
 
 /* Both halves of the descriptor of an available 64-bit TSS. */

@@ -1,5 +1,5 @@
 #pragma once
-/* MSR access that may fail: a #GP becomes `false` instead of a panic. The ground's exception handler asks safe_fixup(). */
+/* MSR access that may fail: a #GP becomes `false` instead of a panic. The ground's exceptions ask safe_fixup(). */
 #include "base/types.h"
 
 bool cpu_rdmsr_safe(uint32_t msr, uint64_t *out) __attribute__((sysv_abi)); /* *out is unchanged on failure */

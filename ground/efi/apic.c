@@ -1,5 +1,5 @@
-/* The local APIC of each CPU: x2APIC where there is one, else xAPIC. Interrupts between CPUs, end of interrupt, the timer
- * of the calling CPU. AMD APM volume 2, chapter 16; Intel SDM volume 3, chapter 11. */
+/* The local APIC of each CPU: x2APIC where there is one, else xAPIC. Interrupts between CPUs, end of interrupt, the
+ * timer of the calling CPU. AMD APM volume 2, chapter 16; Intel SDM volume 3, chapter 11. */
 #include "arch/x86/cpu.h"
 #include "ground/efi/machine.h"
 
@@ -70,23 +70,17 @@ void apic_cpu_init(void)
     reg_write(REG_TIMER_INITIAL, 0);
     reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
     reg_write(REG_LVT_TIMER, (has_deadline ? LVT_DEADLINE : 0) | VECTOR_TIMER);
-    __asm__ volatile("mfence" ::: "memory"); /* the mode is set before the first deadline (SDM 11.5.4.1) */
+    __asm__ volatile("mfence" ::: "memory");           /* the mode is set before the first deadline (SDM 11.5.4.1) */
     for (unsigned vector = 16; vector < 256; vector++) /* what the firmware left in service */
         if (apic_in_service(vector))
             apic_eoi();
 }
 
-uint32_t apic_id(void)
-{
-    return x2apic ? reg_read(REG_ID) : reg_read(REG_ID) >> 24;
-}
+uint32_t apic_id(void) { return x2apic ? reg_read(REG_ID) : reg_read(REG_ID) >> 24; }
 
 void apic_eoi(void) { reg_write(REG_EOI, 0); }
 
-bool apic_in_service(unsigned vector)
-{
-    return reg_read(REG_ISR + vector / 32 * 16) >> vector % 32 & 1;
-}
+bool apic_in_service(unsigned vector) { return reg_read(REG_ISR + vector / 32 * 16) >> vector % 32 & 1; }
 
 void apic_ipi(uint32_t to, uint32_t command)
 {

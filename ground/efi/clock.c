@@ -9,6 +9,7 @@
 #define STAMP_TRIES 16
 #define TSC_TICKS_DEAD BIT64(32) /* a reference that stands still for so long (a second or so) does not run */
 
+#define MSR_TSC_ADJUST 0x3Bu
 #define PM_HZ 3579545u
 #define PIT_HZ 1193182u
 enum { PIT_CHANNEL2 = 0x42, PIT_COMMAND = 0x43, PIT_GATE = 0x61 };
@@ -20,7 +21,7 @@ struct reference {
     uint64_t (*read)(void);
 };
 
-static uint64_t hz, apic_hz;          /* apic_hz: 0 with a deadline timer */
+static uint64_t hz, apic_hz;            /* apic_hz: 0 with a deadline timer */
 static uint64_t to_ns, to_tsc, to_apic; /* factors, 32 bits behind the point */
 static uint64_t wall_ns, wall_tsc;
 static uint16_t pm_port;
@@ -30,7 +31,7 @@ static uint64_t pm_read(void) { return cpu_in32(pm_port); }
 static void pit_start(void)
 {
     cpu_out8(PIT_GATE, (uint8_t)((cpu_in8(PIT_GATE) & ~2u) | 1)); /* speaker off, gate on */
-    cpu_out8(PIT_COMMAND, 0xB4);                                 /* channel 2, both bytes, rate generator */
+    cpu_out8(PIT_COMMAND, 0xB4);                                  /* channel 2, both bytes, rate generator */
     cpu_out8(PIT_CHANNEL2, 0);
     cpu_out8(PIT_CHANNEL2, 0); /* from 65536 down, again and again */
 }
@@ -101,7 +102,7 @@ static bool measure(const struct reference *r, uint64_t *tsc_hz, uint64_t *ticks
     return *tsc_hz > 1000000;
 }
 
-/* What the CPU, or the hypervisor below, says itself; 0 if nothing. SDM CPUID 15h; 40000010h as KVM and VMware give it. */
+/* What the CPU, or the hypervisor below, says itself; 0 if nothing. SDM CPUID 15h; 40000010h is KVM's and VMware's. */
 static uint64_t told_hz(void)
 {
     struct cpuid c;
@@ -143,7 +144,21 @@ void clock_init(const struct launch *l, const struct acpi_info *acpi)
     wall_tsc = l->wall_tsc;
     if (!(cpu_id(0x80000000, 0).eax >= 0x80000007 && cpu_id(0x80000007, 0).edx >> 8 & 1))
         ground_log("clock: this CPU does not promise a constant TSC");
-    ground_log("clock: TSC %" PRIu64 " kHz by %s, timer %s", hz / 1000, refs[i].name, apic_hz ? "one-shot" : "TSC deadline");
+    ground_log("clock: TSC %" PRIu64 " kHz by %s, timer %s", hz / 1000, refs[i].name,
+               apic_hz ? "one-shot" : "TSC deadline");
+}
+
+/* Firmwares have been seen to start CPUs with different counts; where it can be undone it is. SDM volume 3, 17.17.3. */
+void clock_cpu_init(unsigned id)
+{
+    static uint64_t adjust;
+
+    if (cpu_id(0, 0).eax < 7 || !(cpu_id(7, 0).ebx >> 1 & 1))
+        return;
+    if (id == 0)
+        adjust = cpu_rdmsr(MSR_TSC_ADJUST);
+    else if (cpu_rdmsr(MSR_TSC_ADJUST) != adjust)
+        cpu_wrmsr(MSR_TSC_ADJUST, adjust);
 }
 
 uint64_t ground_tsc(void) { return cpu_tsc(); }

@@ -14,7 +14,10 @@ uint64_t machine_low_page;
 /* The two 8259s: away from the exception vectors, for the stray interrupt a masked one can still give, and masked. */
 static void mask_8259(void)
 {
-    static const struct { uint16_t port; uint8_t value; } steps[] = {
+    static const struct {
+        uint16_t port;
+        uint8_t value;
+    } steps[] = {
         { 0x20, 0x11 }, { 0xA0, 0x11 }, /* ICW1: initialise, ICW4 follows */
         { 0x21, 0x20 }, { 0xA1, 0x28 }, /* ICW2: vectors */
         { 0x21, 0x04 }, { 0xA1, 0x02 }, /* ICW3: cascade */
@@ -44,8 +47,8 @@ void platform_exit_boot_services(struct launch *l)
     if (s != EFI_SUCCESS)
         panic("no memory for the memory map (0x%" PRIx64 ")", s);
 
-    /* The key is stale if anything changed since the map was read, even in the exit itself: then only these two calls are
-     * allowed (UEFI 7.4.6). */
+    /* The key is stale if anything changed since the map was read, even in the exit itself: then only these two calls
+     * are allowed (UEFI 7.4.6). */
     for (unsigned i = 0; i < EXIT_TRIES; i++) {
         size = room;
         s = bs->get_memory_map(&size, buf, &key, &desc_size, &version);

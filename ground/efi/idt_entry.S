@@ -15,9 +15,16 @@ idt_entries:
     .set vector, vector + 1
     .endr
 
-    .macro save reg
+    .macro save regs:vararg
+    .irp reg, \regs
     pushq %\reg
     .seh_pushreg %\reg
+    .endr
+    .endm
+    .macro restore regs:vararg
+    .irp reg, \regs
+    popq %\reg
+    .endr
     .endm
 
     .p2align 4
@@ -29,23 +36,10 @@ idt_entries:
 trap_common:
     .seh_pushframe @code
     .seh_stackalloc 8 /* the vector */
-    save r15
-    save r14
-    save r13
-    save r12
-    save r11
-    save r10
-    save r9
-    save r8
-    save rdi
-    save rsi
-    save rbp
+    save r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp
     pushq %rsp
     .seh_stackalloc 8
-    save rbx
-    save rdx
-    save rcx
-    save rax
+    save rbx, rdx, rcx, rax
     subq $8, %rsp /* the frame is 23 words on a 16-byte boundary */
     .seh_stackalloc 8
     .seh_endprologue
@@ -53,22 +47,9 @@ trap_common:
     leaq 8(%rsp), %rdi
     call trap_handle
     addq $8, %rsp
-    popq %rax
-    popq %rcx
-    popq %rdx
-    popq %rbx
+    restore rax, rcx, rdx, rbx
     addq $8, %rsp
-    popq %rbp
-    popq %rsi
-    popq %rdi
-    popq %r8
-    popq %r9
-    popq %r10
-    popq %r11
-    popq %r12
-    popq %r13
-    popq %r14
-    popq %r15
+    restore rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
     addq $16, %rsp
     iretq
     .seh_endproc

@@ -31,7 +31,7 @@ static void chip_write(unsigned c, uint32_t index, uint32_t v)
     *(volatile uint32_t *)(volatile void *)(chip[c].regs + REG_WINDOW) = v;
 }
 
-void ioapic_init(const struct acpi_info *acpi)
+void ioapic_start(const struct acpi_info *acpi)
 {
     for (unsigned i = 0; i < ACPI_ISA_LINES; i++)
         isa[i] = acpi->isa[i];
@@ -60,7 +60,7 @@ err_t ioapic_route_isa(unsigned line, uint8_t vector, uint32_t apic_id)
         lock_take(&lock);
         chip_write(c, INDEX_PIN + 2 * pin + 1, apic_id << 24);
         chip_write(c, INDEX_PIN + 2 * pin,
-            vector | (isa[line].active_low ? PIN_LOW : 0) | (isa[line].level ? PIN_LEVEL : 0));
+                   vector | (isa[line].active_low ? PIN_LOW : 0) | (isa[line].level ? PIN_LEVEL : 0));
         lock_drop(&lock);
         return OK;
     }

@@ -1,5 +1,5 @@
-/* Interrupt vectors and their handlers. Each CPU has its own pool of vectors, given out and never taken back: drivers live
- * as long as the monitor. `lock` guards the giving out. */
+/* Interrupt vectors and their handlers. Each CPU has its own pool of vectors, given out and never taken back: drivers
+ * live as long as the monitor. `lock` guards the giving out. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/lock.h"
 #include "ground/efi/machine.h"
@@ -51,13 +51,15 @@ err_t ground_irq_isa(unsigned line, void (*fn)(void *), void *arg)
 void irq_handle(unsigned vector)
 {
     struct percpu *p = percpu_self();
+    unsigned slot = vector - VECTOR_IRQ;
 
-    if (vector - VECTOR_IRQ < VECTOR_IRQS && p->irq[vector - VECTOR_IRQ].fn)
-        p->irq[vector - VECTOR_IRQ].fn(p->irq[vector - VECTOR_IRQ].arg);
-    else if (vector == VECTOR_TIMER)
+    if (vector == VECTOR_TIMER)
         clock_timer_fired();
-    if (apic_in_service(vector)) /* not so for spurious ones, the APIC's and the 8259s' */
-        apic_eoi();
+    else if (slot < VECTOR_IRQS && p->irq[slot].fn)
+        p->irq[slot].fn(p->irq[slot].arg);
+    else if (vector != VECTOR_KICK && !apic_in_service(vector))
+        return; /* spurious, the APIC's or an 8259's */
+    apic_eoi();
 }
 
 void ground_cpu_kick(unsigned cpu)
@@ -66,10 +68,7 @@ void ground_cpu_kick(unsigned cpu)
         apic_ipi(percpu_of[cpu]->apic_id, APIC_IPI_FIXED | VECTOR_KICK);
 }
 
-void ground_irq_window(void)
-{
-    __asm__ volatile("sti; nop; cli" ::: "memory");
-}
+void ground_irq_window(void) { __asm__ volatile("sti; nop; cli" ::: "memory"); }
 
 void ground_idle(const _Atomic bool *wake)
 {

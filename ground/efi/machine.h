@@ -47,19 +47,19 @@ struct pagetable {
     unsigned leaf; /* largest page: 1: 2 MiB, 2: 1 GiB */
 };
 MUST_USE err_t pagetable_init(struct pagetable *, bool has_1g);
-/* Maps [start, end), whole pages, over whatever was there. flags: PTE bits; 0: unmaps. ERR_NOMEM may leave a part done. */
+/* Maps [start, end), whole pages, over whatever was there. flags: PTE bits; 0: unmaps. ERR_NOMEM may leave a part. */
 MUST_USE err_t pagetable_map(struct pagetable *, uint64_t start, uint64_t end, uint64_t flags);
 /* The entry that maps an address, 0 if none does. *size: of its page. */
 uint64_t pagetable_look(const struct pagetable *, uint64_t at, uint64_t *size);
 
 /* --- paging.c --- */
 void paging_init(const struct memmap *, const struct launch_screen *);
-void paging_unmap(uint64_t page);                /* one guard page; before other CPUs run */
-void paging_trampoline(uint64_t page, bool on);  /* executable and read-only, or ordinary memory */
+void paging_unmap(uint64_t page);               /* one guard page; before other CPUs run */
+void paging_trampoline(uint64_t page, bool on); /* executable and read-only, or ordinary memory */
 uint64_t paging_root(void);
-uint64_t paging_root5(void);                     /* the same under a fifth level */
-uint64_t paging_firmware_root(void);             /* everything writable and executable, for runtime services */
-void paging_cpu_init(void);                      /* this CPU's PAT */
+uint64_t paging_root5(void);         /* the same under a fifth level */
+uint64_t paging_firmware_root(void); /* everything writable and executable, for runtime services */
+void paging_cpu_init(void);          /* this CPU's PAT */
 
 /* --- percpu.c: what each CPU has for itself --- */
 #define VECTOR_IRQ 0x30u /* first of each CPU's pool */
@@ -83,9 +83,9 @@ struct percpu {
 };
 extern struct percpu *percpu_of[CPU_MAX]; /* ready before the CPU starts */
 
-MUST_USE err_t percpu_make(unsigned id);        /* stacks, guard pages, descriptors; on CPU 0 */
+MUST_USE err_t percpu_make(unsigned id); /* stacks, guard pages, descriptors; on CPU 0 */
 uint64_t percpu_stack_top(unsigned id);
-void percpu_load(unsigned id);                  /* on that CPU: GDT, TSS, IDT, GS */
+void percpu_load(unsigned id); /* on that CPU: GDT, TSS, IDT, GS */
 struct percpu *percpu_self(void);
 enum percpu_place { PLACE_OTHER, PLACE_STACK, PLACE_GUARD };
 enum percpu_place percpu_place(uint64_t address); /* in any CPU's stacks, or the page below one */
@@ -93,7 +93,7 @@ enum percpu_place percpu_place(uint64_t address); /* in any CPU's stacks, or the
 bool percpu_recover(void);
 
 /* --- idt.c, idt_entry.S --- */
-struct trap { /* as idt_entry.S pushes it */
+struct trap {                /* as idt_entry.S pushes it */
     uint64_t gpr[REG_COUNT]; /* [REG_RSP] is not used */
     uint64_t vector, error;
     uint64_t rip, cs, rflags, rsp, ss;
@@ -139,13 +139,14 @@ void irq_handle(unsigned vector);
 
 /* --- clock.c --- */
 void clock_init(const struct launch *, const struct acpi_info *); /* under 60 ms */
+void clock_cpu_init(unsigned id);
 void clock_timer_fired(void);
 void clock_wait_us(uint64_t us);
 
 /* --- smp.c, trampoline.S --- */
 NORETURN void smp_enter(void (*entry)(unsigned id)); /* the boot CPU becomes CPU 0: entry(0) on its own stack */
 void smp_start(const struct acpi_info *, void (*entry)(unsigned id));
-void smp_arrived(void);                     /* a started CPU is set up; smp_start() waits for it */
+void smp_arrived(void); /* a started CPU is set up; smp_start() waits for it */
 enum stop_why { STOP_NOT, STOP_HALT, STOP_RESET, STOP_POWER_OFF };
 /* NMIs all other CPUs and waits a little until they have stopped; with RESET or POWER_OFF CPU 0 does that instead. */
 void smp_stop_others(enum stop_why);

@@ -5,17 +5,10 @@
 static enum mem_kind kind_of(const struct efi_memory_desc *d)
 {
     static const enum mem_kind kind[] = {
-        [EFI_MEM_RESERVED] = MEM_DEVICE,
-        [EFI_MEM_LOADER_CODE] = MEM_KEEP,
-        [EFI_MEM_LOADER_DATA] = MEM_KEEP,
-        [EFI_MEM_BOOT_CODE] = MEM_BOOT,
-        [EFI_MEM_BOOT_DATA] = MEM_BOOT,
-        [EFI_MEM_RUNTIME_CODE] = MEM_KEEP,
-        [EFI_MEM_RUNTIME_DATA] = MEM_KEEP,
-        [EFI_MEM_CONVENTIONAL] = MEM_FREE,
-        [EFI_MEM_UNUSABLE] = MEM_DEVICE,
-        [EFI_MEM_ACPI_RECLAIM] = MEM_KEEP,
-        [EFI_MEM_ACPI_NVS] = MEM_KEEP,
+        [EFI_MEM_RESERVED] = MEM_DEVICE,   [EFI_MEM_LOADER_CODE] = MEM_KEEP,  [EFI_MEM_LOADER_DATA] = MEM_KEEP,
+        [EFI_MEM_BOOT_CODE] = MEM_BOOT,    [EFI_MEM_BOOT_DATA] = MEM_BOOT,    [EFI_MEM_RUNTIME_CODE] = MEM_KEEP,
+        [EFI_MEM_RUNTIME_DATA] = MEM_KEEP, [EFI_MEM_CONVENTIONAL] = MEM_FREE, [EFI_MEM_UNUSABLE] = MEM_DEVICE,
+        [EFI_MEM_ACPI_RECLAIM] = MEM_KEEP, [EFI_MEM_ACPI_NVS] = MEM_KEEP,
     };
     enum mem_kind k = d->type < ARRAY_LEN(kind) ? kind[d->type] : MEM_DEVICE;
 
@@ -63,7 +56,8 @@ void memmap_init(struct memmap *m, void *buf, uint64_t size, uint64_t desc_size)
         struct mem_range one = { .start = d.physical, .end = d.physical + d.pages * PAGE_SIZE, .kind = kind_of(&d) };
         unsigned i = n;
 
-        if (!d.pages || d.physical % PAGE_SIZE || d.pages > MEM_END / PAGE_SIZE || d.physical >= MEM_END || one.end > MEM_END)
+        if (!d.pages || d.physical % PAGE_SIZE || d.pages > MEM_END / PAGE_SIZE || d.physical >= MEM_END ||
+            one.end > MEM_END)
             continue;
         for (; i && r[i - 1].start > one.start; i--)
             r[i] = r[i - 1];

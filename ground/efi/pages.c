@@ -82,10 +82,7 @@ void pages_init(struct memmap *m)
     add_kind(m, MEM_FREE);
 }
 
-void pages_add_boot(const struct memmap *m)
-{
-    add_kind(m, MEM_BOOT);
-}
+void pages_add_boot(const struct memmap *m) { add_kind(m, MEM_BOOT); }
 
 err_t ground_pages_get(unsigned order, hpa_t *out)
 {

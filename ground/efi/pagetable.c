@@ -1,5 +1,5 @@
-/* One-to-one page tables: the walker. Called by paging.c, before other CPUs run or under its lock. Tables are never given
- * back. AMD APM volume 2, 5.3. */
+/* One-to-one page tables: the walker. Called by paging.c, before other CPUs run or under its lock. Tables are never
+ * given back. AMD APM volume 2, 5.3. */
 #include "base/str.h"
 #include "ground/efi/machine.h"
 
@@ -26,8 +26,8 @@ err_t pagetable_init(struct pagetable *t, bool has_1g)
     return table_make(&t->root);
 }
 
-/* Puts a table below an entry that has none: empty, or cutting its large page into the next smaller ones. One store makes
- * the change, and it changes no translation. */
+/* Puts a table below an entry that has none: empty, or cutting its large page into the next smaller ones. One store
+ * makes the change, and it changes no translation. */
 static MUST_USE err_t split(uint64_t *entry, unsigned level)
 {
     uint64_t at;
@@ -43,7 +43,8 @@ static MUST_USE err_t split(uint64_t *entry, unsigned level)
     return OK;
 }
 
-static err_t map_level(const struct pagetable *t, uint64_t *table, unsigned level, uint64_t start, uint64_t end, uint64_t flags)
+static err_t map_level(const struct pagetable *t, uint64_t *table, unsigned level, uint64_t start, uint64_t end,
+                       uint64_t flags)
 {
     uint64_t size = level_size(level);
 

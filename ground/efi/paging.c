@@ -1,6 +1,6 @@
-/* What is mapped where, and how: all memory one to one, writable and not executable; our image as its section headers say;
- * page 0, guard pages and whatever lies above 4 GiB and is not memory: not at all. Below 4 GiB, what is not memory is
- * mapped uncached. ground_mmio_map() adds the rest on demand. `lock` guards `tables` from when other CPUs run. */
+/* What is mapped where, and how: all memory one to one, writable and not executable; our image as its section headers
+ * say; page 0, guard pages and whatever lies above 4 GiB and is not memory: not at all. Below 4 GiB, what is not memory
+ * is mapped uncached. ground_mmio_map() adds the rest on demand. `lock` guards `tables` from when other CPUs run. */
 #include "arch/x86/cpu.h"
 #include "arch/x86/lock.h"
 #include "base/bytes.h"
@@ -45,7 +45,8 @@ static void map_image(void)
     for (; n--; section += SECTION_BYTES) {
         uint64_t start = base + get_le32(section + 12), end = align_up(start + get_le32(section + 8), PAGE_SIZE);
         uint32_t what = get_le32(section + 36);
-        uint64_t flags = PTE_P | PTE_A | (what & SECTION_WRITE ? PTE_W | PTE_D : 0) | (what & SECTION_EXECUTE ? 0 : PTE_NX);
+        uint64_t flags =
+            PTE_P | PTE_A | (what & SECTION_WRITE ? PTE_W | PTE_D : 0) | (what & SECTION_EXECUTE ? 0 : PTE_NX);
 
         if (start % PAGE_SIZE || (what & SECTION_WRITE && what & SECTION_EXECUTE))
             panic("paging: section %.8s cannot be protected", (const char *)section);

@@ -1,5 +1,5 @@
-/* The panic screen: what went wrong, where, and how we got there; on COM1 and wherever platform_panic_to() said. The first
- * CPU to panic stops all others and is the only one that writes here. */
+/* The panic screen: what went wrong, where, and how we got there; on COM1 and wherever platform_panic_to() said. The
+ * first CPU to panic stops all others and is the only one that writes here. */
 #include "arch/x86/cpu.h"
 #include "base/fmt.h"
 #include "base/str.h"
@@ -10,11 +10,11 @@
 #define FRAMES_MAX 24
 #define FRAMES_PER_LINE 8
 
-static const char *const exception_names[32] = { [VEC_DE] = "divide error", [VEC_DB] = "debug", [VEC_NMI] = "NMI",
-    [VEC_BP] = "breakpoint", [VEC_UD] = "invalid opcode", [VEC_NM] = "no FPU", [VEC_DF] = "double fault",
-    [VEC_TS] = "invalid TSS", [VEC_NP] = "segment not present", [VEC_SS] = "stack fault", [VEC_GP] = "general protection",
-    [VEC_PF] = "page fault", [VEC_MF] = "x87 error", [VEC_AC] = "alignment check", [VEC_MC] = "machine check",
-    [VEC_XM] = "SIMD error" };
+static const char *const exception_names[] = {
+    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode", "no FPU", "double fault", "",
+    "invalid TSS", "segment not present", "stack fault", "general protection", "page fault", "", "x87 error",
+    "alignment check", "machine check", "SIMD error"
+};
 
 static void (*_Atomic draw)(const char *text);
 static _Atomic bool someone; /* has panicked */
@@ -58,10 +58,7 @@ static void enter(bool *has_cpu)
     }
 }
 
-static bool readable(uint64_t address)
-{
-    return address % 8 == 0 && percpu_place(address) == PLACE_STACK;
-}
+static bool readable(uint64_t address) { return address % 8 == 0 && percpu_place(address) == PLACE_STACK; }
 
 /* With llvm-symbolizer --relative-address and the unstripped program the offsets become names and lines. */
 static void put_backtrace(struct unwind *u)
@@ -81,10 +78,11 @@ static void put_backtrace(struct unwind *u)
 
 static void put_registers(const struct trap *t)
 {
-    static const char names[REG_COUNT][4] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8 ", "r9 ", "r10",
-        "r11", "r12", "r13", "r14", "r15" };
+    static const char names[REG_COUNT][4] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                              "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15" };
 
-    put("rip %016" PRIx64 " cs %04x rflags %08x error %" PRIx64 "\n", t->rip, (unsigned)t->cs, (unsigned)t->rflags, t->error);
+    put("rip %016" PRIx64 " cs %04x rflags %08x error %" PRIx64 "\n", t->rip, (unsigned)t->cs, (unsigned)t->rflags,
+        t->error);
     for (unsigned i = 0; i < REG_COUNT; i++)
         put("%s %016" PRIx64 "%c", names[i], i == REG_RSP ? t->rsp : t->gpr[i], i % 4 == 3 ? '\n' : ' ');
     put("cr0 %08" PRIx64 " cr2 %016" PRIx64 " cr3 %016" PRIx64 " cr4 %08" PRIx64 "\n", cpu_read_cr0(), cpu_read_cr2(),
@@ -112,12 +110,12 @@ NORETURN static void finish(struct unwind *u)
 void panic_trap(const struct trap *t)
 {
     struct unwind u = { .rip = t->rip };
-    const char *name = exception_names[t->vector % 32];
+    const char *name = t->vector < ARRAY_LEN(exception_names) ? exception_names[t->vector] : "";
     bool has_cpu;
 
     enter(&has_cpu);
     put_head(has_cpu);
-    put("exception %u (%s)", (unsigned)t->vector, name ? name : "reserved");
+    put("exception %u (%s)", (unsigned)t->vector, name);
     if (t->vector == VEC_PF)
         put(", %s 0x%" PRIx64, t->error & 16 ? "executing" : t->error & 2 ? "writing" : "reading", cpu_read_cr2());
     if ((t->vector == VEC_PF || t->vector == VEC_DF) && percpu_place(cpu_read_cr2()) == PLACE_GUARD)

@@ -6,7 +6,9 @@
 /* One block per CPU, page numbers in it. Every stack grows down to a page that is not there. */
 #define BLOCK_ORDER 5u
 #define BLOCK_PAGES (1u << BLOCK_ORDER)
-static const struct { uint8_t guard, end; } stacks[] = {
+static const struct {
+    uint8_t guard, end;
+} stacks[] = {
     { 11, 31 }, /* the main one, 76 KiB */
     [IST_NMI] = { 0, 4 },
     [IST_DF] = { 4, 7 },
@@ -72,8 +74,8 @@ void percpu_load(unsigned id)
                      "1:\n\t"
                      "movw %w2, %%ds\n\tmovw %w2, %%es\n\tmovw %w2, %%ss\n\t"
                      "movw %w3, %%fs\n\tmovw %w3, %%gs\n\t"
-                     "ltr %w4"
-                     ::"m"(gdt), "i"(SEL_CODE64), "r"(SEL_DATA), "r"(0), "r"(SEL_TSS)
+                     "ltr %w4" ::"m"(gdt),
+                     "i"(SEL_CODE64), "r"(SEL_DATA), "r"(0), "r"(SEL_TSS)
                      : "rax", "memory");
     cpu_wrmsr(MSR_FS_BASE, 0);
     cpu_wrmsr(MSR_GS_BASE, (uintptr_t)p);

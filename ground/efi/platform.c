@@ -14,6 +14,7 @@ static void cpu_set_up(unsigned id)
     paging_cpu_init();
     apic_cpu_init();
     percpu_of[id]->apic_id = apic_id();
+    clock_cpu_init(id);
     percpu_load(id);
 }
 
@@ -35,7 +36,7 @@ static void boot_enter(unsigned id)
     runtime_init(launch);
     smp_start(&acpi, ap_enter);
     ground_log("platform: %u CPUs, %" PRIu64 " MiB free of %" PRIu64, ground_cpus(),
-        ground_pages_free() * PAGE_SIZE >> 20, ground_pages_total() * PAGE_SIZE >> 20);
+               ground_pages_free() * PAGE_SIZE >> 20, ground_pages_total() * PAGE_SIZE >> 20);
     boot_main(launch);
     panic("platform: CPU 0 has nothing left to do");
 }

@@ -8,8 +8,8 @@
 
 struct launch;
 
-/* Leaves boot services, keeping the memory map. Interrupts are off and the old interrupt controllers are silent from here
- * on. Panics if the firmware does not let go. */
+/* Leaves boot services, keeping the memory map. Interrupts are off and the old interrupt controllers are silent from
+ * here on. Panics if the firmware does not let go. */
 void platform_exit_boot_services(struct launch *);
 
 /* Takes over memory, paging, exceptions, time and all CPUs. Then calls boot_main(l) on CPU 0 and ap_main(cpu) on each
@@ -18,7 +18,8 @@ void platform_exit_boot_services(struct launch *);
  * enter it. Neither may return. Shares of work that CPU 0 must do first are for the two functions to arrange. */
 NORETURN void platform_start(struct launch *, void (*boot_main)(struct launch *), void (*ap_main)(unsigned cpu));
 
-/* From now on each line of ground_log() goes to sink, without a newline, on any CPU. Until then lines go to COM1, polled. */
+/* From now on each line of ground_log() goes to sink, without a newline, on any CPU. Until then lines go to COM1,
+ * polled. */
 void platform_log_to(void (*sink)(const char *line));
 /* The whole text of a panic screen goes to draw, lines ended by '\n', after it has gone to COM1. May be NULL. Called
  * with all other CPUs stopped, perhaps inside a lock of anybody's: must take none. */

@@ -41,13 +41,13 @@ static void feed(const void *data, size_t n)
     }
 }
 
-#define CPU_RANDOM(name)                                                                        \
-    static bool name(uint64_t *v)                                                               \
-    {                                                                                           \
-        bool ok = false;                                                                        \
-        for (unsigned i = 0; !ok && i < RDRAND_TRIES; i++)                                      \
-            __asm__ volatile(#name " %0" : "=r"(*v), "=@ccc"(ok));                              \
-        return ok;                                                                              \
+#define CPU_RANDOM(name)                                                                                               \
+    static bool name(uint64_t *v)                                                                                      \
+    {                                                                                                                  \
+        bool ok = false;                                                                                               \
+        for (unsigned i = 0; !ok && i < RDRAND_TRIES; i++)                                                             \
+            __asm__ volatile(#name " %0" : "=r"(*v), "=@ccc"(ok));                                                     \
+        return ok;                                                                                                     \
     }
 CPU_RANDOM(rdrand)
 CPU_RANDOM(rdseed)

@@ -62,7 +62,7 @@ static void by_triple_fault(void)
 void runtime_end_next(void)
 {
     static void (*const ways[])(void) = { by_firmware, by_acpi_register, by_chipset, by_keyboard_controller,
-        by_triple_fault };
+                                          by_triple_fault };
 
     while (way < (power_off ? 1 : ARRAY_LEN(ways))) {
         if (way)

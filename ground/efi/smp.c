@@ -1,12 +1,12 @@
-/* Starting all CPUs, and stopping them. Each takes the next number as it arrives, so that one that does not come up leaves
- * no hole. Intel SDM volume 3, 9.4.4 (start-up), AMD APM volume 2, 16.7.3. */
+/* Starting all CPUs, and stopping them. Each takes the next number as it arrives, so that one that does not come up
+ * leaves no hole. Intel SDM volume 3, 9.4.4 (start-up), AMD APM volume 2, 16.7.3. */
 #include "arch/x86/cpu.h"
 #include "base/str.h"
 #include "ground/efi/machine.h"
 
 #define START_TIMEOUT_US 500000u
 #define STOP_TIMEOUT_TSC BIT64(29) /* 0.1 to 0.5 s: it must work before the TSC is known too */
-#define GATE_CLOSED BIT(16) /* far above any count: who arrives now parks */
+#define GATE_CLOSED BIT(16)        /* far above any count: who arrives now parks */
 
 /* As at trampoline_args in trampoline.S. */
 struct trampoline_args {
@@ -20,8 +20,8 @@ extern const uint8_t trampoline[], trampoline_end[], trampoline_args[], trampoli
     trampoline_far64[], trampoline_from64[];
 NORETURN void smp_switch(uint64_t page, uint64_t from64, uint64_t cr3, uint64_t gdt) __attribute__((sysv_abi));
 
-static _Atomic uint32_t gate;      /* how many have begun */
-static _Atomic uint32_t arrived;   /* how many are in C, set up */
+static _Atomic uint32_t gate;    /* how many have begun */
+static _Atomic uint32_t arrived; /* how many are in C, set up */
 static uint32_t running = 1;
 static uint64_t stack_top[CPU_MAX];
 static _Atomic uint32_t stop_why;
@@ -71,7 +71,8 @@ void smp_enter(void (*entry)(unsigned id))
     trampoline_write(entry, 1);
     paging_trampoline(machine_low_page, true);
     cpu_wrmsr(MSR_EFER, cpu_rdmsr(MSR_EFER) | EFER_NXE);
-    smp_switch(machine_low_page, (uint64_t)(trampoline_from64 - trampoline), cr3, (uint64_t)(trampoline_gdt - trampoline));
+    smp_switch(machine_low_page, (uint64_t)(trampoline_from64 - trampoline), cr3,
+               (uint64_t)(trampoline_gdt - trampoline));
 }
 
 static void send_all(const struct acpi_info *acpi, uint32_t command)

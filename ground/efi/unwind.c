@@ -9,8 +9,7 @@ enum { PE_OFFSET_AT = 0x3C, PE_IMAGE_SIZE = 24 + 56, PE_EXCEPTIONS = 24 + 112 + 
 #define CHAINED BIT(2)
 #define CHAIN_MAX 4
 
-enum { OP_PUSH, OP_ALLOC_LARGE, OP_ALLOC_SMALL, OP_SET_FRAME, OP_SAVE, OP_SAVE_FAR, OP_EPILOG, OP_SPARE, OP_SAVE_XMM,
-    OP_SAVE_XMM_FAR, OP_MACHINE_FRAME };
+enum { OP_PUSH, OP_ALLOC_LARGE, OP_ALLOC_SMALL, OP_SET_FRAME, OP_SAVE, OP_SAVE_FAR, OP_MACHINE_FRAME = 10 };
 
 static const uint8_t *pe_header(const uint8_t *image) { return image + get_le32(image + PE_OFFSET_AT); }
 
@@ -56,6 +55,7 @@ static uint64_t pop(struct step *s)
 /* Undoes one operation; returns how many 16-bit slots it takes. `frame`: byte 3 of the information. */
 static unsigned undo(struct step *s, const uint8_t *slot, uint8_t frame, bool ran)
 {
+    /* by operation; 6 to 9 are EPILOG, a spare one, SAVE_XMM128 and its far form */
     static const uint8_t slots[] = { 1, 2, 1, 1, 2, 3, 2, 1, 2, 3, 1 };
     unsigned op = slot[1] & 15, info = slot[1] >> 4;
     uint64_t *gpr = s->u->gpr;

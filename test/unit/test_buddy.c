@@ -105,8 +105,11 @@ static void split_runs_join_again(void **unused)
 
 static void odd_ranges_are_used_to_the_last_page(void **unused)
 {
-    static const struct { uint64_t first, pages; } range[] = {
-        { 1, 1 }, { 1, 2 }, { 0x9f, 0x3 }, { 0x7fff, 0x1234 }, { 0x3ffff, 2 }, { 0x40001, 0x7fffd }, { 63, 65 }, { 4095, 4097 },
+    static const struct {
+        uint64_t first, pages;
+    } range[] = {
+        { 1, 1 },   { 1, 2 },       { 0x9f, 0x3 }, { 0x7fff, 0x1234 }, { 0x3ffff, 2 }, { 0x40001, 0x7fffd },
+        { 63, 65 }, { 4095, 4097 },
     };
 
     (void)unused;
@@ -190,7 +193,10 @@ static void metadata_of_64_tib_fits_its_levels(void **unused)
 static void random_use_never_overlaps_and_never_loses_a_page(void **unused)
 {
     static uint8_t owned[MODEL_PAGES];
-    static struct { uint64_t page; unsigned order; } held[MODEL_PAGES];
+    static struct {
+        uint64_t page;
+        unsigned order;
+    } held[MODEL_PAGES];
     struct fixture *f = make(MODEL_FIRST, MODEL_PAGES);
     uint64_t before[BUDDY_ORDER_MAX + 1], after[BUDDY_ORDER_MAX + 1], used = 0;
     unsigned nheld = 0;
@@ -231,13 +237,16 @@ static void random_use_never_overlaps_and_never_loses_a_page(void **unused)
 
 static void bad_puts_panic(void **unused)
 {
-    static const struct { uint64_t page; unsigned order; } bad[] = {
-        { 0x200, 0 },  /* never taken */
-        { 0x204, 2 },  /* inside a free run */
-        { 0x101, 1 },  /* not aligned */
-        { 0x40000, 0 },/* behind the span */
-        { 0x3fff0, 5 },/* not aligned, across the end */
-        { 0, 19 },     /* no such order */
+    static const struct {
+        uint64_t page;
+        unsigned order;
+    } bad[] = {
+        { 0x200, 0 },   /* never taken */
+        { 0x204, 2 },   /* inside a free run */
+        { 0x101, 1 },   /* not aligned */
+        { 0x40000, 0 }, /* behind the span */
+        { 0x3fff0, 5 }, /* not aligned, across the end */
+        { 0, 19 },      /* no such order */
     };
     struct fixture *f = make(0, 0x40000);
 

@@ -21,8 +21,9 @@ static struct memmap make(const struct row *rows, unsigned n)
     struct memmap m;
 
     for (unsigned i = 0; i < n; i++) {
-        struct efi_memory_desc d = { .type = rows[i].type, .physical = K4(rows[i].page), .pages = rows[i].pages,
-            .attributes = rows[i].attributes };
+        struct efi_memory_desc d = {
+            .type = rows[i].type, .physical = K4(rows[i].page), .pages = rows[i].pages, .attributes = rows[i].attributes
+        };
 
         memset(buf + i * DESC_SIZE, 0xEE, DESC_SIZE);
         memcpy(buf + i * DESC_SIZE, &d, sizeof d);
@@ -44,12 +45,9 @@ static void assert_range(const struct memmap *m, unsigned i, enum mem_kind kind,
 static void ranges_are_sorted_and_joined(void **unused)
 {
     static const struct row rows[] = {
-        { EFI_MEM_CONVENTIONAL, 0x200, 0x100, WB },
-        { EFI_MEM_BOOT_DATA, 0x20, 0x10, WB },
-        { EFI_MEM_BOOT_CODE, 0x10, 0x10, WB },
-        { EFI_MEM_CONVENTIONAL, 0x100, 0x100, WB },
-        { EFI_MEM_LOADER_DATA, 0x300, 1, WB },
-        { EFI_MEM_LOADER_CODE, 0x301, 1, WB },
+        { EFI_MEM_CONVENTIONAL, 0x200, 0x100, WB }, { EFI_MEM_BOOT_DATA, 0x20, 0x10, WB },
+        { EFI_MEM_BOOT_CODE, 0x10, 0x10, WB },      { EFI_MEM_CONVENTIONAL, 0x100, 0x100, WB },
+        { EFI_MEM_LOADER_DATA, 0x300, 1, WB },      { EFI_MEM_LOADER_CODE, 0x301, 1, WB },
         { EFI_MEM_RUNTIME_CODE, 0x302, 1, WB },
     };
     struct memmap m = make(rows, ARRAY_LEN(rows));
@@ -67,18 +65,11 @@ static void ranges_are_sorted_and_joined(void **unused)
 static void only_what_is_surely_free_is_free(void **unused)
 {
     static const struct row rows[] = {
-        { EFI_MEM_RESERVED, 0, 1, WB },
-        { EFI_MEM_RUNTIME_DATA, 1, 1, WB },
-        { EFI_MEM_UNUSABLE, 2, 1, WB },
-        { EFI_MEM_ACPI_RECLAIM, 3, 1, WB },
-        { EFI_MEM_ACPI_NVS, 4, 1, WB },
-        { EFI_MEM_MMIO, 5, 1, 1 },
-        { EFI_MEM_MMIO_PORTS, 6, 1, 1 },
-        { EFI_MEM_PAL_CODE, 7, 1, WB },
-        { EFI_MEM_PERSISTENT, 8, 1, WB },
-        { EFI_MEM_UNACCEPTED, 9, 1, WB },
-        { EFI_MEM_CONVENTIONAL, 10, 1, 1 }, /* uncacheable only */
-        { 0x70000001, 11, 1, WB },          /* a maker's own type */
+        { EFI_MEM_RESERVED, 0, 1, WB },     { EFI_MEM_RUNTIME_DATA, 1, 1, WB }, { EFI_MEM_UNUSABLE, 2, 1, WB },
+        { EFI_MEM_ACPI_RECLAIM, 3, 1, WB }, { EFI_MEM_ACPI_NVS, 4, 1, WB },     { EFI_MEM_MMIO, 5, 1, 1 },
+        { EFI_MEM_MMIO_PORTS, 6, 1, 1 },    { EFI_MEM_PAL_CODE, 7, 1, WB },     { EFI_MEM_PERSISTENT, 8, 1, WB },
+        { EFI_MEM_UNACCEPTED, 9, 1, WB },   { EFI_MEM_CONVENTIONAL, 10, 1, 1 }, /* uncacheable only */
+        { 0x70000001, 11, 1, WB },                                              /* a maker's own type */
         { 0xFFFFFFFF, 12, 1, WB },
     };
     struct memmap m = make(rows, ARRAY_LEN(rows));
@@ -117,9 +108,9 @@ static void nonsense_is_left_out(void **unused)
 {
     static const struct row rows[] = {
         { EFI_MEM_CONVENTIONAL, 0x100, 0, WB },
-        { EFI_MEM_CONVENTIONAL, 0x200, 1ull << 52, WB },            /* wraps in bytes */
-        { EFI_MEM_CONVENTIONAL, 0xFFFFFFFFFFFFF, 0x1000, WB },      /* wraps around the top */
-        { EFI_MEM_CONVENTIONAL, 1ull << 28, 1ull << 20, WB },       /* 1 TiB: fine */
+        { EFI_MEM_CONVENTIONAL, 0x200, 1ull << 52, WB },       /* wraps in bytes */
+        { EFI_MEM_CONVENTIONAL, 0xFFFFFFFFFFFFF, 0x1000, WB }, /* wraps around the top */
+        { EFI_MEM_CONVENTIONAL, 1ull << 28, 1ull << 20, WB },  /* 1 TiB: fine */
     };
     struct memmap m = make(rows, ARRAY_LEN(rows));
 
@@ -129,7 +120,7 @@ static void nonsense_is_left_out(void **unused)
     free(m.range);
 }
 
-/* Whatever a firmware says: sorted, disjoint, and every page of the least kind that any descriptor gives it, or less. */
+/* Whatever a firmware says: sorted, disjoint, and every page of the least kind any descriptor gives it, or less. */
 static void random_maps_stay_sound(void **unused)
 {
     (void)unused;
@@ -146,7 +137,8 @@ static void random_maps_stay_sound(void **unused)
             assert_true(!i || m.range[i - 1].end <= m.range[i].start);
             for (unsigned k = 0; k < ARRAY_LEN(rows); k++) {
                 struct efi_memory_desc d = { .type = rows[k].type, .attributes = WB };
-                if (rows[k].pages && K4(rows[k].page) < m.range[i].end && m.range[i].start < K4(rows[k].page + rows[k].pages))
+                if (rows[k].pages && K4(rows[k].page) < m.range[i].end &&
+                    m.range[i].start < K4(rows[k].page + rows[k].pages))
                     assert_true(m.range[i].kind <= kind_of(&d));
             }
         }
@@ -157,10 +149,8 @@ static void random_maps_stay_sound(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ranges_are_sorted_and_joined),
-        cmocka_unit_test(only_what_is_surely_free_is_free),
-        cmocka_unit_test(overlaps_give_nothing_out_twice),
-        cmocka_unit_test(nonsense_is_left_out),
+        cmocka_unit_test(ranges_are_sorted_and_joined),    cmocka_unit_test(only_what_is_surely_free_is_free),
+        cmocka_unit_test(overlaps_give_nothing_out_twice), cmocka_unit_test(nonsense_is_left_out),
         cmocka_unit_test(random_maps_stay_sound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

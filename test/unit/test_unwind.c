@@ -11,10 +11,7 @@
 static uint8_t image[IMAGE_BYTES] ALIGNED(16);
 static uint64_t stack[64];
 
-static bool on_stack(uint64_t at)
-{
-    return at % 8 == 0 && at - (uintptr_t)stack < sizeof stack;
-}
+static bool on_stack(uint64_t at) { return at % 8 == 0 && at - (uintptr_t)stack < sizeof stack; }
 
 static void put32(unsigned at, uint32_t v) { memcpy(image + at, &v, 4); }
 
