@@ -4,7 +4,7 @@
 #include "boot/entry.h"
 #include "boot/line.h"
 
-/* A text screen. The ground repeats no line that has not changed. */
+/* A text screen of at least 40 columns and 10 rows. The ground repeats no line that has not changed. */
 struct screen {
     unsigned columns, rows;
     /* Makes `text` (UTF-8, not wider than the screen) the whole of a row. */

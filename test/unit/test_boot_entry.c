@@ -1,0 +1,458 @@
+/* boot/entry.c, boot/config.c, boot/image.c: what files of others say, and what is wrong with them. */
+#include "test/unit/unit.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/bytes.h"
+#include "boot/config.h"
+#include "boot/image.h"
+
+static struct entry e;
+static char *kept; /* the text lives as long as the entry */
+
+static void parse_bytes(const char *name, const char *text, size_t len)
+{
+    free(kept);
+    kept = malloc(len + 1); /* so that one byte too far is seen */
+    memcpy(kept, text, len);
+    entry_init(&e, ENTRY_LINUX, name, "/loader/entries/x.conf");
+    entry_parse(&e, kept, len);
+}
+
+static void parse(const char *text)
+{
+    parse_bytes("x.conf", text, strlen(text));
+}
+
+static void expect_note(unsigned i, unsigned line, unsigned forbids, const char *part)
+{
+    char text[256];
+
+    assert_true(i < e.nnotes);
+    entry_note_text(&e, &e.note[i], text, sizeof text);
+    if (e.note[i].line != line || e.note[i].forbids != forbids || !strstr(text, part))
+        fail_msg("line %u forbids %u: %s", e.note[i].line, e.note[i].forbids, text);
+}
+
+static void a_guest_entry_says_all_it_needs(void **state)
+{
+    (void)state;
+    parse("title    Debian 12\nversion  6.1\nmachine-id abc\nsort-key debian\n"
+          "linux    /debian/vmlinuz\ninitrd   /ucode.img\ninitrd   /debian/initrd.img\n"
+          "options  console=ttyS0\noptions  root=/dev/vda\n"
+          "run      vm\nmemory   512M\ncpus     2\ndisk     PARTLABEL=debian\ndisk /img/file.raw\nautostart yes\n");
+    assert_int_equal(e.nnotes, 0);
+    assert_string_equal(e.title, "Debian 12");
+    assert_string_equal(e.start.path, "/debian/vmlinuz");
+    assert_int_equal(e.start.line, 5);
+    assert_int_equal(e.ninitrd, 2);
+    assert_string_equal(e.initrd[1].path, "/debian/initrd.img");
+    assert_string_equal(e.options, "console=ttyS0 root=/dev/vda");
+    assert_true(e.guest && e.autostart);
+    assert_int_equal(e.memory, MIB(512));
+    assert_int_equal(e.cpus, 2);
+    assert_int_equal(e.ndisks, 2);
+    assert_string_equal(e.disk[1].path, "/img/file.raw");
+    assert_false(entry_blocked(&e));
+}
+
+static void without_run_it_is_native_with_defaults_for_a_guest(void **state)
+{
+    (void)state;
+    parse("linux /vmlinuz\nmemory 1G\n");
+    assert_false(e.guest);
+    assert_int_equal(e.memory, GIB(1));
+    assert_int_equal(e.cpus, 1);
+    assert_int_equal(e.nnotes, 0);
+    assert_string_equal(e.title, "x.conf");
+}
+
+static void files_of_other_loaders_are_accepted(void **state)
+{
+    (void)state;
+    parse("\xef\xbb\xbf# Boot Loader Specification\r\n\r\n"
+          "title Fedora\r\nid fedora\r\ngrub_users $u\r\ngrub_arg --x\r\ngrub_class kernel\r\ndevicetree /d\r\n"
+          "devicetree-overlay /o\r\narchitecture x64\r\nprofile 1\r\nblscfg-x y\r\noptions\r\nlinux /v");
+    assert_int_equal(e.nnotes, 0);
+    assert_false(e.hidden);
+    assert_string_equal(e.start.path, "/v");
+    parse("linux /v\narchitecture aa64\n");
+    assert_true(e.hidden);
+}
+
+struct mistake {
+    const char *text;
+    unsigned line;
+    const char *says;
+};
+
+static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **state)
+{
+    static const struct mistake rows[] = {
+        { "linux /v\n\n\n\n\n\nmemory 5 apples", 7, "x.conf:7: memory: '5 apples' is not a size; write e.g. 512M" },
+        { "linux /v\nmemory 0", 2, "too small for a guest; write at least 32M" },
+        { "linux /v\nmemory 33M\n", 2, "not a multiple of 2M; write 34M" },
+        { "linux /v\nmemory 99999999999999999999", 2, "more than any machine has" },
+        { "linux /v\nmemory 17000G", 2, "more than any machine has" },
+        { "linux /v\nmemory 64M\nmemory 64M", 3, "given before on line 2" },
+        { "linux /v\nmemory", 2, "nothing follows" },
+        { "linux /v\ncpus 0", 2, "write 1 to 16" },
+        { "linux /v\ncpus 17", 2, "write 1 to 16" },
+        { "linux /v\ncpus two", 2, "write 1 to 16" },
+        { "linux /v\nrun lxc", 2, "write vm or native" },
+        { "linux /v\nrun vm\nautostart maybe", 3, "neither yes nor no" },
+        { "linux /v\nautostart yes", 0, "add run vm" },
+        { "linux /v\ndisk PARTLABEL=", 2, "names no disk" },
+        { "linux /v\ndisk PARTLABLE=x", 2, "names no disk" },
+        { "linux /v\ndisk /0123456789012345678901234567890123456789012345678901234567890123", 2, "longer than 63" },
+        { "linux /v\nmemroy 64M", 2, "did you mean memory?" },
+        { "linux /v\nautostrat yes", 2, "did you mean autostart?" },
+        { "linux /v\ncpu 2", 2, "did you mean cpus?" },
+        { "linux /v\ndisks vda", 2, "did you mean disk?" },
+        { "linux /v\nrunn vm", 2, "did you mean run?" },
+        { "linux /v\nefi /x.efi", 2, "line 1 already says what to start" },
+        { "title nothing", 0, "says nothing to start" },
+        { "", 0, "says nothing to start" },
+        { "linux /v\noptions caf\xe9", 2, "not plain UTF-8" },
+        { "linux /v\x1b[2J", 1, "not plain UTF-8" },
+        { "app /a.img\nnamespace /dev /net\nargs x", 1, "needs the app OS, which this build does not have" },
+        { "linux /v\nnamespace /dev", 2, "only for apps" },
+        { "linux /v\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a", 10, "more than 8" },
+        { "linux /v\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a", 10,
+          "more than 8" },
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        parse(rows[i].text);
+        expect_note(0, rows[i].line, ENTRY_BLOCKED, rows[i].says);
+        assert_int_equal(e.nnotes, 1);
+        assert_true(entry_blocked(&e));
+    }
+}
+
+static void remarks_do_not_block(void **state)
+{
+    (void)state;
+    parse("linux /v\nintird /i\n");
+    expect_note(0, 2, 0, "did you mean initrd?");
+    assert_false(entry_blocked(&e));
+    parse("efi /x.efi\ninitrd /i\n");
+    expect_note(0, 2, 0, "no effect without linux");
+    assert_false(entry_blocked(&e));
+    parse("title caf\xe9 \x1b[31m\nlinux /v");
+    assert_int_equal(e.nnotes, 0);
+    assert_string_equal(e.title, "caf? ?[31m");
+}
+
+static void a_zero_byte_does_not_hide_the_rest(void **state)
+{
+    static const char text[] = "linux /v\0x\nmemory apples\n";
+
+    (void)state;
+    parse_bytes("x.conf", text, sizeof text - 1);
+    expect_note(0, 1, ENTRY_BLOCKED, "not plain UTF-8");
+    expect_note(1, 2, ENTRY_BLOCKED, "is not a size");
+}
+
+static void options_that_are_too_long_block(void **state)
+{
+    char text[3 * ENTRY_OPTIONS];
+    int n = sprintf(text, "linux /v\noptions a\noptions ");
+
+    (void)state;
+    memset(text + n, 'x', ENTRY_OPTIONS);
+    strcpy(text + n + ENTRY_OPTIONS, "\noptions b\n");
+    parse(text);
+    expect_note(0, 3, ENTRY_BLOCKED, "more than 2046 bytes together");
+    assert_int_equal(e.nnotes, 1);
+    text[n + ENTRY_OPTIONS - 4] = 0; /* with "a " before it, 2046: as much as there may be */
+    parse(text);
+    assert_int_equal(e.nnotes, 0);
+    assert_int_equal(strlen(e.options), ENTRY_OPTIONS - 2);
+}
+
+static void too_long_a_path_blocks(void **state)
+{
+    char text[400] = "linux /";
+
+    (void)state;
+    memset(text + 7, 'p', 300);
+    parse(text);
+    expect_note(0, 1, ENTRY_BLOCKED, "longer than 255 bytes");
+}
+
+static void more_notes_than_room_still_block(void **state)
+{
+    (void)state;
+    parse("linux /v\nintird /i\nintird /i\nintird /i\nintird /i\nmemory x\n");
+    assert_int_equal(e.nnotes, ENTRY_NOTES);
+    assert_int_equal(entry_forbids(&e), ENTRY_BLOCKED);
+}
+
+static void boot_counters_are_no_part_of_the_id(void **state)
+{
+    static const struct {
+        const char *name, *id;
+        bool bad;
+    } rows[] = {
+        { "debian.conf", "debian.conf", false },
+        { "debian+3.conf", "debian.conf", false },
+        { "debian+3-0.conf", "debian.conf", false },
+        { "debian+0-3.conf", "debian.conf", true },
+        { "debian+0.conf", "debian.conf", true },
+        { "a+b.conf", "a+b.conf", false },
+        { "a+.conf", "a+.conf", false },
+        { "a+-1.conf", "a+-1.conf", false },
+        { "+3.conf", "+3.conf", false },
+        { "noext", "noext", false },
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        parse_bytes(rows[i].name, "linux /v", 8);
+        assert_string_equal(e.id, rows[i].id);
+        assert_int_equal(e.bad, rows[i].bad);
+    }
+}
+
+static struct entry *made(enum entry_kind kind, const char *name, const char *sort_key, const char *version)
+{
+    struct entry *n = malloc(sizeof *n);
+
+    entry_init(n, kind, name, "");
+    n->sort_key = sort_key;
+    n->version = version;
+    return n;
+}
+
+static void entries_stand_in_the_order_of_the_specification(void **state)
+{
+    struct entry *want[] = {
+        made(ENTRY_LINUX, "z.conf", "arch", "1"),       made(ENTRY_UKI, "b.efi", "debian", "6.10"),
+        made(ENTRY_LINUX, "c.conf", "debian", "6.9"),   made(ENTRY_LINUX, "linux-6.10.conf", "", ""),
+        made(ENTRY_APP, "linux-6.9.conf", "", ""),      made(ENTRY_LINUX, "linux-9+0.conf", "", ""),
+        made(ENTRY_LOADER, "auto-windows", "", ""),     made(ENTRY_LOADER, "auto-a", "", ""),
+        made(ENTRY_SETUP, "auto-setup", "", ""),        made(ENTRY_REBOOT, "auto-reboot", "", ""),
+        made(ENTRY_POWER_OFF, "auto-poweroff", "", ""),
+    };
+    struct entry *list[ARRAY_LEN(want)];
+
+    (void)state;
+    for (unsigned shift = 0; shift < ARRAY_LEN(want); shift += 3) { /* 3, not more: loaders keep their order */
+        for (unsigned i = 0; i < ARRAY_LEN(want); i++)
+            list[i] = want[i];
+        for (unsigned i = 0; i + 1 < ARRAY_LEN(want) && shift; i++) {
+            unsigned j = (i * 7 + shift) % 6;
+            struct entry *swap = list[j];
+            list[j] = list[i % 6];
+            list[i % 6] = swap;
+        }
+        entry_sort(list, ARRAY_LEN(list));
+        for (unsigned i = 0; i < ARRAY_LEN(want); i++)
+            assert_ptr_equal(list[i], want[i]);
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(want); i++)
+        free(want[i]);
+}
+
+static void os_release_gives_the_best_names_it_has(void **state)
+{
+    char text[] = "NAME=Plain\nPRETTY_NAME=\"Pretty 1 \xff\"\nID=plain\nVERSION_ID='12'\nPRETTY_NAMES=no\n";
+    char empty[1] = "";
+
+    (void)state;
+    entry_init(&e, ENTRY_UKI, "a.efi", "/EFI/Linux/a.efi");
+    entry_parse_osrel(&e, text, sizeof text - 1);
+    assert_string_equal(e.title, "Pretty 1 ?");
+    assert_string_equal(e.version, "12");
+    assert_string_equal(e.sort_key, "plain");
+    entry_parse_osrel(&e, empty, 0);
+    assert_string_equal(e.version, "12");
+}
+
+/* --- loader.conf --- */
+
+static struct config config_of(const char *text)
+{
+    static char buf[512];
+    struct config c;
+
+    strcpy(buf, text);
+    config_init(&c);
+    config_parse(&c, buf, strlen(buf));
+    return c;
+}
+
+static void loader_conf_sets_what_it_names(void **state)
+{
+    struct config c = config_of("timeout 0\ndefault debian-*\nconsole-mode max\neditor no\nauto-entries 0\nbeep yes\n");
+
+    (void)state;
+    assert_int_equal(c.timeout, 0);
+    assert_int_equal(c.menu, CONFIG_MENU_HIDDEN);
+    assert_string_equal(c.fallback, "debian-*");
+    assert_int_equal(c.console_mode, CONFIG_MODE_MAX);
+    assert_false(c.editor || c.auto_entries);
+    assert_true(c.auto_firmware);
+    assert_string_equal(c.problem, "");
+    assert_int_equal(config_of("timeout menu-force").timeout, CONFIG_WAIT);
+    assert_int_equal(config_of("timeout menu-disabled").menu, CONFIG_MENU_DISABLED);
+    assert_int_equal(config_of("console-mode 2").console_mode, 2);
+    assert_int_equal(config_of("").timeout, 5);
+}
+
+static void a_mistake_in_loader_conf_is_told_and_has_no_effect(void **state)
+{
+    static const struct mistake rows[] = {
+        { "\ntimeout soon", 2, "/loader/loader.conf:2: timeout: 'soon' is not seconds" },
+        { "timeout -1", 1, "loader.conf:1: timeout" },
+        { "timeout 4294967296", 1, "loader.conf:1: timeout" },
+        { "default", 1, "loader.conf:1: default: '' is not an entry's name" },
+        { "editor perhaps\ntimeout x", 1, "loader.conf:1: editor" },
+        { "console-mode huge", 1, "loader.conf:1: console-mode" },
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        struct config c = config_of(rows[i].text);
+        assert_non_null(strstr(c.problem, rows[i].says));
+        assert_int_equal(c.timeout, 5);
+        assert_true(c.editor);
+    }
+}
+
+static void the_default_is_the_first_match_else_the_first_that_can_start(void **state)
+{
+    struct entry *list[] = { made(ENTRY_LINUX, "b.conf", "", ""), made(ENTRY_LINUX, "a-2.conf", "", ""),
+                             made(ENTRY_LINUX, "a-1.conf", "", "") };
+    struct config c = config_of("default a-*");
+
+    (void)state;
+    assert_int_equal(config_default(&c, list, 3), 1);
+    c = config_of("default A-1");
+    assert_int_equal(config_default(&c, list, 3), 2);
+    c = config_of("default nothing");
+    entry_note(list[0], 0, ENTRY_BLOCKED, "broken");
+    assert_int_equal(config_default(&c, list, 3), 1);
+    assert_int_equal(config_default(&c, list, 1), 0);
+    assert_int_equal(config_default(&c, list, 0), 0);
+    assert_int_equal(config_find(list, 3, "c*"), 3);
+    for (unsigned i = 0; i < 3; i++)
+        free(list[i]);
+}
+
+/* --- programs --- */
+
+#define PE_AT 0x80u
+#define SECTIONS (PE_AT + 24 + 240)
+
+/* A PE program for x86-64 with the sections .text and .linux; returns the bytes it has. */
+static size_t make_pe(uint8_t pe[1024])
+{
+    memset(pe, 0, 1024);
+    put_le16(pe, 0x5a4d);
+    put_le32(pe + 0x3c, PE_AT);
+    put_le32(pe + PE_AT, 0x4550);
+    put_le16(pe + PE_AT + 4, 0x8664);
+    put_le16(pe + PE_AT + 6, 2);
+    put_le16(pe + PE_AT + 20, 240);
+    put_le16(pe + PE_AT + 24, 0x20b);
+    put_le16(pe + PE_AT + 24 + 44, 3);
+    put_le16(pe + PE_AT + 24 + 68, 10);
+    memcpy(pe + SECTIONS, ".text", 5);
+    memcpy(pe + SECTIONS + 40, ".linux", 6);
+    put_le32(pe + SECTIONS + 48, 500); /* virtual size */
+    put_le32(pe + SECTIONS + 56, 512); /* size in the file */
+    put_le32(pe + SECTIONS + 60, 1024);
+    return SECTIONS + 80;
+}
+
+static void sections_are_found_and_kept_inside_the_file(void **state)
+{
+    uint8_t pe[1024];
+    struct image_span s;
+    size_t len = make_pe(pe);
+
+    (void)state;
+    assert_true(image_is_efi_program(pe, len));
+    assert_int_equal(image_pe_version(pe, len), 3);
+    assert_int_equal(image_section(pe, len, 1536, ".linux", &s), OK);
+    assert_int_equal(s.offset, 1024);
+    assert_int_equal(s.size, 500);
+    assert_int_equal(image_section(pe, len, 1523, ".linux", &s), ERR_FORMAT);
+    assert_int_equal(image_section(pe, len, 1536, ".initrd", &s), ERR_NOTFOUND);
+    assert_int_equal(image_section(pe, len, 1536, ".linuxes", &s), ERR_NOTFOUND);
+}
+
+static void what_is_no_program_for_this_machine_is_refused(void **state)
+{
+    static const struct {
+        unsigned at;
+        uint16_t value;
+    } damage[] = { { 0, 0x5a4e },         { 0x3c, 0xffff },    { 0x3e, 0xffff },     { PE_AT, 1 },
+                   { PE_AT + 4, 0xaa64 }, { PE_AT + 20, 100 }, { PE_AT + 24, 0x10b } };
+    uint8_t pe[1024];
+    struct image_span s;
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(damage); i++) {
+        size_t len = make_pe(pe);
+        put_le16(pe + damage[i].at, damage[i].value);
+        assert_false(image_is_efi_program(pe, len));
+        assert_int_equal(image_pe_version(pe, len), 0);
+        assert_int_equal(image_section(pe, len, 1536, ".linux", &s), ERR_FORMAT);
+    }
+    make_pe(pe);
+    put_le16(pe + PE_AT + 24 + 68, 11); /* a driver */
+    assert_false(image_is_efi_program(pe, 1024));
+}
+
+static void a_head_cut_anywhere_is_never_read_beyond(void **state)
+{
+    uint8_t pe[1024], *exact;
+    struct image_span s;
+
+    (void)state;
+    for (size_t len = make_pe(pe); len-- > 0;) {
+        exact = malloc(len ? len : 1);
+        memcpy(exact, pe, len);
+        assert_int_not_equal(image_section(exact, len, 1536, ".linux", &s), OK);
+        image_is_efi_program(exact, len);
+        image_pe_version(exact, len);
+        free(exact);
+    }
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    free(kept);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_guest_entry_says_all_it_needs),
+        cmocka_unit_test(without_run_it_is_native_with_defaults_for_a_guest),
+        cmocka_unit_test(files_of_other_loaders_are_accepted),
+        cmocka_unit_test(a_mistake_blocks_the_entry_and_names_line_and_cure),
+        cmocka_unit_test(remarks_do_not_block),
+        cmocka_unit_test(a_zero_byte_does_not_hide_the_rest),
+        cmocka_unit_test(options_that_are_too_long_block),
+        cmocka_unit_test(too_long_a_path_blocks),
+        cmocka_unit_test(more_notes_than_room_still_block),
+        cmocka_unit_test(boot_counters_are_no_part_of_the_id),
+        cmocka_unit_test(entries_stand_in_the_order_of_the_specification),
+        cmocka_unit_test(os_release_gives_the_best_names_it_has),
+        cmocka_unit_test(loader_conf_sets_what_it_names),
+        cmocka_unit_test(a_mistake_in_loader_conf_is_told_and_has_no_effect),
+        cmocka_unit_test(the_default_is_the_first_match_else_the_first_that_can_start),
+        cmocka_unit_test(sections_are_found_and_kept_inside_the_file),
+        cmocka_unit_test(what_is_no_program_for_this_machine_is_refused),
+        cmocka_unit_test(a_head_cut_anywhere_is_never_read_beyond),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}
