@@ -374,6 +374,11 @@ static void pages_that_meet_need_one_command(void **state)
     assert_int_equal(run(disk[0], BLK_READ, 100, seg + 2, 2), OK); /* these do not meet */
     assert_memory_equal(mem + 5 * 4096, image + 100 * 512, 100);
     assert_memory_equal(mem + 6 * 4096, image + 100 * 512 + 100, 412);
+    seg[2] = (struct blk_seg){ hpa_of(mem + 5 * 4096 - 512), 512 }; /* ends on a page, and the next starts inside one */
+    seg[3] = (struct blk_seg){ hpa_of(mem + 6 * 4096 + 512), 1024 };
+    assert_int_equal(run(disk[0], BLK_READ, 200, seg + 2, 2), OK);
+    assert_memory_equal(mem + 5 * 4096 - 512, image + 200 * 512, 512);
+    assert_memory_equal(mem + 6 * 4096 + 512, image + 201 * 512, 1024);
 }
 
 static void scattered_pieces_go_through_the_bounce_buffer(void **state)
