@@ -146,8 +146,10 @@ static void hw_queue(unsigned n)
         slot[0] = hw.lie ? hw.lie : at;
         used[1] = ++hw.q[n].used;
     }
-    used[2 + 4 * size] = (uint16_t)(hw.sleepless ? hw.q[n].seen - 1000 : hw.q[n].seen);
-    used[0] = hw.sleepless;
+    if (hw.accepted & F(29))
+        used[2 + 4 * size] = (uint16_t)(hw.sleepless ? hw.q[n].seen - 1000 : hw.q[n].seen);
+    else
+        used[0] = hw.sleepless;
     if (hw.q[n].used == before)
         return;
     if (hw.accepted & F(29) ? (uint16_t)(hw.q[n].used - event - 1) < (uint16_t)(hw.q[n].used - before) : !avail[0]) {
