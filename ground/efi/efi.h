@@ -14,7 +14,6 @@ typedef void *efi_event;
 #define EFI_INVALID_PARAMETER EFI_ERROR(2)
 #define EFI_UNSUPPORTED EFI_ERROR(3)
 #define EFI_BUFFER_TOO_SMALL EFI_ERROR(5)
-#define EFI_NOT_READY EFI_ERROR(6)
 #define EFI_DEVICE_ERROR EFI_ERROR(7)
 #define EFI_OUT_OF_RESOURCES EFI_ERROR(9)
 #define EFI_NOT_FOUND EFI_ERROR(14)
@@ -27,90 +26,19 @@ struct efi_guid {
     uint8_t d[8];
 };
 
-#define EFI_GUID_LOADED_IMAGE                                                                                          \
-    {                                                                                                                  \
-        0x5b1b31a1, 0x9562, 0x11d2,                                                                                    \
-        {                                                                                                              \
-            0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b                                                             \
-        }                                                                                                              \
-    }
-#define EFI_GUID_DEVICE_PATH                                                                                           \
-    {                                                                                                                  \
-        0x09576e91, 0x6d3f, 0x11d2,                                                                                    \
-        {                                                                                                              \
-            0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b                                                             \
-        }                                                                                                              \
-    }
-#define EFI_GUID_SIMPLE_FS                                                                                             \
-    {                                                                                                                  \
-        0x964e5b22, 0x6459, 0x11d2,                                                                                    \
-        {                                                                                                              \
-            0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b                                                             \
-        }                                                                                                              \
-    }
-#define EFI_GUID_FILE_INFO                                                                                             \
-    {                                                                                                                  \
-        0x09576e92, 0x6d3f, 0x11d2,                                                                                    \
-        {                                                                                                              \
-            0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b                                                             \
-        }                                                                                                              \
-    }
-#define EFI_GUID_GOP                                                                                                   \
-    {                                                                                                                  \
-        0x9042a9de, 0x23dc, 0x4a38,                                                                                    \
-        {                                                                                                              \
-            0x96, 0xfb, 0x7a, 0xde, 0xd0, 0x80, 0x51, 0x6a                                                             \
-        }                                                                                                              \
-    }
-#define EFI_GUID_TEXT_INPUT_EX                                                                                         \
-    {                                                                                                                  \
-        0xdd9e7534, 0x7762, 0x4698,                                                                                    \
-        {                                                                                                              \
-            0x8c, 0x14, 0xf5, 0x85, 0x17, 0xa6, 0x25, 0xaa                                                             \
-        }                                                                                                              \
-    }
-#define EFI_GUID_LOAD_FILE2                                                                                            \
-    {                                                                                                                  \
-        0x4006c0c1, 0xfcb3, 0x403e,                                                                                    \
-        {                                                                                                              \
-            0x99, 0x6d, 0x4a, 0x6c, 0x87, 0x24, 0xe0, 0x6d                                                             \
-        }                                                                                                              \
-    }
-#define EFI_GUID_BLOCK_IO                                                                                              \
-    {                                                                                                                  \
-        0x964e5b21, 0x6459, 0x11d2,                                                                                    \
-        {                                                                                                              \
-            0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b                                                             \
-        }                                                                                                              \
-    }
-#define EFI_GUID_RNG                                                                                                   \
-    {                                                                                                                  \
-        0x3152bca5, 0xeade, 0x433d,                                                                                    \
-        {                                                                                                              \
-            0x86, 0x2e, 0xc0, 0x1c, 0xdc, 0x29, 0x1f, 0x44                                                             \
-        }                                                                                                              \
-    }
-#define EFI_GUID_ACPI_20                                                                                               \
-    {                                                                                                                  \
-        0x8868e871, 0xe4f1, 0x11d3,                                                                                    \
-        {                                                                                                              \
-            0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81                                                             \
-        }                                                                                                              \
-    }
-#define EFI_GUID_ACPI_10                                                                                               \
-    {                                                                                                                  \
-        0xeb9d2d30, 0x2d88, 0x11d3,                                                                                    \
-        {                                                                                                              \
-            0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d                                                             \
-        }                                                                                                              \
-    }
-#define EFI_GUID_GLOBAL_VARIABLE                                                                                       \
-    {                                                                                                                  \
-        0x8be4df61, 0x93ca, 0x11d2,                                                                                    \
-        {                                                                                                              \
-            0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c                                                             \
-        }                                                                                                              \
-    }
+/* clang-format off */
+#define EFI_GUID(a, b, c, ...) { a, b, c, { __VA_ARGS__ } }
+/* clang-format on */
+#define EFI_GUID_LOADED_IMAGE EFI_GUID(0x5b1b31a1, 0x9562, 0x11d2, 0x8e, 0x3f, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b)
+#define EFI_GUID_DEVICE_PATH EFI_GUID(0x09576e91, 0x6d3f, 0x11d2, 0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b)
+#define EFI_GUID_SIMPLE_FS EFI_GUID(0x964e5b22, 0x6459, 0x11d2, 0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b)
+#define EFI_GUID_FILE_INFO EFI_GUID(0x09576e92, 0x6d3f, 0x11d2, 0x8e, 0x39, 0x00, 0xa0, 0xc9, 0x69, 0x72, 0x3b)
+#define EFI_GUID_GOP EFI_GUID(0x9042a9de, 0x23dc, 0x4a38, 0x96, 0xfb, 0x7a, 0xde, 0xd0, 0x80, 0x51, 0x6a)
+#define EFI_GUID_LOAD_FILE2 EFI_GUID(0x4006c0c1, 0xfcb3, 0x403e, 0x99, 0x6d, 0x4a, 0x6c, 0x87, 0x24, 0xe0, 0x6d)
+#define EFI_GUID_RNG EFI_GUID(0x3152bca5, 0xeade, 0x433d, 0x86, 0x2e, 0xc0, 0x1c, 0xdc, 0x29, 0x1f, 0x44)
+#define EFI_GUID_ACPI_20 EFI_GUID(0x8868e871, 0xe4f1, 0x11d3, 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81)
+#define EFI_GUID_ACPI_10 EFI_GUID(0xeb9d2d30, 0x2d88, 0x11d3, 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d)
+#define EFI_GUID_GLOBAL_VARIABLE EFI_GUID(0x8be4df61, 0x93ca, 0x11d2, 0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c)
 
 /* 4.2 */
 struct efi_header {
@@ -121,29 +49,14 @@ struct efi_header {
 /* --- 7.2 memory --- */
 enum efi_allocate { EFI_ALLOCATE_ANY, EFI_ALLOCATE_MAX, EFI_ALLOCATE_AT };
 
+/* clang-format off */
 enum efi_memory {
-    EFI_MEM_RESERVED,
-    EFI_MEM_LOADER_CODE,
-    EFI_MEM_LOADER_DATA,
-    EFI_MEM_BOOT_CODE,
-    EFI_MEM_BOOT_DATA,
-    EFI_MEM_RUNTIME_CODE,
-    EFI_MEM_RUNTIME_DATA,
-    EFI_MEM_CONVENTIONAL,
-    EFI_MEM_UNUSABLE,
-    EFI_MEM_ACPI_RECLAIM,
-    EFI_MEM_ACPI_NVS,
-    EFI_MEM_MMIO,
-    EFI_MEM_MMIO_PORTS,
-    EFI_MEM_PAL_CODE,
-    EFI_MEM_PERSISTENT,
-    EFI_MEM_UNACCEPTED,
+    EFI_MEM_RESERVED, EFI_MEM_LOADER_CODE, EFI_MEM_LOADER_DATA, EFI_MEM_BOOT_CODE, EFI_MEM_BOOT_DATA,
+    EFI_MEM_RUNTIME_CODE, EFI_MEM_RUNTIME_DATA, EFI_MEM_CONVENTIONAL, EFI_MEM_UNUSABLE, EFI_MEM_ACPI_RECLAIM,
+    EFI_MEM_ACPI_NVS, EFI_MEM_MMIO, EFI_MEM_MMIO_PORTS, EFI_MEM_PAL_CODE, EFI_MEM_PERSISTENT, EFI_MEM_UNACCEPTED,
 };
-
+/* clang-format on */
 #define EFI_MEM_ATTR_WB BIT64(3)
-#define EFI_MEM_ATTR_XP BIT64(14)
-#define EFI_MEM_ATTR_RO BIT64(17)
-#define EFI_MEM_ATTR_RUNTIME BIT64(63)
 
 /* Step through a map by the descriptor size the firmware gives, not by this struct's. */
 struct efi_memory_desc {
@@ -158,7 +71,6 @@ struct efi_device_path {
     uint8_t type, subtype;
     uint8_t length[2]; /* little endian, header included */
 };
-#define EFI_DP_HARDWARE 0x01
 #define EFI_DP_MEDIA 0x04
 #define EFI_DP_END 0x7f
 #define EFI_DP_MEDIA_DRIVE 0x01  /* 10.3.5.1 */
@@ -170,36 +82,17 @@ struct efi_device_path {
 struct efi_key {
     uint16_t scan, unicode;
 };
+/* clang-format off */
 enum {
-    EFI_SCAN_UP = 1,
-    EFI_SCAN_DOWN,
-    EFI_SCAN_RIGHT,
-    EFI_SCAN_LEFT,
-    EFI_SCAN_HOME,
-    EFI_SCAN_END,
-    EFI_SCAN_INSERT,
-    EFI_SCAN_DELETE,
-    EFI_SCAN_PAGE_UP,
-    EFI_SCAN_PAGE_DOWN,
-    EFI_SCAN_ESC = 0x17
+    EFI_SCAN_UP = 1, EFI_SCAN_DOWN, EFI_SCAN_RIGHT, EFI_SCAN_LEFT, EFI_SCAN_HOME, EFI_SCAN_END, EFI_SCAN_INSERT,
+    EFI_SCAN_DELETE, EFI_SCAN_PAGE_UP, EFI_SCAN_PAGE_DOWN, EFI_SCAN_ESC = 0x17,
 };
+/* clang-format on */
 
 struct efi_text_in {
-    efi_status (*reset)(struct efi_text_in *, bool extended);
+    void *reset;
     efi_status (*read)(struct efi_text_in *, struct efi_key *); /* EFI_NOT_READY: no key */
     efi_event wait;
-};
-
-struct efi_key_data {
-    struct efi_key key;
-    uint32_t shift_state; /* 12.3.3; valid if bit 31 is set */
-    uint8_t toggle_state;
-};
-struct efi_text_in_ex {
-    efi_status (*reset)(struct efi_text_in_ex *, bool extended);
-    efi_status (*read)(struct efi_text_in_ex *, struct efi_key_data *);
-    efi_event wait;
-    void *set_state, *register_notify, *unregister_notify;
 };
 
 struct efi_text_mode {
@@ -207,7 +100,7 @@ struct efi_text_mode {
     bool cursor_visible;
 };
 struct efi_text_out {
-    efi_status (*reset)(struct efi_text_out *, bool extended);
+    void *reset;
     efi_status (*output)(struct efi_text_out *, const uint16_t *text);
     void *test_string;
     efi_status (*query_mode)(struct efi_text_out *, uint64_t mode, uint64_t *columns, uint64_t *rows);
@@ -235,9 +128,7 @@ struct efi_gop_mode {
     uint64_t info_size, base, size;
 };
 struct efi_gop {
-    efi_status (*query_mode)(struct efi_gop *, uint32_t mode, uint64_t *info_size, struct efi_gop_info **);
-    efi_status (*set_mode)(struct efi_gop *, uint32_t mode);
-    void *blt;
+    void *query_mode, *set_mode, *blt;
     const struct efi_gop_mode *mode;
 };
 
@@ -268,10 +159,9 @@ struct efi_file {
     efi_status (*open)(struct efi_file *, struct efi_file **, const uint16_t *path, uint64_t mode, uint64_t attributes);
     efi_status (*close)(struct efi_file *);
     void *remove;
-    efi_status (*read)(struct efi_file *, uint64_t *size,
-                       void *); /* on a directory: one efi_file_info, size 0 at its end */
-    void *write;
-    efi_status (*get_position)(struct efi_file *, uint64_t *);
+    /* On a directory: one efi_file_info; size 0 at its end. */
+    efi_status (*read)(struct efi_file *, uint64_t *size, void *);
+    void *write, *get_position;
     efi_status (*set_position)(struct efi_file *, uint64_t);
     efi_status (*get_info)(struct efi_file *, const struct efi_guid *, uint64_t *size, void *);
     void *set_info, *flush;
@@ -286,27 +176,11 @@ struct efi_load_file2 {
     efi_status (*load)(struct efi_load_file2 *, struct efi_device_path *, bool boot_policy, uint64_t *size, void *);
 };
 
-/* --- 13.9 block I/O --- */
-struct efi_block_media {
-    uint32_t media_id;
-    bool removable, present, partition, read_only, write_caching;
-    uint32_t block_size, io_align;
-    uint64_t last_block;
-};
-struct efi_block_io {
-    uint64_t revision;
-    const struct efi_block_media *media;
-    efi_status (*reset)(struct efi_block_io *, bool extended);
-    efi_status (*read)(struct efi_block_io *, uint32_t media_id, uint64_t lba, uint64_t size, void *);
-    efi_status (*write)(struct efi_block_io *, uint32_t media_id, uint64_t lba, uint64_t size, const void *);
-    efi_status (*flush)(struct efi_block_io *);
-};
-
 /* --- 37.5 random numbers --- */
 struct efi_rng {
     void *get_info;
-    efi_status (*get)(struct efi_rng *, const struct efi_guid *algorithm, uint64_t size,
-                      void *); /* NULL: its default */
+    /* algorithm NULL: its default */
+    efi_status (*get)(struct efi_rng *, const struct efi_guid *algorithm, uint64_t size, void *);
 };
 
 /* --- 9.1 loaded image --- */
@@ -327,15 +201,13 @@ struct efi_loaded_image {
 };
 
 /* --- 7 boot services --- */
-#define EFI_TPL_APPLICATION 4ull
 enum efi_timer { EFI_TIMER_CANCEL, EFI_TIMER_PERIODIC, EFI_TIMER_RELATIVE };
 #define EFI_EVENT_TIMER 0x80000000u
 enum efi_search { EFI_ALL_HANDLES, EFI_BY_NOTIFY, EFI_BY_PROTOCOL };
 
 struct efi_boot_services {
     struct efi_header header;
-    uint64_t (*raise_tpl)(uint64_t);
-    void (*restore_tpl)(uint64_t);
+    void *raise_tpl, *restore_tpl;
     efi_status (*allocate_pages)(enum efi_allocate, enum efi_memory, uint64_t pages, uint64_t *at);
     efi_status (*free_pages)(uint64_t at, uint64_t pages);
     efi_status (*get_memory_map)(uint64_t *size, void *map, uint64_t *key, uint64_t *desc_size, uint32_t *desc_version);
@@ -344,27 +216,22 @@ struct efi_boot_services {
     efi_status (*create_event)(uint32_t type, uint64_t tpl, void *notify, void *context, efi_event *);
     efi_status (*set_timer)(efi_event, enum efi_timer, uint64_t units_100ns);
     efi_status (*wait_for_event)(uint64_t count, efi_event *, uint64_t *index);
-    efi_status (*signal_event)(efi_event);
+    void *signal_event;
     efi_status (*close_event)(efi_event);
-    efi_status (*check_event)(efi_event); /* EFI_NOT_READY: not signalled */
-    void *install_protocol, *reinstall_protocol, *uninstall_protocol;
+    void *check_event, *install_protocol, *reinstall_protocol, *uninstall_protocol;
     efi_status (*handle_protocol)(efi_handle, const struct efi_guid *, void **);
-    void *reserved, *register_protocol_notify;
-    efi_status (*locate_handle)(enum efi_search, const struct efi_guid *, void *key, uint64_t *size, efi_handle *);
-    efi_status (*locate_device_path)(const struct efi_guid *, struct efi_device_path **, efi_handle *);
-    void *install_configuration_table;
+    void *reserved, *register_protocol_notify, *locate_handle, *locate_device_path, *install_configuration_table;
     efi_status (*load_image)(bool boot_policy, efi_handle parent, struct efi_device_path *, void *source, uint64_t size,
                              efi_handle *);
     efi_status (*start_image)(efi_handle, uint64_t *exit_data_size, uint16_t **exit_data);
-    efi_status (*exit)(efi_handle, efi_status, uint64_t exit_data_size, uint16_t *exit_data);
+    void *exit;
     efi_status (*unload_image)(efi_handle);
     efi_status (*exit_boot_services)(efi_handle, uint64_t map_key);
     void *get_next_monotonic_count;
     efi_status (*stall)(uint64_t microseconds);
     efi_status (*set_watchdog)(uint64_t seconds, uint64_t code, uint64_t data_size, uint16_t *data);
-    efi_status (*connect_controller)(efi_handle, efi_handle *drivers, struct efi_device_path *, bool recursive);
-    efi_status (*disconnect_controller)(efi_handle, efi_handle driver, efi_handle child);
-    void *open_protocol, *close_protocol, *open_protocol_information, *protocols_per_handle;
+    void *connect_controller, *disconnect_controller, *open_protocol, *close_protocol, *open_protocol_information,
+        *protocols_per_handle;
     efi_status (*locate_handle_buffer)(enum efi_search, const struct efi_guid *, void *key, uint64_t *count,
                                        efi_handle **); /* pool memory: free_pool() */
     efi_status (*locate_protocol)(const struct efi_guid *, void *registration, void **);
@@ -382,13 +249,10 @@ enum efi_reset { EFI_RESET_COLD, EFI_RESET_WARM, EFI_RESET_SHUTDOWN };
 struct efi_runtime_services {
     struct efi_header header;
     efi_status (*get_time)(struct efi_time *, void *capabilities);
-    void *set_time, *get_wakeup_time, *set_wakeup_time;
-    efi_status (*set_virtual_address_map)(uint64_t size, uint64_t desc_size, uint32_t desc_version,
-                                          struct efi_memory_desc *);
-    void *convert_pointer;
+    void *set_time, *get_wakeup_time, *set_wakeup_time, *set_virtual_address_map, *convert_pointer;
     efi_status (*get_variable)(const uint16_t *name, const struct efi_guid *, uint32_t *attributes, uint64_t *size,
                                void *);
-    efi_status (*get_next_variable_name)(uint64_t *size, uint16_t *name, struct efi_guid *);
+    void *get_next_variable_name;
     efi_status (*set_variable)(const uint16_t *name, const struct efi_guid *, uint32_t attributes, uint64_t size,
                                const void *);
     void *get_next_high_monotonic_count;

@@ -66,10 +66,3 @@ void *fw_protocol(efi_handle h, const struct efi_guid *guid)
 
     return h && !fw.bs->handle_protocol(h, guid, &p) ? p : NULL;
 }
-
-efi_handle *fw_handles(const struct efi_guid *guid, uint64_t *count)
-{
-    efi_handle *all;
-
-    return fw.bs->locate_handle_buffer(EFI_BY_PROTOCOL, guid, NULL, count, &all) ? NULL : all;
-}

@@ -23,13 +23,10 @@ char *fw_strdup(const char *); /* NULL when out of memory */
 const char *fw_status_text(efi_status);
 /* The interface a handle has, or NULL. */
 void *fw_protocol(efi_handle, const struct efi_guid *);
-/* All handles with an interface: pool memory for bs->free_pool(), NULL if there is none. */
-efi_handle *fw_handles(const struct efi_guid *, uint64_t *count);
 
 /* --- fw_file.c: volumes (numbered from 0, our own first) and files on them --- */
 unsigned fw_volumes_open(void); /* how many there are */
 void fw_volumes_close(void);
-efi_handle fw_volume_handle(unsigned volume);
 struct fw_file {
     struct efi_file *f;
     uint64_t size;
@@ -47,7 +44,6 @@ void fw_dir_each(unsigned volume, const char *path, void (*fn)(void *arg, const 
 struct efi_device_path *fw_file_device_path(unsigned volume, const char *path);
 
 /* --- fw_var.c: the firmware's variables --- */
-extern const struct efi_guid fw_loader_guid; /* variables of the Boot Loader Interface */
 bool fw_var_text(const uint16_t *name, char *buf,
                  size_t size); /* of the Boot Loader Interface; false if there is none */
 void fw_var_delete(const uint16_t *name);
@@ -57,7 +53,7 @@ efi_status fw_setup_request(void);
 /* The firmware's own boot entry for this file starts next, once. False if it has none. */
 bool fw_boot_next(struct efi_device_path *file);
 /* Tells the started system what the menu did and when. TSC values. */
-void fw_export(struct entry *const *list, unsigned count, const char *selected, uint64_t start_tsc, uint64_t menu_tsc);
+void fw_export(const char *selected, uint64_t start_tsc, uint64_t menu_tsc);
 
 /* --- fw_scan.c: what there is to start --- */
 #define FW_ENTRIES 128

@@ -31,14 +31,15 @@ static void volume_open(efi_handle h)
 unsigned fw_volumes_open(void)
 {
     uint64_t count = 0;
-    efi_handle *all = fw_handles(&guid_fs, &count);
+    efi_handle *all;
 
     volume_open(fw.self->device);
-    for (uint64_t i = 0; all && i < count; i++)
+    if (fw.bs->locate_handle_buffer(EFI_BY_PROTOCOL, &guid_fs, NULL, &count, &all))
+        return volumes;
+    for (uint64_t i = 0; i < count; i++)
         if (all[i] != fw.self->device)
             volume_open(all[i]);
-    if (all)
-        (void)fw.bs->free_pool(all);
+    (void)fw.bs->free_pool(all);
     return volumes;
 }
 
@@ -48,11 +49,6 @@ void fw_volumes_close(void)
         struct efi_file *root = volume_table[--volumes].root;
         (void)root->close(root);
     }
-}
-
-efi_handle fw_volume_handle(unsigned volume)
-{
-    return volume_table[volume].handle;
 }
 
 /* "/a//b" and "a\b" become "\a\b". Returns units without the ending 0. */

@@ -185,55 +185,23 @@ static bool add_guest(struct launch *l, struct entry *e, const char *options, bo
 
 /* --- the machine --- */
 
-/* The lowest bit of an 8-bit channel; 32: not 8 bits wide. */
-static uint8_t channel(uint32_t mask)
-{
-    for (uint8_t shift = 0; shift <= 24; shift += 8)
-        if (mask == 0xffu << shift)
-            return shift;
-    return 32;
-}
-
-static bool screen_of(efi_handle h, struct launch_screen *out)
-{
-    static const struct efi_guid guid_gop = EFI_GUID_GOP;
-    const struct efi_gop *gop = fw_protocol(h, &guid_gop);
-    const struct efi_gop_info *i = gop && gop->mode ? gop->mode->info : NULL;
-
-    if (!i || !gop->mode->base || i->format > EFI_PIXEL_MASK)
-        return false;
-    *out = (struct launch_screen){
-        .base = gop->mode->base, .width = i->width, .height = i->height, .pitch = i->pixels_per_line * 4
-    };
-    out->green_shift = 8;
-    if (i->format == EFI_PIXEL_RGBX)
-        out->blue_shift = 16;
-    else if (i->format == EFI_PIXEL_BGRX)
-        out->red_shift = 16;
-    else {
-        out->red_shift = channel(i->red_mask);
-        out->green_shift = channel(i->green_mask);
-        out->blue_shift = channel(i->blue_mask);
-    }
-    return out->red_shift < 32 && out->green_shift < 32 && out->blue_shift < 32;
-}
-
+/* Of pixel formats, the two that every display has. */
 static void find_screen(struct launch *l)
 {
     static const struct efi_guid guid_gop = EFI_GUID_GOP;
-    struct launch_screen s;
-    uint64_t count = 0;
-    efi_handle *all;
+    struct efi_gop *gop = fw_protocol(fw.st->con_out_handle, &guid_gop);
+    const struct efi_gop_info *i;
 
-    if (screen_of(fw.st->con_out_handle, &l->screen))
+    if ((!gop || !gop->mode || !gop->mode->base) && fw.bs->locate_protocol(&guid_gop, NULL, (void **)&gop))
         return;
-    l->screen = (struct launch_screen){ 0 };
-    all = fw_handles(&guid_gop, &count);
-    for (uint64_t i = 0; all && i < count && !l->screen.base; i++)
-        if (screen_of(all[i], &s))
-            l->screen = s;
-    if (all)
-        (void)fw.bs->free_pool(all);
+    i = gop->mode ? gop->mode->info : NULL;
+    if (!i || !gop->mode->base || i->format > EFI_PIXEL_BGRX)
+        return;
+    l->screen = (struct launch_screen){ gop->mode->base, i->width, i->height, i->pixels_per_line * 4, 0, 8, 16 };
+    if (i->format == EFI_PIXEL_BGRX) {
+        l->screen.red_shift = 16;
+        l->screen.blue_shift = 0;
+    }
 }
 
 /* Days from 1970 to the first of March of a year, in the calendar of Gregory: leap days fall at such a year's end. */

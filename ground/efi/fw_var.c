@@ -132,22 +132,7 @@ bool fw_boot_next(struct efi_device_path *file)
 
 /* --- what the started system may want to know --- */
 
-static void export_list(struct entry *const *list, unsigned count)
-{
-    size_t units = 0, at = 0;
-    uint16_t *all;
-
-    for (unsigned i = 0; i < count; i++)
-        units += strlen(list[i]->id) + 1;
-    all = fw_alloc(2 * (units + 1));
-    if (!all)
-        return;
-    for (unsigned i = 0; i < count; i++)
-        at += text_to_utf16(all + at, units + 1 - at, list[i]->id) + 1;
-    (void)fw.rt->set_variable(u"LoaderEntries", &loader_guid, FOR_NOW, 2 * at, all);
-}
-
-void fw_export(struct entry *const *list, unsigned count, const char *selected, uint64_t start_tsc, uint64_t menu_tsc)
+void fw_export(const char *selected, uint64_t start_tsc, uint64_t menu_tsc)
 {
     uint64_t now = cpu_tsc(), per_ms;
     struct {
@@ -166,5 +151,4 @@ void fw_export(struct entry *const *list, unsigned count, const char *selected, 
             (void)fw_var_set_text(times[i].name, text, false);
     }
     (void)fw_var_set_text(u"LoaderEntrySelected", selected, false);
-    export_list(list, count);
 }

@@ -127,7 +127,7 @@ static void start(const struct menu_choice *c)
         (void)fmt_text(news, sizeof news, "The firmware refuses to open its set-up.");
         return;
     }
-    fw_export(list.entry, list.count, e->id, start_tsc, menu_tsc);
+    fw_export(e->id, start_tsc, menu_tsc);
     if (c->how == MENU_NATIVE) {
         fw_start_native(e, c->options, news, sizeof news);
         return;
