@@ -19,7 +19,8 @@ class Guest:
 
 
 class Goblin(Machine):
-    shown = 0       # the guest whose console is on the serial port; 0: the status screen
+    shown = ""      # the guest whose console is on the serial port; none: the status screen
+    names = ()      # of the guests, in the order of the status screen
     free_pages = 0  # at the last table()
 
     # --- the menu ---
@@ -34,11 +35,18 @@ class Goblin(Machine):
 
     def select(self, title):
         """Moves to an entry of the menu."""
-        for key in [DOWN] * 30 + [UP] * 60:
-            if re.search(r"> " + re.escape(title), self.text[self.text.rfind("\n> "):]):
+        marked = re.compile(r"^> (.*?)  ", re.M)
+        key = DOWN
+        for _ in range(60):
+            if marked.findall(self.text)[-1] == title:
                 return
             self.send(key)
-            self.read(0.3)
+            try:
+                self.expect(marked.pattern, 3)
+            except Failure: # nothing moved: this is the last, or the first
+                if key == UP:
+                    break
+                key = UP
         raise Failure(f"no entry {title!r} in the menu\n{self.tail()}")
 
     # --- the monitor ---
@@ -46,19 +54,22 @@ class Goblin(Machine):
     def monitor(self, seconds=60):
         """Waits for the status screen."""
         self.expect(r"Goblin \S+ +\d+ CPUs", seconds)
-        self.shown = 0
+        self.shown = ""
 
     def status(self):
         if self.shown:
             self.send(CHORD)
             self.expect(r"Goblin \S+ +\d+ CPUs", 20)
-            self.shown = 0
+            self.shown = ""
+        while self.read(0.2): # the painting of the screen shows old lines of the log again
+            pass
+        self.at = len(self.text)
 
-    def attach(self, number):
-        """Shows the console of the guest in that row, from 1 on."""
-        self.status()
-        self.send(str(number))
-        self.shown = number
+    def attach(self, name):
+        """Shows a guest's console."""
+        self.select_guest(name)
+        self.send(ENTER)
+        self.shown = name
 
     def table(self):
         """The guests by name; sets free_pages."""
@@ -68,7 +79,8 @@ class Goblin(Machine):
         self.free_pages = int(found.group(2))
         guests = [Guest(line) for line in found.group(1).split("\n")
                   if re.match(r"\S+ (off|running|stopping) \d+ \d+M \d+ \d+ ", line)]
-        return {guest.name: guest for guest in guests}
+        self.names = [guest.name for guest in guests]
+        return dict(zip(self.names, guests))
 
     def wait_guest(self, name, condition, seconds=60):
         """Waits until condition(row of the table) is true; returns the row."""
@@ -81,11 +93,13 @@ class Goblin(Machine):
                 raise Failure(f"after {seconds} s still: {guest.line}\n{self.tail()}")
             self.read(0.5)
 
-    def key_for(self, number, key):
-        """A key of the status screen for the guest in that row."""
-        self.attach(number) # which selects it
+    def select_guest(self, name):
+        """Moves to a guest's row of the status screen."""
+        if not self.names:
+            self.table()
         self.status()
-        self.send(key)
+        self.send(UP * len(self.names) + DOWN * self.names.index(name))
+        self.read(0.2)
 
     def power_off(self):
         self.status()
@@ -104,10 +118,10 @@ def demonstrate(machine):
     tell("the boot menu is there; it counts down")
     machine.monitor(60)
     tell("the monitor has the machine, guests are starting")
-    machine.attach(2)
+    machine.attach("tiny")
     machine.expect(r"tiny: Linux \S+ is up", 240)
     tell("tiny is up: " + machine.text[machine.text.rfind("tiny: Linux"):].split("\n")[0])
-    machine.attach(1)
+    machine.attach("debian")
     machine.expect(r"debian login:", 400)
     tell("debian is up, with a login")
     machine.read(2)

@@ -142,12 +142,12 @@ class Machine:
         self.when.append((len(self.raw), time.monotonic() - self.started))
         self.log.write(data)
         self.log.flush()
-        # going to a place on the screen begins a line of text; a sequence that is cut in two waits for its other half
+        # going to a place on the screen, or back from it, begins a line of text; a sequence that is cut in two waits for its other half
         text = self.held + data.decode("utf-8", "replace")
         last = text.rfind("\x1b")
         cut = last if last >= len(text) - 20 and last >= 0 and not ESCAPE.match(text, last) else len(text)
         text, self.held = text[:cut], text[cut:]
-        self.text += ESCAPE.sub(lambda found: "\n" if found.group().endswith("H") else "", text).replace("\r", "")
+        self.text += ESCAPE.sub(lambda found: "\n" if found.group()[-1] in "H8" else "", text).replace("\r", "")
         return True
 
     def expect(self, pattern, seconds=60):
