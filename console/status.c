@@ -106,22 +106,30 @@ static void PRINTF(4, 5) put_row(struct status *s, unsigned y, bool reverse, con
     view_text(&s->view, out);
 }
 
-/* Writes the last lines of the log below the table, as text. */
+/* Row y of the log as a line of text, ASCII. False if it is not a finished line. */
+static bool log_line(struct view *log, unsigned y, char text[TERM_COLS_MAX + 3])
+{
+    lock_take(&log->lock);
+    const struct cell *c = term_row(&log->term, y, 0);
+    unsigned n = log->term.cols;
+    bool finished = y < log->term.cur.y;
+    while (n && c[n - 1].ch <= ' ')
+        n--;
+    for (unsigned x = 0; x < n; x++)
+        text[x] = c[x].ch < 0x20 || c[x].ch > 0x7E ? '?' : (char)c[x].ch;
+    lock_drop(&log->lock);
+    str_copy(text + n, 3, "\r\n");
+    return finished;
+}
+
+/* Writes the last lines of the log below the table. */
 static void put_log(struct status *s, struct view *log)
 {
     char text[TERM_COLS_MAX + 3];
-    unsigned cols = log->term.cols, room = s->view.term.rows - s->log_row - 1, last = log->term.cur.y;
+    unsigned room = s->view.term.rows - s->log_row - 1, last = log->term.cur.y;
 
-    for (unsigned y = last > room ? last - room : 0; y < last; y++) {
-        const struct cell *c = term_row(&log->term, y, 0);
-        unsigned n = cols;
-        while (n && c[n - 1].ch <= ' ')
-            n--;
-        for (unsigned x = 0; x < n; x++)
-            text[x] = c[x].ch < 0x20 || c[x].ch > 0x7E ? '?' : (char)c[x].ch;
-        str_copy(text + n, 3, "\r\n");
+    for (unsigned y = last > room ? last - room : 0; y < last && log_line(log, y, text); y++)
         view_text(&s->view, text);
-    }
 }
 
 static unsigned table_rows(const struct status *s)
