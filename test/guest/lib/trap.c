@@ -9,7 +9,7 @@ static uint64_t idt[256][2];
 
 void guest_trap(struct trap *t)
 {
-    if (t->vector < 32 && try_rsp) {
+    if (t->vector < 32 && t->vector != VEC_NMI && try_rsp) {
         try_error = t->error;
         try_cr2 = cpu_read_cr2();
         t->rip = (uintptr_t)try_resume;
