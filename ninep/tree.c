@@ -1,0 +1,259 @@
+/* The server's operations for trees made of rows. A fid's node is its row, its key the row's key. */
+#include "ninep/tree.h"
+#include "base/fmt.h"
+#include "base/panic.h"
+#include "base/str.h"
+
+static struct tree *tree_of(struct ninep_fs *fs)
+{
+    return container_of(fs, struct tree, fs);
+}
+
+static const struct tree_row *row_of(const struct ninep_fid *f)
+{
+    return f->node;
+}
+
+static struct ninep_qid qid_of(const struct tree *t, const struct tree_row *row, uint64_t key)
+{
+    return (struct ninep_qid){ .type = row->mode & TREE_DIR ? NINEP_QTDIR : NINEP_QTFILE,
+                               .path = key * t->nrows + (uint64_t)(row - t->rows) };
+}
+
+static void fid_set(const struct tree *t, struct ninep_fid *f, const struct tree_row *row, uint64_t key)
+{
+    f->node = (void *)(uintptr_t)row;
+    f->key = key;
+    f->qid = qid_of(t, row, key);
+}
+
+static err_t op_attach(struct ninep_req *r)
+{
+    struct tree *t = tree_of(r->server->fs);
+
+    if (r->in.text[0] && !str_eq(r->in.text, "/"))
+        return ERR_NOTFOUND;
+    fid_set(t, r->fid, t->rows, 0);
+    return OK;
+}
+
+static err_t op_clone(struct ninep_fs *fs, const struct ninep_fid *from, struct ninep_fid *to)
+{
+    (void)fs;
+    to->node = from->node;
+    to->key = from->key;
+    return OK;
+}
+
+static err_t op_clunk(struct ninep_fs *fs, struct ninep_fid *f)
+{
+    if (f->open && row_of(f)->close)
+        row_of(f)->close(tree_of(fs), f);
+    return OK;
+}
+
+static bool is_child(const struct tree *t, const struct tree_row *row, const struct tree_row *dir)
+{
+    return row != t->rows && &t->rows[row->parent] == dir;
+}
+
+static err_t op_walk(struct ninep_req *r, struct ninep_fid *at, const char *name)
+{
+    struct tree *t = tree_of(r->server->fs);
+    const struct tree_row *dir = row_of(at);
+
+    if (str_eq(name, "..")) {
+        uint64_t above = dir->name ? at->key : dir->up ? dir->up(t, at->key) : 0;
+        fid_set(t, at, &t->rows[dir->parent], above);
+        return OK;
+    }
+    for (const struct tree_row *row = t->rows; row < t->rows + t->nrows; row++) {
+        uint64_t key = at->key;
+        if (!is_child(t, row, dir))
+            continue;
+        if (row->name ? !str_eq(row->name, name) : row->find(t, at->key, name, &key) != OK)
+            continue;
+        fid_set(t, at, row, key);
+        return OK;
+    }
+    return ERR_NOTFOUND;
+}
+
+/* The permission bits hold for everybody alike: who was given the tree may use it. */
+static err_t op_open(struct ninep_req *r)
+{
+    const struct tree_row *row = row_of(r->fid);
+    uint32_t access = r->in.flags & NINEP_ACCMODE;
+
+    if ((access != NINEP_WRONLY && !(row->mode & 0444)) || (access != NINEP_RDONLY && !(row->mode & 0222)))
+        return ninep_fail(r, NINEP_EACCES);
+    return row->open ? row->open(r) : OK;
+}
+
+void tree_put(struct tree_text *x, const void *bytes, size_t n)
+{
+    size_t skip = (size_t)min_u64(n, x->skip), copy = min_size(n - skip, x->room);
+
+    memcpy(x->at, (const char *)bytes + skip, copy);
+    x->skip -= skip;
+    x->at += copy;
+    x->room -= copy;
+}
+
+void tree_print(struct tree_text *x, const char *fmt, ...)
+{
+    char line[512];
+    va_list ap;
+    size_t n;
+
+    va_start(ap, fmt);
+    n = fmt_vtext(line, sizeof line, fmt, ap);
+    va_end(ap);
+    tree_put(x, line, min_size(n, sizeof line - 1));
+}
+
+static err_t op_read(struct ninep_req *r)
+{
+    const struct tree_row *row = row_of(r->fid);
+    struct tree_text x = { r->data, r->room, r->in.offset };
+    err_t e;
+
+    if (row->read)
+        return row->read(r);
+    if (!row->print)
+        return ERR_UNSUPPORTED;
+    e = row->print(tree_of(r->server->fs), r->fid->key, &x);
+    r->out->count = r->room - (uint32_t)x.room;
+    return e;
+}
+
+static err_t op_write(struct ninep_req *r)
+{
+    const struct tree_row *row = row_of(r->fid);
+    char line[TREE_COMMAND_MAX + 1];
+    uint32_t n = r->in.count;
+
+    if (row->write)
+        return row->write(r);
+    if (!row->command)
+        return ERR_UNSUPPORTED;
+    if (n && ((const char *)r->in.data)[n - 1] == '\n')
+        n--;
+    if (n > TREE_COMMAND_MAX)
+        return ERR_INVAL;
+    memcpy(line, r->in.data, n);
+    line[n] = 0;
+    if (strlen(line) != n)
+        return ERR_INVAL;
+    r->out->count = r->in.count;
+    return row->command(tree_of(r->server->fs), r->fid->key, line);
+}
+
+/* Where a directory is read on: which row comes next, and of a row without a name which key. The cookie behind an entry must hold
+ * both, so keys in a directory are limited; a key that does not fit ends the listing. */
+#define COOKIE_KEY_MAX (UINT64_MAX >> 16)
+
+static err_t op_readdir(struct ninep_req *r)
+{
+    struct tree *t = tree_of(r->server->fs);
+    uint64_t i = r->in.offset & 0xFFFF, after = r->in.offset >> 16;
+    char name[NINEP_NAME_MAX + 1];
+
+    while (i < t->nrows) {
+        const struct tree_row *row = &t->rows[i];
+        uint64_t key = r->fid->key, next;
+
+        if (!is_child(t, row, row_of(r->fid)) ||
+            (!row->name && (row->next(t, r->fid->key, after, &key, name) != OK || key > COOKIE_KEY_MAX))) {
+            after = 0;
+            i++;
+            continue;
+        }
+        next = row->name ? i + 1 : i | key << 16;
+        const struct ninep_qid qid = qid_of(t, row, key);
+        if (!ninep_dirent_put(r->data, r->room, &r->out->count, &qid, next, row->mode & TREE_DIR ? 4 : 8,
+                              row->name ? row->name : name))
+            break;
+        i = next & 0xFFFF;
+        after = next >> 16;
+    }
+    return r->out->count || i == t->nrows ? OK : ERR_INVAL;
+}
+
+static err_t op_getattr(struct ninep_req *r)
+{
+    const struct tree *t = tree_of(r->server->fs);
+    const struct tree_row *row = row_of(r->fid);
+    const struct ninep_time time = { .sec = t->time };
+
+    r->out->attr = (struct ninep_attr){
+        .valid = NINEP_GETATTR_BASIC,
+        .mode = row->mode | (row->mode & TREE_DIR ? 0 : NINEP_S_IFREG),
+        .uid = t->uid,
+        .gid = t->gid,
+        .nlink = 1,
+        .blksize = PAGE_SIZE,
+        .atime = time,
+        .mtime = time,
+        .ctime = time,
+    };
+    return OK;
+}
+
+/* A shell's "> ctl" truncates: that and new times are taken and mean nothing. */
+static err_t op_setattr(struct ninep_req *r)
+{
+    return r->in.flags & (NINEP_SET_MODE | NINEP_SET_UID | NINEP_SET_GID) ? ninep_fail(r, NINEP_EPERM) : OK;
+}
+
+static err_t op_refuse(struct ninep_req *r)
+{
+    return ninep_fail(r, NINEP_EPERM);
+}
+
+static err_t op_statfs(struct ninep_req *r)
+{
+    r->out->statfs = (struct ninep_statfs){ .type = 0x01021997, .bsize = PAGE_SIZE, .namelen = NINEP_NAME_MAX };
+    return OK;
+}
+
+static err_t op_fsync(struct ninep_req *r)
+{
+    (void)r;
+    return OK;
+}
+
+static const struct ninep_fs_ops tree_ops = {
+    .attach = op_attach,
+    .clone = op_clone,
+    .walk = op_walk,
+    .clunk = op_clunk,
+    .open = op_open,
+    .create = op_refuse,
+    .read = op_read,
+    .write = op_write,
+    .readdir = op_readdir,
+    .getattr = op_getattr,
+    .setattr = op_setattr,
+    .mkdir = op_refuse,
+    .symlink = op_refuse,
+    .mknod = op_refuse,
+    .link = op_refuse,
+    .rename = op_refuse,
+    .renameat = op_refuse,
+    .unlinkat = op_refuse,
+    .remove = op_refuse,
+    .statfs = op_statfs,
+    .fsync = op_fsync,
+};
+
+void tree_init(struct tree *t)
+{
+    ASSERT(t->nrows > 0 && t->rows[0].mode & TREE_DIR);
+    for (uint16_t i = 0; i < t->nrows; i++) {
+        const struct tree_row *row = &t->rows[i];
+        ASSERT(row->parent < t->nrows && t->rows[row->parent].mode & TREE_DIR);
+        ASSERT(row->name || (row->mode & TREE_DIR && row->find && row->next));
+    }
+    t->fs.ops = &tree_ops;
+}
