@@ -11,6 +11,8 @@ static const char marker[] __attribute__((section(".goblin"), used)) = "Goblin 1
 
 #define HIDDEN_WAIT_US 50000u /* so long a key may be held to see a menu that would stay hidden */
 
+#define NO_KEYS_SECONDS 10u
+
 static struct menu menu;
 static struct fw_list list;
 static struct config config;
@@ -64,6 +66,10 @@ static void choose(bool first, struct menu_choice *choice)
     struct screen *screen;
     uint32_t key;
 
+    if (!fw.st->con_in && config.timeout == CONFIG_WAIT) {
+        config.timeout = NO_KEYS_SECONDS;
+        (void)fmt_text(news, sizeof news, "The firmware offers no keyboard: the menu cannot wait for a key.");
+    }
     menu_init(&menu, list.entry, list.count, target, first ? config.timeout : CONFIG_WAIT, first && !one_shot);
     menu.may_edit = config.editor;
     for (unsigned i = 0; !first && i < list.count; i++)
@@ -127,8 +133,8 @@ static void start(const struct menu_choice *c)
         (void)fmt_text(news, sizeof news, "The firmware refuses to open its set-up.");
         return;
     }
-    fw_export(e->id, start_tsc, menu_tsc);
     if (c->how == MENU_NATIVE) {
+        fw_export(e->id, start_tsc, menu_tsc);
         fw_start_native(e, c->options, news, sizeof news);
         return;
     }
