@@ -10,8 +10,7 @@
 static const char marker[] __attribute__((section(".goblin"), used)) = "Goblin 1";
 
 #define HIDDEN_WAIT_US 50000u /* so long a key may be held to see a menu that would stay hidden */
-
-#define NO_KEYS_SECONDS 10u
+#define NO_KEYS_SECONDS 10u   /* instead of waiting for a key that cannot come */
 
 static struct menu menu;
 static struct fw_list list;
