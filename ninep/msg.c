@@ -169,7 +169,7 @@ static err_t string_put(struct span *s, const char *text, enum kind kind)
     if (!to)
         return ERR_FULL;
     put_le16(to, (uint16_t)n);
-    memcpy(to + 2, from, n);
+    memmove(to + 2, from, n); /* a server makes the target of a link near its place */
     return OK;
 }
 
