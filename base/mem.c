@@ -2,10 +2,29 @@
  * The compiler may call memcpy, memmove, memset and memcmp by itself. */
 #include "base/str.h"
 
+#define SHORT 64 /* bytes: below this, starting a string instruction costs more than it saves */
+
+typedef uint64_t word_any __attribute__((aligned(1), may_alias));
+
+static void *copy_short(void *dst, const void *src, size_t n)
+{
+    volatile uint8_t *d = dst; /* volatile: or the loops become calls to memcpy */
+    const uint8_t *s = src;
+
+    for (; n >= 8; n -= 8, d += 8, s += 8)
+        *(volatile word_any *)d = *(const word_any *)s;
+    for (; n; n--)
+        *d++ = *s++;
+    return dst;
+}
+
 void *memcpy(void *restrict dst, const void *restrict src, size_t n)
 {
     void *ret = dst;
     size_t words = n / 8, rest = n % 8;
+
+    if (n < SHORT)
+        return copy_short(dst, src, n);
 
     __asm__ volatile("rep movsq" : "+D"(dst), "+S"(src), "+c"(words)::"memory");
     __asm__ volatile("rep movsb" : "+D"(dst), "+S"(src), "+c"(rest)::"memory");

@@ -177,7 +177,19 @@ static void vblk_submit(struct blk *b, struct blk_req *r)
         r->done(r, e);
 }
 
-static const struct blk_ops vblk_ops = { .submit = vblk_submit, .poll = vblk_poll };
+static void vblk_quiet(struct blk *b, bool on)
+{
+    struct vblk *d = container_of(b, struct vblk, blk);
+    struct virtq *q = &d->queue[ground_cpu() % d->nused];
+
+    lock_take(&q->lock);
+    virtq_quiet(q, on);
+    lock_drop(&q->lock);
+    if (!on)
+        queue_service(q);
+}
+
+static const struct blk_ops vblk_ops = { .submit = vblk_submit, .poll = vblk_poll, .quiet = vblk_quiet };
 
 /* --- set-up --- */
 

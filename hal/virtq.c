@@ -3,7 +3,8 @@
 
 #include "base/str.h"
 
-#define NO_NOTIFY 1u /* used.flags */
+#define NO_NOTIFY 1u    /* used.flags */
+#define NO_INTERRUPT 1u /* avail.flags */
 #define CHAIN 16u    /* without indirect descriptors: of the ring, for each slot */
 
 uint32_t virtq_init(struct virtq *q, struct virtq_mem *mem, uint16_t size, bool indirect, bool event_idx)
@@ -147,6 +148,24 @@ static bool used_is_news(const struct virtq *q)
     return atomic_load_explicit(&q->mem->used.idx, memory_order_acquire) != q->used_idx && !q->broken;
 }
 
+/* Says up to which completion no interrupt is wanted. The device sees it, or we see what it completed before. */
+static void interrupt_ask(struct virtq *q)
+{
+    uint16_t event = q->quiet ? (uint16_t)(q->used_idx - 1) : q->used_idx; /* the completion before never comes again */
+
+    if (q->event_idx)
+        atomic_store_explicit(&q->mem->avail.ring[q->size], event, memory_order_relaxed);
+    else
+        atomic_store_explicit(&q->mem->avail.flags, q->quiet ? NO_INTERRUPT : 0, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+void virtq_quiet(struct virtq *q, bool on)
+{
+    q->quiet = on;
+    interrupt_ask(q);
+}
+
 void virtq_reap(struct virtq *q, struct list *done)
 {
     while (used_is_news(q)) {
@@ -155,10 +174,8 @@ void virtq_reap(struct virtq *q, struct list *done)
             q->used_idx++;
         }
         q->progress = ground_tsc();
-        if (q->event_idx) {
-            atomic_store_explicit(&q->mem->avail.ring[q->size], q->used_idx, memory_order_relaxed);
-            atomic_thread_fence(memory_order_seq_cst); /* the device sees it, or we see what it completed before */
-        }
+        if (q->event_idx)
+            interrupt_ask(q);
     }
     while (q->nfree && !list_empty(&q->waiting))
         put(q, container_of(list_pop_front(&q->waiting), struct blk_req, link));

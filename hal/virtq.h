@@ -8,9 +8,9 @@
 #include "io/blk.h"
 
 #define VIRTQ_SIZE 128u  /* ring entries at most, so that everything below fits one run of VIRTQ_ORDER */
-#define VIRTQ_SLOTS 124u /* requests in flight at most */
-#define VIRTQ_ORDER 5u
-#define VIRTQ_TABLE 60u /* descriptors of one request: header, segments, status */
+#define VIRTQ_SLOTS 60u  /* requests in flight at most */
+#define VIRTQ_ORDER 6u
+#define VIRTQ_TABLE 248u /* descriptors of one request: header, segments, status */
 
 struct virtq_desc {
     uint64_t addr;
@@ -25,7 +25,7 @@ struct virtq_used {
     uint32_t id, len;
 };
 
-/* One request's part of the memory; 1 KiB. */
+/* One request's part of the memory; 4 KiB. */
 struct virtq_slot {
     struct virtq_desc table[VIRTQ_TABLE]; /* unused if the device has no indirect descriptors */
     struct {
@@ -37,9 +37,9 @@ struct virtq_slot {
         uint32_t nsectors, flags;
     } discard;
     uint8_t status;
-    uint8_t unused[31];
+    uint8_t unused[95];
 };
-_Static_assert(sizeof(struct virtq_slot) == 1024, "virtq_slot");
+_Static_assert(sizeof(struct virtq_slot) == 4096, "virtq_slot");
 
 /* What the device reads and writes. In a ring of fewer entries the event field follows the last one used. */
 struct virtq_mem {
@@ -52,7 +52,7 @@ struct virtq_mem {
         _Atomic uint16_t flags, idx;
         struct virtq_used ring[VIRTQ_SIZE + 1]; /* [size]: avail_event, up to where we need not notify */
     } used;
-    ALIGNED(1024) struct virtq_slot slot[VIRTQ_SLOTS];
+    ALIGNED(4096) struct virtq_slot slot[VIRTQ_SLOTS];
 };
 _Static_assert(sizeof(struct virtq_mem) <= (size_t)PAGE_SIZE << VIRTQ_ORDER, "virtq_mem");
 _Static_assert(offsetof(struct virtq_mem, used) % 4 == 0, "virtq_mem.used");
@@ -71,6 +71,7 @@ struct virtq {
     uint16_t avail_idx, kicked_idx, used_idx; /* free-running, as in the rings */
     uint16_t nfree;
     uint8_t free[VIRTQ_SLOTS];
+    bool quiet;                       /* completions raise no interrupt: somebody polls */
     bool broken;                      /* the device answered what nobody asked */
     struct blk_req *req[VIRTQ_SLOTS]; /* in flight; NULL: the slot is free */
     struct list waiting;              /* requests for which there was no slot */
@@ -92,6 +93,8 @@ void virtq_kick(struct virtq *);
 /* Moves what is complete to the list done, submits what was waiting, and asks for an interrupt for the next completion.
  */
 void virtq_reap(struct virtq *, struct list *done);
+/* While on, the device is asked for no interrupts; afterwards virtq_reap() must follow. */
+void virtq_quiet(struct virtq *, bool on);
 /* Takes every request back, as failed; the device must have stopped. */
 void virtq_abort(struct virtq *, struct list *done);
 /* Nanoseconds since the device last did something, if it has something to do; else 0. */

@@ -34,6 +34,9 @@ struct blk_ops {
     void (*submit)(struct blk *, struct blk_req *);
     /* Looks for completions now, without waiting for the interrupt. May be NULL (RAM disk). */
     void (*poll)(struct blk *);
+    /* While on, completions of what this CPU submitted raise no interrupt: somebody polls. Off looks for completions too.
+     * NULL: not worth it with this disk. */
+    void (*quiet)(struct blk *, bool on);
 };
 
 struct blk {

@@ -43,7 +43,16 @@ static void partition_poll(struct blk *b)
         disk->ops->poll(disk);
 }
 
+static void partition_quiet(struct blk *b, bool on)
+{
+    struct blk *disk = container_of(b, struct partition, blk)->disk;
+
+    disk->ops->quiet(disk, on);
+}
+
 static const struct blk_ops partition_ops = { .submit = partition_submit, .poll = partition_poll };
+static const struct blk_ops partition_quiet_ops = { .submit = partition_submit, .poll = partition_poll,
+                                                    .quiet = partition_quiet };
 
 /* --- the table --- */
 
@@ -170,7 +179,7 @@ static void partition_init(struct partition *p, struct blk *disk, unsigned numbe
     p->disk = disk;
     p->number = number;
     p->blk = *disk;
-    p->blk.ops = &partition_ops;
+    p->blk.ops = disk->ops->quiet ? &partition_quiet_ops : &partition_ops;
     p->blk.whole = disk;
     list_init(&p->blk.link);
     fmt_text(p->blk.name, sizeof p->blk.name, "%s%s%u", disk->name, digit ? "p" : "", number);

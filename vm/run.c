@@ -9,6 +9,10 @@
 #include "vm/sched.h"
 #include "vm/vm.h"
 
+#define POLL_NS 150000u  /* how long to wait for a device at most */
+#define POLL_MISSES 4u   /* after so many waits in vain ... */
+#define POLL_PAUSE 64u   /* ... not until so many kicks have passed */
+
 /* What a handler wants next. */
 enum next { RUN_ON, END_PREEMPTED, END_YIELDED, END_HALTED };
 
@@ -44,6 +48,24 @@ static enum next on_hypercall(struct vcpu *v)
     return RUN_ON;
 }
 
+/* Waiting a little for a device is cheaper than a guest's HLT, an interrupt and the way back. It is only done while nobody
+ * else wants the CPU, and not when it did not pay several times in a row. */
+static void poll_device(struct vcpu *v, bool (*poll)(void *, bool), void *dev)
+{
+    struct vm *vm = v->vm;
+    uint64_t end = ground_tsc() + ground_ns_to_tsc(POLL_NS);
+    bool found = false;
+
+    if (vm->poll_misses < POLL_MISSES)
+        while (!found && ground_tsc() < end && !atomic_load_explicit(&v->kicked, memory_order_relaxed) && !sched_others_wait(v)) {
+            found = poll(dev, false);
+            __builtin_ia32_pause();
+        }
+    if (!found)
+        found = poll(dev, true);
+    vm->poll_misses = found ? 0 : (vm->poll_misses + 1) % POLL_PAUSE;
+}
+
 static enum next on_pio(struct vcpu *v)
 {
     struct exit *x = &v->x;
@@ -58,9 +80,13 @@ static enum next on_pio(struct vcpu *v)
     }
     lock_take(&v->vm->lock);
     e = x->in ? bus_read(v->vm, BUS_PIO, x->port, x->size, &val) : bus_write(v->vm, BUS_PIO, x->port, x->size, val);
+    bool (*poll)(void *, bool) = v->vm->poll;
+    v->vm->poll = NULL;
     lock_drop(&v->vm->lock);
+    if (poll)
+        poll_device(v, poll, v->vm->poll_dev);
     if (e == ERR_AGAIN)
-        return RUN_ON;
+        return RUN_ON; /* the device wants the access once more */
     if (e) {
         vm_stop(v->vm, VM_FAULTED, "port %#x: %s", x->port, err_text(e));
         return RUN_ON;

@@ -31,6 +31,7 @@ static void request_end(struct virtio_blk_io *io, err_t e)
     uint32_t written = e || io->req.op == BLK_WRITE ? 1 : (uint32_t)io->chain.write_len;
 
     list_push_back(&io->owner->spare, &io->link);
+    io->owner->ended++;
     d->inflight--;
     if (io->generation != d->generation)
         return; /* the driver has reset the device since */
@@ -243,12 +244,32 @@ static void queues_resume(struct virtio_blk *b)
     }
 }
 
+/* For the run loop (vm->poll): true when all that was sent is back. */
+static bool blk_poll(void *dev, bool last)
+{
+    struct virtio_blk *b = dev;
+
+    if (last)
+        b->blk->ops->quiet(b->blk, false); /* looks once more, too */
+    else
+        b->blk->ops->poll(b->blk);
+    lock_take(&b->dev.lock);
+    bool over = b->ended >= b->awaited;
+    lock_drop(&b->dev.lock);
+    if (over && !last)
+        b->blk->ops->quiet(b->blk, false);
+    return over;
+}
+
 static err_t blk_notify(struct virtio_dev *d, unsigned queue)
 {
     struct virtio_blk *b = container_of(d, struct virtio_blk, dev);
     struct virtq *q = &d->queue[queue];
+    bool polls = b->blk->ops->quiet && !d->inflight;
     err_t e;
 
+    if (polls)
+        b->blk->ops->quiet(b->blk, true);
     lock_take(&d->lock);
     e = virtq_arm(q);
     if (!e)
@@ -256,7 +277,12 @@ static err_t blk_notify(struct virtio_dev *d, unsigned queue)
     queues_resume(b);
     if (!e && virtq_left(q) && !list_empty(&b->spare))
         e = ERR_AGAIN;
+    b->awaited = b->ended + d->inflight;
     lock_drop(&d->lock);
+    if (polls) {
+        d->vm->poll = blk_poll;
+        d->vm->poll_dev = b;
+    }
     return e;
 }
 

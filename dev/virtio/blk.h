@@ -41,6 +41,8 @@ struct virtio_blk {
     struct virtio_blk_io *pool;
     /* under dev.lock */
     struct list spare;
+    uint64_t ended;  /* requests ever */
+    uint64_t awaited; /* value of `ended` that a poll waits for */
     uint64_t copied; /* bytes moved inside submit() since a queue's turn began */
     bool starved;    /* a queue may hold chains that were left when spare was empty */
 };

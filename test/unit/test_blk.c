@@ -151,7 +151,7 @@ static void slow_poll(struct blk *b)
     else
         ram.blk.ops->submit(&ram.blk, r);
 }
-static const struct blk_ops slow_ops = { slow_submit, slow_poll };
+static const struct blk_ops slow_ops = { .submit = slow_submit, .poll = slow_poll };
 
 static void waiting_reads_split_and_report_errors(void **state)
 {

@@ -215,7 +215,7 @@ static void failing_submit(struct blk *b, struct blk_req *r)
         ram.blk.ops->submit(&ram.blk, r);
 }
 static void failing_poll(struct blk *b) { (void)b; }
-static const struct blk_ops failing_ops = { failing_submit, failing_poll };
+static const struct blk_ops failing_ops = { .submit = failing_submit, .poll = failing_poll };
 
 static void every_read_may_fail(void **state)
 {

@@ -76,7 +76,7 @@ static void counting_poll(struct blk *b)
     (void)b;
     polls++;
 }
-static const struct blk_ops counting_ops = { counting_submit, counting_poll };
+static const struct blk_ops counting_ops = { .submit = counting_submit, .poll = counting_poll };
 
 static void the_watch_polls_each_disk_once(void **state)
 {

@@ -7,7 +7,7 @@ static struct vm *vm;
 static struct vcpu *v;
 
 /* The exits to play, one a run, then EXIT_IRQ. */
-static struct exit plan[16];
+static struct exit plan[32];
 static unsigned planned, played;
 
 static void play(struct vcpu *who)
@@ -83,6 +83,46 @@ static void ports_reach_their_device_and_keep_rax(void **state)
     v->r.gpr[REG_RAX] = 0x77;
     go(EXIT_PIO, (struct exit){ .port = 0x100, .size = 1 });
     assert_int_equal(written, 0x77);
+}
+
+static unsigned looks, needed;
+static bool was_last;
+
+static bool look(void *dev, bool last)
+{
+    assert_ptr_equal(dev, vm);
+    was_last = last;
+    fake_set_tsc(ground_tsc() + 10000);
+    return ++looks == needed;
+}
+
+static err_t slow_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+{
+    (void)dev, (void)off, (void)size, (void)val;
+    vm->poll = look;
+    vm->poll_dev = vm;
+    looks = 0;
+    return OK;
+}
+
+static void a_device_is_waited_for_a_little(void **state)
+{
+    static const struct bus_ops ops = { dev_read, slow_write };
+    (void)state;
+    assert_int_equal(bus_add(vm, BUS_PIO, 0x100, 8, &ops, vm), OK);
+    plan[planned++] = (struct exit){ .kind = EXIT_HLT };
+    sched_step(); /* off the run queue: nobody waits for the CPU */
+    atomic_store(&v->unhalted, true);
+    needed = 3;
+    go(EXIT_PIO, (struct exit){ .port = 0x100, .size = 2 });
+    assert_int_equal(looks, 3);
+    assert_false(was_last);
+    assert_null(vm->poll);
+    needed = 1000; /* it takes too long, again and again: after some tries only the last look is left */
+    for (unsigned i = 0; i < 8; i++)
+        go(EXIT_PIO, (struct exit){ .port = 0x100, .size = 2 });
+    assert_int_equal(looks, 1);
+    assert_true(was_last);
 }
 
 static void bus_refuses_overlap_ram_and_overflow(void **state)
@@ -357,7 +397,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(ports_reach_their_device_and_keep_rax), T(bus_refuses_overlap_ram_and_overflow),
+        T(ports_reach_their_device_and_keep_rax), T(a_device_is_waited_for_a_little), T(bus_refuses_overlap_ram_and_overflow),
         T(a_device_that_complains_stops_only_this_guest), T(unknown_msrs_fault_and_known_ones_answer),
         T(kvm_clock_is_written_into_ram_or_refused), T(cpuid_hides_what_a_guest_must_not_have),
         T(interrupts_wait_for_the_guest_to_be_ready), T(hlt_ends_with_an_interrupt_a_kick_or_at_once),

@@ -415,6 +415,54 @@ static void one_interrupt_until_the_driver_looks(void **state)
     assert_int_equal(msi.count, 1);
 }
 
+static bool is_quiet;
+static unsigned polls_left;
+
+static void polled(struct blk *b)
+{
+    (void)b;
+    assert_true(is_quiet);
+    if (!--polls_left)
+        assert_true(disk_finish());
+}
+
+static void quiet(struct blk *b, bool on)
+{
+    (void)b;
+    is_quiet = on;
+}
+
+static const struct blk_ops polled_ops = { .submit = disk_submit, .poll = polled, .quiet = quiet };
+
+static void a_short_wait_for_the_disk_needs_no_interrupt(void **state)
+{
+    (void)state;
+    disk.later = true;
+    disk.blk.ops = &polled_ops;
+    drv_start(SLOT, 64, 0);
+    uint16_t head = request(0, VIRTIO_BLK_IN, 7, DATA, 512);
+    assert_non_null(vm.poll);
+    assert_true(is_quiet);
+    polls_left = 2;
+    assert_false(vm.poll(vm.poll_dev, false));
+    expect_none(0);
+    assert_true(vm.poll(vm.poll_dev, false));
+    assert_false(is_quiet);
+    expect_used(0, head, 513);
+    vm.poll = NULL;
+    head = request(1, VIRTIO_BLK_IN, 8, DATA, 512);
+    polls_left = 9;
+    assert_false(vm.poll(vm.poll_dev, true)); /* too long: the interrupt will tell */
+    assert_false(is_quiet);
+    vm.poll = NULL;
+    request(2, VIRTIO_BLK_IN, 9, DATA, 512); /* the disk is busy anyway: nobody waits */
+    assert_null(vm.poll);
+    assert_false(is_quiet);
+    assert_true(disk_finish());
+    assert_true(disk_finish());
+    expect_used(0, head, 513);
+}
+
 static void queues_starved_of_the_pool_go_on(void **state)
 {
     (void)state;
@@ -615,6 +663,7 @@ int main(void)
         T(a_part_that_fails_fails_the_request),
         T(more_requests_than_the_pool_holds),
         T(one_interrupt_until_the_driver_looks),
+        T(a_short_wait_for_the_disk_needs_no_interrupt),
         T(queues_starved_of_the_pool_go_on),
         T(queues_interrupt_by_their_own_vector),
         T(a_disk_that_copies_gives_others_their_turn),
