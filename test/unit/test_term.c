@@ -255,7 +255,7 @@ static void a_painted_terminal_goes_on_like_the_first(void **state)
         "\33[1;31mred\33[44m blue\33[7m",
         "0123456789", /* waits in the last column */
         "01234567\346\274\242",
-        "\33[2;3r\33[?6h\33[2;4H",
+        "\33[2;4r\33[?6h\33[2;4H",
         "\33[3;5H\33[1m\0337\33[m\33[H", /* a saved cursor */
         "\33(0lqk\33)0\16x",
         "\33[4h\33[?7l\33[?25l\33[?1;2004;1000;1006h\33=\33[20h",
