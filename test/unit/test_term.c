@@ -262,7 +262,7 @@ static void a_painted_terminal_goes_on_like_the_first(void **state)
         "main\33[2;2H\33[?1049h\33[Halt\33[32m",
         "\346\274\242\b\346\274\242\b\bx",
     };
-    static const char *const after[] = { "more\33[31mcolour\r\n\n\n\nend", "\0338X\33Mx\33[5;5Hy",
+    static const char *const after[] = { "z", "more\33[31mcolour\r\n\n\n\nend", "\0338X\33Mx\33[5;5Hy",
                                          "\33[?1049lq\n\16q" };
     static struct cell mem2[LINES * COLS];
     static uint8_t bytes[8192];
