@@ -292,8 +292,8 @@ static void rings_at(unsigned size, uint64_t d, uint64_t a, uint64_t u)
     wait_ns(MS(300));
 }
 static void rings_outside_ram(void) { rings_at(64, 0xF0000000, 0xF0001000, 0xF0002000); }
-static void rings_wrap(void) { rings_at(256, UINT64_MAX & ~0xFFFull, UINT64_MAX & ~0xFFull, UINT64_MAX & ~0xFFull); }
-static void rings_cross_end(void) { rings_at(256, last_ram() - 256, addr_of(q.avail), addr_of(q.used)); }
+static void rings_wrap(void) { rings_at(64, UINT64_MAX & ~0xFFFull, UINT64_MAX & ~0xFFull, UINT64_MAX & ~0xFFull); }
+static void rings_cross_end(void) { rings_at(64, last_ram() - 256, addr_of(q.avail), addr_of(q.used)); }
 static void rings_misaligned(void) { rings_at(64, addr_of(q.desc) + 1, addr_of(q.avail) + 1, addr_of(q.used) + 1); }
 static void size_zero(void) { rings_at(0, addr_of(q.desc), addr_of(q.avail), addr_of(q.used)); }
 static void size_odd(void) { rings_at(65, addr_of(q.desc), addr_of(q.avail), addr_of(q.used)); }
@@ -539,7 +539,7 @@ void guest_main(void)
         fail("no virtio device of type %u", cases[i].type);
     data = page_get();
     page_get();
-    virtio_begin(&v, BIT64(28) | BIT64(9)); /* indirect, flush */
+    virtio_begin(&v, BIT64(28)); /* indirect */
     virtio_queue(&v, &q, 0, 16);
     virtio_go(&v);
     good_request();
