@@ -9,7 +9,7 @@
 #include "vm/sched.h"
 #include "vm/vm.h"
 
-#define POLL_NS 150000u  /* how long to wait for a device at most */
+#define POLL_NS 500000u  /* how long to wait for a device at most */
 #define POLL_MISSES 4u   /* after so many waits in vain ... */
 #define POLL_PAUSE 64u   /* ... not until so many kicks have passed */
 
