@@ -56,7 +56,7 @@ struct insn {
  * ours, or has no memory operand. *out is then undefined. */
 MUST_USE err_t insn_decode(const uint8_t *bytes, unsigned n, enum insn_mode mode, struct insn *out);
 
-/* What the instruction computes from its destination operand a and source operand b, both zero-extended from width bytes,
+/* What the instruction computes from destination a and source b, both zero-extended from width bytes,
  * and the arithmetic bits of *flags, which it updates as the CPU does (bits it leaves undefined are cleared). For the
  * operations from INSN_ADD to INSN_BTC, and INSN_XADD as INSN_ADD; BT takes the bit number in b modulo the operand's bits. */
 uint64_t insn_alu(enum insn_op op, unsigned width, uint64_t a, uint64_t b, uint64_t *flags);

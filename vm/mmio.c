@@ -143,7 +143,8 @@ static err_t span_of_exit(const struct emu *m, uint64_t va, unsigned how, struct
     const struct exit *x = &m->v->x;
     uint64_t off = va & (PAGE_SIZE - 1);
 
-    if ((x->gpa.v & (PAGE_SIZE - 1)) != off || off + m->in.width > PAGE_SIZE || x->write != (how == WALK_WRITE))
+    if (x->kind != EXIT_MMIO || (x->gpa.v & (PAGE_SIZE - 1)) != off || x->write != (how == WALK_WRITE) ||
+        off + m->in.width > PAGE_SIZE)
         return span_find(m, va, how, out);
     *out = (struct span){ .at = { x->gpa.v }, .first = m->in.width, .width = m->in.width };
     return OK;
@@ -151,55 +152,48 @@ static err_t span_of_exit(const struct emu *m, uint64_t va, unsigned how, struct
 
 /* --- memory, RAM or device; under vm->lock --- */
 
-static err_t place_read(struct vm *vm, uint64_t at, unsigned size, uint64_t *val)
-{
-    uint8_t raw[8] = { 0 };
+enum direction { LOAD, STORE };
 
+/* size bytes within a page. */
+static err_t place_access(struct vm *vm, enum direction dir, uint64_t at, unsigned size, uint64_t *val)
+{
+    uint8_t raw[8];
+
+    put_le64(raw, dir == STORE ? *val : 0);
+    if (dir == STORE)
+        return mem_write(vm, gpa(at), raw, size) ? bus_write(vm, BUS_MMIO, at, size, *val) : OK;
     if (mem_read(vm, gpa(at), raw, size))
         return bus_read(vm, BUS_MMIO, at, size, val);
     *val = get_le64(raw);
     return OK;
 }
 
-static err_t place_write(struct vm *vm, uint64_t at, unsigned size, uint64_t val)
+/* Byte by byte if it lies in two pages. */
+static err_t span_access(struct vm *vm, enum direction dir, const struct span *sp, uint64_t *val)
 {
-    uint8_t raw[8];
+    uint64_t all = insn_trim(*val, sp->width), byte;
+    err_t e = OK;
 
-    put_le64(raw, val);
-    return mem_write(vm, gpa(at), raw, size) ? bus_write(vm, BUS_MMIO, at, size, val) : OK;
-}
-
-/* Where byte i lies. */
-static uint64_t span_byte(const struct span *sp, unsigned i)
-{
-    return i < sp->first ? sp->at[0] + i : sp->at[1] + (i - sp->first);
+    if (sp->first == sp->width)
+        e = place_access(vm, dir, sp->at[0], sp->width, &all);
+    for (unsigned i = 0; sp->first != sp->width && !e && i < sp->width; i++) {
+        byte = all >> 8 * i & 0xFF;
+        e = place_access(vm, dir, i < sp->first ? sp->at[0] + i : sp->at[1] + (i - sp->first), 1, &byte);
+        all = (all & ~(0xFFull << 8 * i)) | (byte & 0xFF) << 8 * i;
+    }
+    *val = insn_trim(all, sp->width);
+    return e;
 }
 
 static err_t span_read(struct vm *vm, const struct span *sp, uint64_t *val)
 {
-    uint64_t byte = 0;
-    err_t e = OK;
-
     *val = 0;
-    if (sp->first == sp->width)
-        e = place_read(vm, sp->at[0], sp->width, val);
-    for (unsigned i = 0; sp->first != sp->width && !e && i < sp->width; i++) {
-        e = place_read(vm, span_byte(sp, i), 1, &byte);
-        *val |= (byte & 0xFF) << 8 * i;
-    }
-    *val = insn_trim(*val, sp->width);
-    return e;
+    return span_access(vm, LOAD, sp, val);
 }
 
 static err_t span_write(struct vm *vm, const struct span *sp, uint64_t val)
 {
-    err_t e = OK;
-
-    if (sp->first == sp->width)
-        return place_write(vm, sp->at[0], sp->width, insn_trim(val, sp->width));
-    for (unsigned i = 0; !e && i < sp->width; i++)
-        e = place_write(vm, span_byte(sp, i), 1, val >> 8 * i & 0xFF);
-    return e;
+    return span_access(vm, STORE, sp, &val);
 }
 
 /* --- fetch --- */
@@ -345,45 +339,51 @@ static void string_step(const struct emu *m, unsigned reg)
     reg_set(m, reg, m->in.addr_size, m->v->r.gpr[reg] + step);
 }
 
-/* Counts an element down. False if that was the last. */
-static bool string_again(const struct emu *m)
+/* Counts the element that was done; goes on to the next instruction if it was the last. */
+static void string_count(const struct emu *m)
 {
-    if (!m->in.rep)
-        return false;
-    reg_set(m, REG_RCX, m->in.addr_size, m->v->r.gpr[REG_RCX] - 1);
-    return reg_get(m, REG_RCX, m->in.addr_size) != 0;
+    if (m->in.rep)
+        reg_set(m, REG_RCX, m->in.addr_size, m->v->r.gpr[REG_RCX] - 1);
+    if (!m->in.rep || !reg_get(m, REG_RCX, m->in.addr_size))
+        skip(m);
 }
 
-static bool string_empty(const struct emu *m) { return m->in.rep && !reg_get(m, REG_RCX, m->in.addr_size); }
-
+/* All memory is looked up before anything is read: reading a port or a device cannot be undone. */
 static err_t do_string(const struct emu *m)
 {
     struct vcpu *v = m->v;
-    bool load = m->in.op != INSN_STOS, store = m->in.op != INSN_LODS;
+    enum insn_op op = m->in.op;
+    bool load = op == INSN_MOVS || op == INSN_LODS || op == INSN_OUTS;
+    bool store = op == INSN_MOVS || op == INSN_STOS || op == INSN_INS;
     uint64_t val = v->r.gpr[REG_RAX];
     struct span from, to;
     err_t e = OK;
 
-    if (m->in.op >= INSN_INS)
-        return ERR_UNSUPPORTED; /* exits as port I/O */
+    if (m->in.rep && !reg_get(m, REG_RCX, m->in.addr_size)) {
+        skip(m);
+        return OK;
+    }
     if (load)
         e = span_of_exit(m, string_address(m, m->in.seg, REG_RSI), WALK_READ, &from);
     if (!e && store)
         e = span_of_exit(m, string_address(m, SEG_ES, REG_RDI), WALK_WRITE, &to);
     if (!e && load)
         e = span_read(v->vm, &from, &val);
+    if (!e && op == INSN_INS)
+        e = bus_read(v->vm, BUS_PIO, v->x.port, m->in.width, &val);
     if (!e && store)
         e = span_write(v->vm, &to, val);
+    if (!e && op == INSN_OUTS)
+        e = bus_write(v->vm, BUS_PIO, v->x.port, m->in.width, val);
     if (e)
         return e;
     if (load)
         string_step(m, REG_RSI);
     if (store)
         string_step(m, REG_RDI);
-    else
+    if (op == INSN_LODS)
         reg_set(m, REG_RAX, m->in.width, val);
-    if (!string_again(m))
-        skip(m);
+    string_count(m);
     return OK;
 }
 
@@ -409,64 +409,29 @@ err_t mmio_exit(struct vcpu *v, const struct sys_regs *s)
     struct emu m = emu_begin(v, s);
     err_t e = fetch(&m);
 
+    if (!e && (m.in.op == INSN_INS || m.in.op == INSN_OUTS))
+        e = ERR_UNSUPPORTED; /* they exit as port I/O */
     if (e)
         return finish(&m, e);
     lock_take(&v->vm->lock);
-    if (m.in.form != FORM_STR)
-        e = do_operand(&m);
-    else if (string_empty(&m))
-        skip(&m);
-    else
-        e = do_string(&m);
+    e = m.in.form == FORM_STR ? do_string(&m) : do_operand(&m);
     lock_drop(&v->vm->lock);
     return finish(&m, e);
-}
-
-/* One element between the port and memory. The memory is looked up first: a port read cannot be undone. */
-static err_t pio_step(const struct emu *m)
-{
-    struct vcpu *v = m->v;
-    uint64_t val = 0;
-    struct span at;
-    err_t e;
-
-    if (v->x.in) {
-        e = span_find(m, string_address(m, SEG_ES, REG_RDI), WALK_WRITE, &at);
-        if (!e)
-            e = bus_read(v->vm, BUS_PIO, v->x.port, m->in.width, &val);
-        if (!e)
-            e = span_write(v->vm, &at, val);
-    } else {
-        e = span_find(m, string_address(m, m->in.seg, REG_RSI), WALK_READ, &at);
-        if (!e)
-            e = span_read(v->vm, &at, &val);
-        if (!e)
-            e = bus_write(v->vm, BUS_PIO, v->x.port, m->in.width, val);
-    }
-    if (!e)
-        string_step(m, v->x.in ? REG_RDI : REG_RSI);
-    return e;
 }
 
 err_t pio_string_exit(struct vcpu *v, const struct sys_regs *s)
 {
     struct emu m = emu_begin(v, s);
-    unsigned done = 0;
-    bool again;
+    uint64_t rip = v->r.rip;
     err_t e = fetch(&m);
 
+    if (!e && (m.in.op != (v->x.in ? INSN_INS : INSN_OUTS) || m.in.width != v->x.size))
+        e = ERR_UNSUPPORTED;
     if (e)
         return finish(&m, e);
-    if (m.in.op != (v->x.in ? INSN_INS : INSN_OUTS) || m.in.width != v->x.size)
-        return give_up(&m);
     lock_take(&v->vm->lock);
-    for (again = !string_empty(&m); again && done < PIO_STRING_MAX && !e; done += m.in.width) {
-        e = pio_step(&m);
-        if (!e)
-            again = string_again(&m);
-    }
+    for (unsigned done = 0; done < PIO_STRING_MAX && !e && v->r.rip == rip; done += m.in.width)
+        e = do_string(&m);
     lock_drop(&v->vm->lock);
-    if (!again && !e)
-        skip(&m);
     return finish(&m, e);
 }

@@ -113,7 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         sys.cs_base = 0x20000, v.r.rip = CODE - 0x20000;
     for (unsigned i = 0; i < REG_COUNT; i++)
         v.r.gpr[i] = data[4 + i] & 0x80 ? (uint64_t)(int8_t)data[4 + i] : 0x100000 + (uint64_t)(data[4 + i] & 0x7F) * 0x21;
-    v.x = (struct exit){ .gpa = gpa(DEV + data[2] * 16u), .write = data[1] & 16, .in = data[1] & 32, .port = 0x10,
+    v.x = (struct exit){ .kind = data[1] & 64 ? EXIT_PIO : EXIT_MMIO, .gpa = gpa(DEV + data[2] * 16u), .write = data[1] & 16, .in = data[1] & 32, .port = 0x10,
                          .size = (uint8_t)(1 << data[3] % 3) };
     if (mem_write(&vm, gpa(CODE), code, sizeof code))
         abort();
