@@ -353,6 +353,28 @@ static void dotdot_from_a_directory_that_was_moved_out_stays_in(void **state)
     assert_int_equal(a.wqid[0].path, st.st_ino);
 }
 
+/* The same file stands inside and outside; a link comes in the way by which the client reached it. */
+static void a_link_put_into_a_known_way_is_not_followed(void **state)
+{
+    (void)state;
+    uint32_t dir, file;
+
+    assert_int_equal(mkdirat(share, "d", 0755), 0);
+    assert_int_equal(mkdirat(share, "d/e", 0755), 0);
+    assert_int_equal(mkdirat(share, "d/e/f", 0755), 0);
+    assert_int_equal(mkdirat(share, "../outside/e", 0755), 0);
+    host_write("d/e/file", "x");
+    assert_int_equal(linkat(share, "d/e/file", share, "../outside/e/file", 0), 0);
+    assert_int_equal(wire_walk(&w, root, "d/e/f", &dir), 0);
+    assert_int_equal(wire_walk(&w, root, "d/e/file", &file), 0);
+    assert_int_equal(renameat(share, "d", share, "moved"), 0);
+    assert_int_equal(symlinkat("../outside", share, "d"), 0);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = dir, .dfid = dir, .nwalk = 1, .wname = { ".." }), NINEP_ELOOP);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TRENAME, .fid = file, .dfid = root, .name = "stolen"), NINEP_ELOOP);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TREMOVE, .fid = file), NINEP_ELOOP);
+    host_is("../outside/e/file", "x");
+}
+
 static void symbolic_links_are_told_but_never_followed(void **state)
 {
     (void)state;
@@ -566,6 +588,7 @@ int main(void)
         TEST(what_is_not_there_cannot_be_served),
         TEST(dotdot_ends_at_the_root),
         TEST(dotdot_from_a_directory_that_was_moved_out_stays_in),
+        TEST(a_link_put_into_a_known_way_is_not_followed),
         TEST(symbolic_links_are_told_but_never_followed),
         TEST(only_files_and_directories_are_opened),
         TEST(a_read_only_share_is_not_written),
