@@ -1,290 +1,151 @@
 /* The instruction decoder: tables of opcodes, and the walk over prefixes, opcode, ModRM, SIB, displacement, immediate. */
 #include "vm/insn.h"
-#include "base/bytes.h"
 
-/* How an opcode is to be read. */
+/* How an opcode is to be read. Nearly all come in pairs, of which the even one works on bytes. */
 enum {
-    BYTE = BIT(0),      /* operands are bytes */
-    IMM8 = BIT(1),      /* the immediate is one byte, sign-extended */
-    MEM8 = BIT(2),      /* the memory operand is a byte, the register is not */
-    MEM16 = BIT(3),     /* ... two bytes */
-    MEM32 = BIT(4),     /* ... four bytes at most */
-    MAX32 = BIT(9),     /* REX.W does not widen */
-    MOFFS = BIT(5),     /* no ModRM: accumulator and an absolute address */
-    ONLY64 = BIT(6),    /* something else outside 64-bit mode */
-    NOPREFIX = BIT(7),  /* 66, F2 and F3 make it another instruction */
-    NOREP = BIT(8),     /* F2 and F3 do */
+    IMM8 = BIT(0),   /* the immediate is one byte, sign-extended */
+    WIDE = BIT(1),   /* not bytes, though the opcode is even */
+    MEM8 = BIT(2),   /* the memory operand is a byte, the register is not */
+    MEM16 = BIT(3),  /* ... two bytes */
+    MEM32 = BIT(4),  /* ... four bytes at most */
+    MOFFS = BIT(5),  /* no ModRM: accumulator and an absolute address */
+    GROUP = BIT(6),  /* op is a row of groups[], from which ModRM.reg chooses */
 };
 
 struct opcode {
-    uint8_t op;                 /* enum insn_op; INSN_UNDEFINED: not one of ours */
-    uint8_t form;               /* enum insn_form */
-    uint16_t flags;
-    const struct opcode *group; /* eight rows, chosen by ModRM.reg */
+    uint8_t op;   /* enum insn_op; INSN_NONE: not one of ours */
+    uint8_t form; /* enum insn_form */
+    uint8_t flags;
 };
 
-#define ROW(op, form, flags) { INSN_##op, FORM_##form, (flags), NULL }
-#define GROUP(flags, rows) { INSN_OTHER, FORM_M, (flags), (rows) }
-
-/* The group rows. Those of one group share operand size and immediate, which are in the row of the opcode itself. */
-static const struct opcode alu_group[8] = {
-    ROW(ADD, M_I, 0), ROW(OR, M_I, 0),  ROW(ADC, M_I, 0), ROW(SBB, M_I, 0),
-    ROW(AND, M_I, 0), ROW(SUB, M_I, 0), ROW(XOR, M_I, 0), ROW(CMP, M_I, 0),
-};
-static const struct opcode unary_group[8] = { /* F6, F7; the rest is MUL and DIV */
-    ROW(TEST, M_I, 0), ROW(TEST, M_I, 0), ROW(NOT, M, 0),   ROW(NEG, M, 0),
-    ROW(OTHER, M, 0),  ROW(OTHER, M, 0),  ROW(OTHER, M, 0), ROW(OTHER, M, 0),
-};
-static const struct opcode fe_group[8] = { ROW(INC, M, 0), ROW(DEC, M, 0) };
-static const struct opcode ff_group[8] = {
-    ROW(INC, M, 0),   ROW(DEC, M, 0),   ROW(OTHER, M, 0), ROW(OTHER, M, 0),
-    ROW(OTHER, M, 0), ROW(OTHER, M, 0), ROW(OTHER, M, 0), ROW(UNDEFINED, M, 0),
-};
-static const struct opcode mov_group[8] = { ROW(MOV, M_I, 0) };
-static const struct opcode bit_group[8] = {
-    [4] = ROW(BT, M_I, 0), ROW(BTS, M_I, 0), ROW(BTR, M_I, 0), ROW(BTC, M_I, 0),
+enum { GROUP_ALU = 1, GROUP_UNARY, GROUP_STEP, GROUP_MOV, GROUP_BIT };
+static const uint8_t groups[][8] = {
+    [GROUP_ALU] = { INSN_ADD, INSN_OR, INSN_ADC, INSN_SBB, INSN_AND, INSN_SUB, INSN_XOR, INSN_CMP },
+    [GROUP_UNARY] = { INSN_TEST, INSN_TEST, INSN_NOT, INSN_NEG }, /* the rest is MUL and DIV */
+    [GROUP_STEP] = { INSN_INC, INSN_DEC },
+    [GROUP_MOV] = { INSN_MOV },
+    [GROUP_BIT] = { [4] = INSN_BT, INSN_BTS, INSN_BTR, INSN_BTC },
 };
 
 #define ALU_ROWS(first, op)                                                                                    \
-    [(first)] = ROW(op, M_R, BYTE), [(first) + 1] = ROW(op, M_R, 0), [(first) + 2] = ROW(op, R_M, BYTE),       \
-    [(first) + 3] = ROW(op, R_M, 0)
+    [(first) ... (first) + 1] = { op, FORM_M_R, 0 }, [(first) + 2 ... (first) + 3] = { op, FORM_R_M, 0 }
 
 static const struct opcode one_byte[256] = {
-    ALU_ROWS(0x00, ADD),
-    ALU_ROWS(0x08, OR),
-    ALU_ROWS(0x10, ADC),
-    ALU_ROWS(0x18, SBB),
-    ALU_ROWS(0x20, AND),
-    ALU_ROWS(0x28, SUB),
-    ALU_ROWS(0x30, XOR),
-    ALU_ROWS(0x38, CMP),
-    [0x63] = ROW(MOVSX, R_M, MEM32 | ONLY64),
-    [0x6C] = ROW(INS, STR, BYTE),
-    [0x6D] = ROW(INS, STR, MAX32),
-    [0x6E] = ROW(OUTS, STR, BYTE),
-    [0x6F] = ROW(OUTS, STR, MAX32),
-    [0x80] = GROUP(BYTE, alu_group),
-    [0x81] = GROUP(0, alu_group),
-    [0x83] = GROUP(IMM8, alu_group),
-    [0x84] = ROW(TEST, M_R, BYTE),
-    [0x85] = ROW(TEST, M_R, 0),
-    [0x86] = ROW(XCHG, M_R, BYTE),
-    [0x87] = ROW(XCHG, M_R, 0),
-    [0x88] = ROW(MOV, M_R, BYTE),
-    [0x89] = ROW(MOV, M_R, 0),
-    [0x8A] = ROW(MOV, R_M, BYTE),
-    [0x8B] = ROW(MOV, R_M, 0),
-    [0xA0] = ROW(MOV, R_M, BYTE | MOFFS),
-    [0xA1] = ROW(MOV, R_M, MOFFS),
-    [0xA2] = ROW(MOV, M_R, BYTE | MOFFS),
-    [0xA3] = ROW(MOV, M_R, MOFFS),
-    [0xA4] = ROW(MOVS, STR, BYTE),
-    [0xA5] = ROW(MOVS, STR, 0),
-    [0xAA] = ROW(STOS, STR, BYTE),
-    [0xAB] = ROW(STOS, STR, 0),
-    [0xAC] = ROW(LODS, STR, BYTE),
-    [0xAD] = ROW(LODS, STR, 0),
-    [0xC6] = GROUP(BYTE, mov_group),
-    [0xC7] = GROUP(0, mov_group),
-    [0xF6] = GROUP(BYTE, unary_group),
-    [0xF7] = GROUP(0, unary_group),
-    [0xFE] = GROUP(BYTE, fe_group),
-    [0xFF] = GROUP(0, ff_group),
+    ALU_ROWS(0x00, INSN_ADD),
+    ALU_ROWS(0x08, INSN_OR),
+    ALU_ROWS(0x10, INSN_ADC),
+    ALU_ROWS(0x18, INSN_SBB),
+    ALU_ROWS(0x20, INSN_AND),
+    ALU_ROWS(0x28, INSN_SUB),
+    ALU_ROWS(0x30, INSN_XOR),
+    ALU_ROWS(0x38, INSN_CMP),
+    [0x63] = { INSN_MOVSX, FORM_R_M, MEM32 },
+    [0x6C ... 0x6D] = { INSN_INS, FORM_STR, 0 },
+    [0x6E ... 0x6F] = { INSN_OUTS, FORM_STR, 0 },
+    [0x80 ... 0x81] = { GROUP_ALU, FORM_M_I, GROUP },
+    [0x83] = { GROUP_ALU, FORM_M_I, GROUP | IMM8 },
+    [0x84 ... 0x85] = { INSN_TEST, FORM_M_R, 0 },
+    [0x86 ... 0x87] = { INSN_XCHG, FORM_M_R, 0 },
+    [0x88 ... 0x89] = { INSN_MOV, FORM_M_R, 0 },
+    [0x8A ... 0x8B] = { INSN_MOV, FORM_R_M, 0 },
+    [0xA0 ... 0xA1] = { INSN_MOV, FORM_R_M, MOFFS },
+    [0xA2 ... 0xA3] = { INSN_MOV, FORM_M_R, MOFFS },
+    [0xA4 ... 0xA5] = { INSN_MOVS, FORM_STR, 0 },
+    [0xAA ... 0xAB] = { INSN_STOS, FORM_STR, 0 },
+    [0xAC ... 0xAD] = { INSN_LODS, FORM_STR, 0 },
+    [0xC6 ... 0xC7] = { GROUP_MOV, FORM_M_I, GROUP },
+    [0xF6 ... 0xF7] = { GROUP_UNARY, FORM_M_I, GROUP },
+    [0xFE ... 0xFF] = { GROUP_STEP, FORM_M_I, GROUP },
 };
 static const struct opcode two_byte[256] = { /* 0F xx */
-    [0xA3] = ROW(BT, M_R, 0),
-    [0xAB] = ROW(BTS, M_R, 0),
-    [0xB0] = ROW(CMPXCHG, M_R, BYTE),
-    [0xB1] = ROW(CMPXCHG, M_R, 0),
-    [0xB3] = ROW(BTR, M_R, 0),
-    [0xB6] = ROW(MOVZX, R_M, MEM8),
-    [0xB7] = ROW(MOVZX, R_M, MEM16),
-    [0xBA] = GROUP(IMM8, bit_group),
-    [0xBB] = ROW(BTC, M_R, 0),
-    [0xBE] = ROW(MOVSX, R_M, MEM8),
-    [0xBF] = ROW(MOVSX, R_M, MEM16),
-    [0xC0] = ROW(XADD, M_R, BYTE),
-    [0xC1] = ROW(XADD, M_R, 0),
-    [0xC3] = ROW(MOV, M_R, NOPREFIX), /* MOVNTI: a register of 4 or 8 bytes */
+    [0xB0 ... 0xB1] = { INSN_CMPXCHG, FORM_M_R, 0 },
+    [0xB6] = { INSN_MOVZX, FORM_R_M, WIDE | MEM8 },
+    [0xB7] = { INSN_MOVZX, FORM_R_M, MEM16 },
+    [0xBA] = { GROUP_BIT, FORM_M_I, GROUP | WIDE | IMM8 },
+    [0xBE] = { INSN_MOVSX, FORM_R_M, WIDE | MEM8 },
+    [0xBF] = { INSN_MOVSX, FORM_R_M, MEM16 },
+    [0xC3] = { INSN_MOV, FORM_M_R, 0 }, /* MOVNTI */
 };
-static const struct opcode movbe_rows[2] = { /* 0F 38 F0, F1 */
-    ROW(MOVBE, R_M, NOREP),
-    ROW(MOVBE, M_R, NOREP),
-};
-static const struct opcode not_ours = { INSN_UNDEFINED, FORM_M, 0, NULL };
-
-/* Operations that LOCK may stand before when the destination is memory; before any other it is undefined. */
-static const uint32_t lockable = BIT(INSN_ADD) | BIT(INSN_OR) | BIT(INSN_ADC) | BIT(INSN_SBB) | BIT(INSN_AND) |
-                                 BIT(INSN_SUB) | BIT(INSN_XOR) | BIT(INSN_NOT) | BIT(INSN_NEG) | BIT(INSN_INC) |
-                                 BIT(INSN_DEC) | BIT(INSN_BTS) | BIT(INSN_BTR) | BIT(INSN_BTC) | BIT(INSN_XCHG) |
-                                 BIT(INSN_XADD) | BIT(INSN_CMPXCHG);
 
 /* The bytes, and what the prefixes said. */
 struct cursor {
     const uint8_t *bytes;
     unsigned n, at;
-    enum insn_mode mode;
-    bool opsize, addrsize, rep, lock; /* 66, 67, F2 or F3, F0 */
-    uint8_t seg;                      /* override, or INSN_NO_REG */
+    bool ended;                       /* more bytes were asked for than there are */
+    bool opsize, addrsize, rep;       /* 66, 67, F2 or F3 */
+    enum insn_seg seg;
     uint8_t rex;                      /* 0: none */
 };
 
 enum { REX_B = BIT(0), REX_X = BIT(1), REX_R = BIT(2), REX_W = BIT(3) };
 
-static bool take(struct cursor *c, uint8_t *b)
+/* Bit 3 of a register's number. */
+static unsigned high_bit(const struct cursor *c, unsigned rex) { return c->rex & rex ? 8 : 0; }
+
+static uint8_t take(struct cursor *c)
 {
-    if (c->at >= c->n)
-        return false;
-    *b = c->bytes[c->at++];
-    return true;
+    if (c->at < c->n)
+        return c->bytes[c->at++];
+    c->ended = true;
+    return 0;
 }
 
 /* A little-endian number of size bytes (0 to 8), sign-extended. */
-static bool take_number(struct cursor *c, unsigned size, int64_t *out)
+static int64_t take_number(struct cursor *c, unsigned size)
 {
     uint64_t v = 0;
 
-    if (size > c->n - c->at)
-        return false;
     for (unsigned i = 0; i < size; i++)
-        v |= (uint64_t)c->bytes[c->at++] << 8 * i;
-    *out = size ? (int64_t)insn_extend(v, size) : 0;
-    return true;
+        v |= (uint64_t)take(c) << 8 * i;
+    return size ? (int64_t)insn_extend(v, size) : 0;
 }
 
-/* True if b is a legacy prefix, noted. In 64-bit mode the ES, CS, SS and DS overrides do nothing at all. */
+/* True if b is a prefix but REX, noted. LOCK needs nothing done: emulation is under vm->lock. */
 static bool note_prefix(struct cursor *c, uint8_t b)
 {
     switch (b) {
-    case 0x26: case 0x2E: case 0x36: case 0x3E:
-        if (c->mode != INSN_64)
-            c->seg = b >> 3 & 3;
+    case 0x26: case 0x2E: case 0x36: case 0x3E: case 0xF0:
         return true;
-    case 0x64: case 0x65:
-        c->seg = (uint8_t)(SEG_FS + (b & 1));
+    case 0x64:
+        c->seg = SEG_FS;
+        return true;
+    case 0x65:
+        c->seg = SEG_GS;
         return true;
     case 0x66:
         return c->opsize = true;
     case 0x67:
         return c->addrsize = true;
-    case 0xF0:
-        return c->lock = true;
     case 0xF2: case 0xF3:
         return c->rep = true;
     }
     return false;
 }
 
-/* Takes prefixes; *b is then the first opcode byte. A REX that is not the last of them does not count. */
-static bool take_prefixes(struct cursor *c, uint8_t *b)
+/* Takes prefixes and the first opcode byte. A REX that is not the last of the prefixes does not count. */
+static uint8_t take_prefixes(struct cursor *c)
 {
     for (;;) {
-        if (!take(c, b))
-            return false;
-        if (note_prefix(c, *b))
+        uint8_t b = take(c);
+
+        if (note_prefix(c, b))
             c->rex = 0;
-        else if (c->mode == INSN_64 && (*b & 0xF0) == 0x40)
-            c->rex = *b;
+        else if ((b & 0xF0) == 0x40)
+            c->rex = b;
         else
-            return true;
+            return b;
     }
 }
 
-/* The opcode's row; INSN_UNDEFINED in it if not one of ours. NULL: the bytes end. */
-static const struct opcode *take_opcode(struct cursor *c)
+static void set_widths(const struct cursor *c, struct insn *in, uint8_t opcode, unsigned flags)
 {
-    uint8_t b;
+    uint8_t size = c->rex & REX_W ? 8 : c->opsize ? 2 : 4;
 
-    if (!take_prefixes(c, &b))
-        return NULL;
-    if (b != 0x0F)
-        return &one_byte[b];
-    if (!take(c, &b))
-        return NULL;
-    if (b != 0x38)
-        return &two_byte[b];
-    if (!take(c, &b))
-        return NULL;
-    return (b & 0xFE) == 0xF0 ? &movbe_rows[b & 1] : &not_ours;
-}
-
-static unsigned operand_size(const struct cursor *c)
-{
-    if (c->rex & REX_W)
-        return 8;
-    return c->opsize == (c->mode == INSN_16) ? 4 : 2;
-}
-
-static uint8_t address_size(const struct cursor *c)
-{
-    if (c->mode == INSN_64)
-        return c->addrsize ? 4 : 8;
-    return c->addrsize == (c->mode == INSN_16) ? 4 : 2;
-}
-
-/* Base and index registers of 16-bit addresses, by ModRM.rm. */
-static const uint8_t pairs16[8][2] = {
-    { REG_RBX, REG_RSI },     { REG_RBX, REG_RDI },     { REG_RBP, REG_RSI },     { REG_RBP, REG_RDI },
-    { REG_RSI, INSN_NO_REG }, { REG_RDI, INSN_NO_REG }, { REG_RBP, INSN_NO_REG }, { REG_RBX, INSN_NO_REG },
-};
-
-static unsigned address16(struct insn *in, unsigned mod, unsigned rm)
-{
-    if (mod == 0 && rm == 6)
-        return 2; /* a displacement alone */
-    in->base = pairs16[rm][0];
-    in->index = pairs16[rm][1];
-    return mod;
-}
-
-/* Returns the size of the displacement. sib is only looked at if rm says that there is one. */
-static unsigned address32(const struct cursor *c, struct insn *in, unsigned mod, unsigned rm, unsigned sib)
-{
-    unsigned base = rm == 4 ? sib & 7 : rm;
-
-    if (rm == 4) {
-        unsigned index = (sib >> 3 & 7) | (c->rex & REX_X ? 8 : 0);
-        if (index != REG_RSP)
-            in->index = (uint8_t)index;
-        in->scale = (uint8_t)(sib >> 6);
-    }
-    if (base == REG_RBP && mod == 0) {
-        in->rip_relative = rm != 4 && c->mode == INSN_64;
-        return 4;
-    }
-    in->base = (uint8_t)(base | (c->rex & REX_B ? 8 : 0));
-    return mod == 2 ? 4 : mod;
-}
-
-/* Takes what names the memory operand after the ModRM byte. */
-static bool take_address(struct cursor *c, struct insn *in, unsigned modrm)
-{
-    unsigned mod = modrm >> 6, rm = modrm & 7, disp_size;
-    uint8_t sib = 0;
-
-    if (in->addr_size == 2) {
-        disp_size = address16(in, mod, rm);
-    } else {
-        if (rm == 4 && !take(c, &sib))
-            return false;
-        disp_size = address32(c, in, mod, rm, sib);
-    }
-    if (in->base == REG_RBP || in->base == REG_RSP)
-        in->seg = SEG_SS;
-    return take_number(c, disp_size, &in->disp);
-}
-
-static void set_widths(const struct cursor *c, struct insn *in, unsigned flags)
-{
-    unsigned size = operand_size(c);
-
-    if (flags & BYTE)
+    if (!(opcode & 1) && !(flags & WIDE))
         size = 1;
-    if (flags & MAX32 && size == 8)
+    if (in->op >= INSN_INS && size == 8 && in->form == FORM_STR)
         size = 4;
-    if (flags & NOPREFIX && size == 2)
-        size = 4; /* MOVNTI in 16-bit code */
-    in->reg_width = in->width = (uint8_t)size;
+    in->reg_width = in->width = size;
     if (flags & MEM8)
         in->width = 1;
     if (flags & MEM16)
@@ -293,155 +154,141 @@ static void set_widths(const struct cursor *c, struct insn *in, unsigned flags)
         in->width = 4;
 }
 
-static void set_register(const struct cursor *c, struct insn *in, unsigned modrm, unsigned flags)
+/* Takes what names the memory operand after the ModRM byte. */
+static void take_address(struct cursor *c, struct insn *in, unsigned modrm)
 {
-    in->reg = (uint8_t)((modrm >> 3 & 7) | (c->rex & REX_R ? 8 : 0));
-    if (flags & BYTE && !c->rex && in->reg >= 4) {
-        in->reg -= 4;
-        in->reg_high = true;
+    unsigned mod = modrm >> 6, base = modrm & 7, disp_size = mod == 2 ? 4 : mod;
+    bool has_sib = base == REG_RSP;
+
+    if (has_sib) {
+        uint8_t sib = take(c);
+        unsigned index = (sib >> 3 & 7) | high_bit(c, REX_X);
+
+        if (index != REG_RSP)
+            in->index = (uint8_t)index;
+        in->scale = sib >> 6;
+        base = sib & 7;
     }
+    if (base == REG_RBP && mod == 0) {
+        in->rip_relative = !has_sib;
+        disp_size = 4;
+    } else {
+        in->base = (uint8_t)(base | high_bit(c, REX_B));
+    }
+    in->disp = take_number(c, disp_size);
+}
+
+static unsigned imm_size(const struct insn *in, unsigned flags)
+{
+    if (in->form != FORM_M_I || (in->op >= INSN_NOT && in->op <= INSN_DEC))
+        return 0;
+    return flags & IMM8 ? 1 : in->width == 8 ? 4 : in->width;
 }
 
 /* Takes ModRM and all that follows. */
 static err_t take_operands(struct cursor *c, struct insn *in, const struct opcode *row)
 {
-    unsigned flags = row->flags;
-    uint8_t modrm;
+    uint8_t modrm = take(c), reg = modrm >> 3 & 7;
 
-    if (!take(c, &modrm))
-        return ERR_FORMAT;
-    if (row->group)
-        row = &row->group[modrm >> 3 & 7];
-    if (modrm >> 6 == 3 || row->op == INSN_OTHER)
+    if (row->flags & GROUP)
+        in->op = groups[row->op][reg];
+    if (modrm >> 6 == 3 || !in->op)
         return ERR_UNSUPPORTED;
-    if (row->op == INSN_UNDEFINED)
-        return ERR_FORMAT;
-    in->op = row->op;
-    in->form = row->form;
-    set_register(c, in, modrm, flags);
-    if (!take_address(c, in, modrm))
-        return ERR_FORMAT;
-    if (in->form == FORM_M_I && !take_number(c, flags & IMM8 ? 1 : in->width == 8 ? 4 : in->width, &in->imm))
-        return ERR_FORMAT;
+    in->reg_high = in->reg_width == 1 && !c->rex && reg >= 4;
+    in->reg = in->reg_high ? reg - 4 : (uint8_t)(reg | high_bit(c, REX_R));
+    take_address(c, in, modrm);
+    in->imm = take_number(c, imm_size(in, row->flags));
     return OK;
 }
 
-err_t insn_decode(const uint8_t *bytes, unsigned n, enum insn_mode mode, struct insn *out)
+static err_t decode(struct cursor *c, struct insn *out)
 {
-    struct cursor c = { .bytes = bytes, .n = n < INSN_MAX ? n : INSN_MAX, .mode = mode, .seg = INSN_NO_REG };
-    const struct opcode *row = take_opcode(&c);
+    const struct opcode *row = one_byte;
+    uint8_t b = take_prefixes(c);
     err_t e = OK;
 
-    if (!row)
-        return ERR_FORMAT;
-    if (row->op == INSN_UNDEFINED || (row->flags & ONLY64 && mode != INSN_64))
+    if (b == 0x0F) {
+        row = two_byte;
+        b = take(c);
+    }
+    row += b;
+    if (!row->op)
         return ERR_UNSUPPORTED;
-    if (row->flags & (NOPREFIX | NOREP) && (c.rep || (row->flags & NOPREFIX && c.opsize)))
-        return ERR_UNSUPPORTED;
-    *out = (struct insn){ .op = row->op, .form = row->form, .rep = c.rep, .lock = c.lock, .seg = SEG_DS,
-                          .base = INSN_NO_REG, .index = INSN_NO_REG, .addr_size = address_size(&c) };
-    set_widths(&c, out, row->flags);
+    *out = (struct insn){ .op = row->op, .form = row->form, .rep = c->rep, .seg = c->seg, .base = INSN_NO_REG,
+                          .index = INSN_NO_REG, .addr_size = c->addrsize ? 4 : 8 };
+    set_widths(c, out, b, row->flags);
     if (row->flags & MOFFS)
-        e = take_number(&c, out->addr_size, &out->disp) ? OK : ERR_FORMAT;
+        out->disp = take_number(c, out->addr_size);
     else if (row->form != FORM_STR)
-        e = take_operands(&c, out, row);
-    if (e)
-        return e;
-    if (c.lock && (!(lockable & BIT(out->op)) || out->form == FORM_R_M))
-        return ERR_FORMAT;
-    if (c.seg != INSN_NO_REG)
-        out->seg = c.seg;
-    out->len = (uint8_t)c.at;
-    return OK;
+        e = take_operands(c, out, row);
+    out->len = (uint8_t)c->at;
+    return e;
 }
 
-/* The sign bit, and the bit below it, of an operand. */
-static unsigned top_bits(uint64_t v, unsigned width) { return (unsigned)(v >> (8 * width - 2)) & 3; }
-
-/* Flags from the result alone: PF, ZF, SF. */
-static uint64_t result_flags(uint64_t r, unsigned width)
+err_t insn_decode(const uint8_t *bytes, unsigned n, struct insn *out)
 {
-    uint64_t flags = 0;
+    struct cursor c = { .bytes = bytes, .n = n < INSN_MAX ? n : INSN_MAX };
+    err_t e = decode(&c, out);
 
-    if (!(__builtin_popcount((unsigned)r & 0xFF) & 1))
-        flags |= RFLAGS_PF;
-    if (insn_trim(r, width) == 0)
-        flags |= RFLAGS_ZF;
-    if (top_bits(r, width) & 2)
-        flags |= RFLAGS_SF;
-    return flags;
+    return c.ended ? ERR_FORMAT : e;
 }
 
-/* Flags from the carry (or borrow) out of each bit position: CF, AF, and OF, which is set where the carries into and out
- * of the sign bit differ. */
-static uint64_t carry_flags(uint64_t carries, unsigned width)
+/* The flags that belong to a result and to the carry (or borrow) out of each of its bits. Overflow is where the carries
+ * into and out of the sign bit differ. */
+static uint64_t flags_of(unsigned width, uint64_t r, uint64_t carries)
 {
-    unsigned top = top_bits(carries, width);
-    uint64_t flags = 0;
+    unsigned sign = 8 * width - 1;
 
-    if (top & 2)
-        flags |= RFLAGS_CF;
-    if (carries & 8)
-        flags |= RFLAGS_AF;
-    if (top == 1 || top == 2)
-        flags |= RFLAGS_OF;
-    return flags;
+    return (carries >> sign & 1 ? RFLAGS_CF : 0) | (__builtin_parity(r & 0xFF) ? 0 : RFLAGS_PF) |
+           (carries & 8 ? RFLAGS_AF : 0) | (insn_trim(r, width) ? 0 : RFLAGS_ZF) | (r >> sign & 1 ? RFLAGS_SF : 0) |
+           ((carries >> sign ^ carries >> (sign - 1)) & 1 ? RFLAGS_OF : 0);
 }
 
-static uint64_t add(unsigned width, uint64_t a, uint64_t b, uint64_t carry, uint64_t *set)
+/* a + b + carry; with minus a - b - carry, which is a + ~b + !carry with every carry turned into a borrow. */
+static uint64_t sum(uint64_t a, uint64_t b, bool carry, bool minus, uint64_t *carries)
 {
-    uint64_t r = a + b + carry;
+    uint64_t turn = minus ? UINT64_MAX : 0, r;
 
-    *set = result_flags(r, width) | carry_flags((a & b) | ((a | b) & ~r), width);
-    return insn_trim(r, width);
-}
-
-static uint64_t subtract(unsigned width, uint64_t a, uint64_t b, uint64_t borrow, uint64_t *set)
-{
-    uint64_t r = a - b - borrow;
-
-    *set = result_flags(r, width) | carry_flags((~a & b) | ((~a | b) & r), width);
-    return insn_trim(r, width);
-}
-
-static uint64_t logic(unsigned width, uint64_t r, uint64_t *set)
-{
-    *set = result_flags(r, width);
+    b ^= turn;
+    r = a + b + (carry ^ minus);
+    *carries = ((a & b) | ((a | b) & ~r)) ^ turn;
     return r;
 }
 
 /* BT and its family change CF and nothing else. */
-static uint64_t bit_op(enum insn_op op, unsigned width, uint64_t a, uint64_t b, uint64_t *flags)
+static uint64_t bit_op(enum insn_op op, uint64_t a, uint64_t mask, uint64_t *flags)
 {
-    uint64_t mask = BIT64(b & (8 * width - 1));
-
     *flags = (*flags & ~RFLAGS_CF) | (a & mask ? RFLAGS_CF : 0);
-    if (op == INSN_BTS)
-        return a | mask;
-    if (op == INSN_BTR)
-        return a & ~mask;
-    return op == INSN_BTC ? a ^ mask : a;
+    return op == INSN_BTS ? a | mask : op == INSN_BTR ? a & ~mask : op == INSN_BTC ? a ^ mask : a;
 }
 
 uint64_t insn_alu(enum insn_op op, unsigned width, uint64_t a, uint64_t b, uint64_t *flags)
 {
-    uint64_t r = a, set = 0, touched = RFLAGS_ARITH, carry = *flags & RFLAGS_CF;
+    uint64_t r = a, carries = 0, touched = RFLAGS_ARITH;
+    bool carry = *flags & RFLAGS_CF;
 
     if (op >= INSN_BT && op <= INSN_BTC)
-        return bit_op(op, width, a, b, flags);
-    switch ((unsigned)op) {
-    case INSN_ADD: case INSN_XADD: r = add(width, a, b, 0, &set); break;
-    case INSN_ADC: r = add(width, a, b, carry, &set); break;
-    case INSN_SBB: r = subtract(width, a, b, carry, &set); break;
-    case INSN_SUB: case INSN_CMP: r = subtract(width, a, b, 0, &set); break;
-    case INSN_NEG: r = subtract(width, 0, a, 0, &set); break;
-    case INSN_OR: r = logic(width, a | b, &set); break;
-    case INSN_XOR: r = logic(width, a ^ b, &set); break;
-    case INSN_AND: case INSN_TEST: r = logic(width, a & b, &set); break;
-    case INSN_INC: r = add(width, a, 1, 0, &set); touched &= ~RFLAGS_CF; break;
-    case INSN_DEC: r = subtract(width, a, 1, 0, &set); touched &= ~RFLAGS_CF; break;
-    case INSN_NOT: r = insn_trim(~a, width); touched = 0; break;
+        return bit_op(op, a, BIT64(b & (8 * width - 1)), flags);
+    if (op == INSN_MOV || op == INSN_MOVZX || op == INSN_XCHG)
+        return b;
+    if (op == INSN_MOVSX)
+        return insn_extend(b, width);
+    if (op == INSN_NOT)
+        return insn_trim(~a, width);
+    if (op == INSN_INC || op == INSN_DEC) {
+        b = 1;
+        touched &= ~RFLAGS_CF;
     }
-    *flags = (*flags & ~touched) | (set & touched);
-    return r;
+    switch ((unsigned)op) {
+    case INSN_ADD: case INSN_INC: r = sum(a, b, false, false, &carries); break;
+    case INSN_ADC: r = sum(a, b, carry, false, &carries); break;
+    case INSN_SUB: case INSN_CMP: case INSN_DEC: r = sum(a, b, false, true, &carries); break;
+    case INSN_SBB: r = sum(a, b, carry, true, &carries); break;
+    case INSN_NEG: r = sum(0, a, false, true, &carries); break;
+    case INSN_OR: r = a | b; break;
+    case INSN_XOR: r = a ^ b; break;
+    case INSN_AND: case INSN_TEST: r = a & b; break;
+    }
+    *flags = (*flags & ~touched) | (flags_of(width, r, carries) & touched);
+    return insn_trim(r, width);
 }

@@ -1,36 +1,32 @@
 #pragma once
-/* Decodes one x86 instruction that reads or writes memory, in 16-, 32- and 64-bit code. Pure: bytes in, struct out.
- * Known is what compilers and kernels use on device memory: moves, string moves, ALU, bit and exchange operations on
- * general registers, and INS and OUTS. Encodings: Intel SDM volume 2, chapter 2 and appendix A. */
+/* Decodes one x86 instruction that reads or writes memory, in 64-bit code. Pure: bytes in, struct out. Known is what
+ * compilers and kernels use on device memory: moves, string moves, ALU, bit and exchange operations on general registers,
+ * and INS and OUTS. Only what has run on a CPU is decoded, so bytes that the CPU itself would refuse (a LOCK prefix where
+ * there must be none) may be taken for what they look like. Encodings: Intel SDM volume 2, chapter 2 and appendix A. */
 #include "arch/x86/reg.h"
 #include "base/err.h"
 
 #define INSN_MAX 15 /* bytes */
 
-enum insn_mode { INSN_16, INSN_32, INSN_64 }; /* by the code segment, not by prefixes */
-
 enum insn_op {
-    INSN_UNDEFINED,
-    INSN_OTHER, /* exists, but is not one of ours; never in a decoded struct insn */
+    INSN_NONE, /* not one of ours; never in a decoded struct insn */
     INSN_ADD, INSN_OR, INSN_ADC, INSN_SBB, INSN_AND, INSN_SUB, INSN_XOR, INSN_CMP, /* in the order of the encoding */
     INSN_TEST, INSN_NOT, INSN_NEG, INSN_INC, INSN_DEC,
-    INSN_BT, INSN_BTS, INSN_BTR, INSN_BTC, /* in the order of the encoding */
-    INSN_XCHG, INSN_XADD, INSN_CMPXCHG,
-    INSN_MOV, INSN_MOVZX, INSN_MOVSX, INSN_MOVBE,
+    INSN_BT, INSN_BTS, INSN_BTR, INSN_BTC,
+    INSN_MOV, INSN_MOVZX, INSN_MOVSX, INSN_XCHG, INSN_CMPXCHG,
     INSN_MOVS, INSN_STOS, INSN_LODS, INSN_INS, INSN_OUTS,
 };
 
 /* Where the operands are. The destination is named first. */
 enum insn_form {
-    FORM_M,   /* memory alone */
     FORM_M_R, /* memory, register */
-    FORM_M_I, /* memory, immediate */
+    FORM_M_I, /* memory, immediate; an operation on memory alone has the immediate 0 */
     FORM_R_M, /* register, memory */
     FORM_STR, /* MOVS, STOS, LODS, INS, OUTS */
 };
 
-/* Segment registers in encoding order. */
-enum insn_seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS };
+/* Segments with a base; the others have none in 64-bit code. */
+enum insn_seg { SEG_FLAT, SEG_FS, SEG_GS };
 
 #define INSN_NO_REG 0xFF
 
@@ -42,9 +38,9 @@ struct insn {
     uint8_t reg_width;      /* of the register operand: differs for MOVZX and MOVSX */
     uint8_t reg;            /* enum reg; FORM_M_R and FORM_R_M */
     bool reg_high;          /* AH, CH, DH, BH: bits 8-15 of reg */
-    bool rep, lock;
-    uint8_t addr_size;      /* 2, 4, 8 */
-    uint8_t seg;            /* enum insn_seg, prefixes and defaults applied; of the source if a string move */
+    bool rep;
+    uint8_t addr_size;      /* 4, 8 */
+    enum insn_seg seg;      /* of the source if a string move */
     uint8_t base, index;    /* enum reg or INSN_NO_REG */
     uint8_t scale;          /* 0 .. 3: index << scale */
     bool rip_relative;      /* add the address of the next instruction */
@@ -52,13 +48,13 @@ struct insn {
     int64_t imm;            /* FORM_M_I, sign-extended */
 };
 
-/* ERR_FORMAT: the bytes end inside the instruction, or mean none; ERR_UNSUPPORTED: an instruction that is not one of
- * ours, or has no memory operand. *out is then undefined. */
-MUST_USE err_t insn_decode(const uint8_t *bytes, unsigned n, enum insn_mode mode, struct insn *out);
+/* ERR_FORMAT: the bytes end inside the instruction; ERR_UNSUPPORTED: it is not one of ours, or has no memory operand.
+ * *out is then undefined. */
+MUST_USE err_t insn_decode(const uint8_t *bytes, unsigned n, struct insn *out);
 
-/* What the instruction computes from destination a and source b, both zero-extended from width bytes,
+/* What the instruction computes from its destination operand a and source operand b, both zero-extended from width bytes,
  * and the arithmetic bits of *flags, which it updates as the CPU does (bits it leaves undefined are cleared). For the
- * operations from INSN_ADD to INSN_BTC, and INSN_XADD as INSN_ADD; BT takes the bit number in b modulo the operand's bits. */
+ * operations from INSN_ADD to INSN_XCHG; the bit operations take the bit number in b modulo the operand's bits. */
 uint64_t insn_alu(enum insn_op op, unsigned width, uint64_t a, uint64_t b, uint64_t *flags);
 
 /* The low width bytes of v. */

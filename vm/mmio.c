@@ -1,5 +1,6 @@
-/* Emulation of the one instruction that made a vCPU exit. Permission to touch memory is checked as the CPU would, since
- * another vCPU of the guest may have changed the instruction after the exit. */
+/* Emulation of the one instruction that made a vCPU exit, in 64-bit code: an operating system touches devices in no other.
+ * Permission to touch memory is checked as the CPU would, since another vCPU of the guest may have changed the
+ * instruction after the exit. */
 #include "vm/mmio.h"
 #include "base/bytes.h"
 #include "base/fmt.h"
@@ -11,7 +12,6 @@
 struct emu {
     struct vcpu *v;
     const struct sys_regs *s;
-    enum insn_mode mode;
     uint8_t bytes[INSN_MAX];
     unsigned nbytes;
     struct insn in;
@@ -22,13 +22,6 @@ struct span {
     uint64_t at[2];
     unsigned first, width; /* bytes in the first page, bytes in all */
 };
-
-static struct emu emu_begin(struct vcpu *v, const struct sys_regs *s)
-{
-    bool lma = s->efer & EFER_LMA;
-
-    return (struct emu){ .v = v, .s = s, .mode = lma && s->cs_long ? INSN_64 : s->cs_big ? INSN_32 : INSN_16 };
-}
 
 /* --- registers --- */
 
@@ -62,24 +55,11 @@ static void operand_set(const struct emu *m, uint64_t val)
         reg_set(m, m->in.reg, m->in.reg_width, val);
 }
 
-static void skip(const struct emu *m)
-{
-    static const uint8_t ip_width[] = { [INSN_16] = 2, [INSN_32] = 4, [INSN_64] = 8 };
-
-    m->v->r.rip = insn_trim(m->v->r.rip + m->in.len, ip_width[m->mode]);
-}
-
 /* --- addresses --- */
 
-/* Linear addresses outside 64-bit mode have 32 bits. */
-static uint64_t linear(const struct emu *m, unsigned seg, uint64_t offset)
+static uint64_t linear(const struct emu *m, enum insn_seg seg, uint64_t offset)
 {
-    const struct sys_regs *s = m->s;
-    const uint64_t base[] = { s->es_base, s->cs_base, s->ss_base, s->ds_base, s->fs_base, s->gs_base };
-
-    if (m->mode == INSN_64)
-        return seg >= SEG_FS ? base[seg] + offset : offset;
-    return (base[seg] + offset) & UINT32_MAX;
+    return insn_trim(offset, m->in.addr_size) + (seg == SEG_FS ? m->s->fs_base : seg == SEG_GS ? m->s->gs_base : 0);
 }
 
 static uint64_t operand_address(const struct emu *m)
@@ -94,11 +74,7 @@ static uint64_t operand_address(const struct emu *m)
         at += gpr[in->index] << in->scale;
     if (in->rip_relative)
         at += m->v->r.rip + in->len;
-    if (in->op >= INSN_BT && in->op <= INSN_BTC && in->form == FORM_M_R) { /* any bit of a string of bits */
-        int64_t bit = (int64_t)insn_extend(operand_get(m), in->width);
-        at += (uint64_t)(bit >> 3) & ~(uint64_t)(in->width - 1);
-    }
-    return linear(m, in->seg, insn_trim(at, in->addr_size));
+    return linear(m, in->seg, at);
 }
 
 static err_t page_find(const struct emu *m, uint64_t va, unsigned how, struct walk *w)
@@ -122,32 +98,24 @@ static err_t page_find(const struct emu *m, uint64_t va, unsigned how, struct wa
 
 static err_t span_find(const struct emu *m, uint64_t va, unsigned how, struct span *out)
 {
-    struct walk w;
-    err_t e = page_find(m, va, how, &w);
-
-    if (e)
-        return e;
-    *out = (struct span){ .at = { w.gpa.v }, .first = (unsigned)min_u64(m->in.width, w.run), .width = m->in.width };
-    if (out->first == out->width)
-        return OK;
-    va += out->first;
-    e = page_find(m, m->mode == INSN_64 ? va : va & UINT32_MAX, how, &w);
-    out->at[1] = w.gpa.v;
-    return e;
-}
-
-/* The operand whose access caused the exit has been translated and allowed by the CPU, unless this is not the instruction,
- * or not the page, that exited. */
-static err_t span_of_exit(const struct emu *m, uint64_t va, unsigned how, struct span *out)
-{
     const struct exit *x = &m->v->x;
     uint64_t off = va & (PAGE_SIZE - 1);
+    unsigned width = m->in.width, first = (unsigned)min_u64(width, PAGE_SIZE - off);
+    struct walk w;
+    err_t e;
 
-    if (x->kind != EXIT_MMIO || (x->gpa.v & (PAGE_SIZE - 1)) != off || x->write != (how == WALK_WRITE) ||
-        off + m->in.width > PAGE_SIZE)
-        return span_find(m, va, how, out);
-    *out = (struct span){ .at = { x->gpa.v }, .first = m->in.width, .width = m->in.width };
-    return OK;
+    *out = (struct span){ .at = { x->gpa.v }, .first = first, .width = width };
+    /* The operand whose access caused the exit has been translated and allowed by the CPU, unless this is not the
+     * instruction, or not the page, that exited. */
+    if (x->kind == EXIT_MMIO && (x->gpa.v & (PAGE_SIZE - 1)) == off && x->write == (how == WALK_WRITE) && first == width)
+        return OK;
+    e = page_find(m, va, how, &w);
+    out->at[0] = w.gpa.v;
+    if (e || first == width)
+        return e;
+    e = page_find(m, va + first, how, &w);
+    out->at[1] = w.gpa.v;
+    return e;
 }
 
 /* --- memory, RAM or device; under vm->lock --- */
@@ -185,24 +153,13 @@ static err_t span_access(struct vm *vm, enum direction dir, const struct span *s
     return e;
 }
 
-static err_t span_read(struct vm *vm, const struct span *sp, uint64_t *val)
-{
-    *val = 0;
-    return span_access(vm, LOAD, sp, val);
-}
-
-static err_t span_write(struct vm *vm, const struct span *sp, uint64_t val)
-{
-    return span_access(vm, STORE, sp, &val);
-}
-
 /* --- fetch --- */
 
 /* Adds the instruction's bytes up to the end of the page. */
 static err_t fetch_page(struct emu *m)
 {
     struct walk w;
-    err_t e = page_find(m, linear(m, SEG_CS, m->v->r.rip + m->nbytes), WALK_FETCH, &w);
+    err_t e = page_find(m, m->v->r.rip + m->nbytes, WALK_FETCH, &w);
 
     if (e)
         return e;
@@ -215,121 +172,63 @@ static err_t fetch_page(struct emu *m)
 
 static err_t fetch(struct emu *m)
 {
-    err_t e = fetch_page(m);
+    err_t e = m->s->efer & EFER_LMA && m->s->cs_long ? ERR_FORMAT : ERR_UNSUPPORTED;
 
-    if (e)
-        return e;
-    e = insn_decode(m->bytes, m->nbytes, m->mode, &m->in);
-    if (e != ERR_FORMAT || m->nbytes == INSN_MAX)
-        return e;
-    e = fetch_page(m);
-    return e ? e : insn_decode(m->bytes, m->nbytes, m->mode, &m->in);
+    for (unsigned pages = 0; e == ERR_FORMAT && pages < 2 && m->nbytes < INSN_MAX; pages++) {
+        e = fetch_page(m);
+        if (!e)
+            e = insn_decode(m->bytes, m->nbytes, &m->in);
+    }
+    return e;
 }
 
 /* --- execution; under vm->lock --- */
 
-static err_t do_load(const struct emu *m, const struct span *at)
+/* CMPXCHG; mem is what it found in memory. */
+static err_t do_compare(const struct emu *m, const struct span *at, uint64_t mem)
 {
-    uint64_t val;
-    err_t e = span_read(m->v->vm, at, &val);
+    struct regs *r = &m->v->r;
+    uint64_t new = operand_get(m), flags = r->rflags;
+    err_t e = OK;
 
-    if (e)
-        return e;
-    if (m->in.op == INSN_MOVSX)
-        val = insn_extend(val, m->in.width);
-    if (m->in.op == INSN_MOVBE)
-        val = __builtin_bswap64(val) >> (64 - 8 * m->in.width);
-    operand_set(m, val);
-    return OK;
-}
-
-static err_t do_store(const struct emu *m, const struct span *at)
-{
-    uint64_t val = m->in.form == FORM_M_I ? (uint64_t)m->in.imm : operand_get(m);
-
-    if (m->in.op == INSN_MOVBE)
-        val = __builtin_bswap64(val) >> (64 - 8 * m->in.width);
-    return span_write(m->v->vm, at, val);
-}
-
-/* XCHG, XADD, CMPXCHG: memory and registers both change. */
-static err_t do_exchange(const struct emu *m, const struct span *at)
-{
-    struct vcpu *v = m->v;
-    unsigned width = m->in.width;
-    uint64_t old, val = operand_get(m), flags = v->r.rflags, acc = reg_get(m, REG_RAX, width);
-    bool store = true;
-    err_t e = span_read(v->vm, at, &old);
-
-    if (e)
-        return e;
-    if (m->in.op == INSN_XADD)
-        val = insn_alu(INSN_ADD, width, old, val, &flags);
-    if (m->in.op == INSN_CMPXCHG) {
-        insn_alu(INSN_CMP, width, acc, old, &flags);
-        store = flags & RFLAGS_ZF;
-    }
-    e = store ? span_write(v->vm, at, val) : OK;
-    if (e)
-        return e;
-    if (m->in.op != INSN_CMPXCHG)
-        operand_set(m, old);
-    else if (!store)
-        reg_set(m, REG_RAX, width, old);
-    v->r.rflags = flags;
-    return OK;
-}
-
-static bool alu_stores(enum insn_op op) { return op != INSN_CMP && op != INSN_TEST && op != INSN_BT; }
-
-static err_t do_alu(const struct emu *m, const struct span *at)
-{
-    struct vcpu *v = m->v;
-    const struct insn *in = &m->in;
-    uint64_t mem, flags = v->r.rflags, result;
-    err_t e = span_read(v->vm, at, &mem);
-
-    if (e)
-        return e;
-    if (in->form == FORM_R_M) {
-        result = insn_alu(in->op, in->width, operand_get(m), mem, &flags);
-        if (alu_stores(in->op))
-            operand_set(m, result);
-    } else {
-        uint64_t src = in->form == FORM_M_R ? operand_get(m) : insn_trim((uint64_t)in->imm, in->width);
-        result = insn_alu(in->op, in->width, mem, src, &flags);
-        if (alu_stores(in->op))
-            e = span_write(v->vm, at, result);
-    }
+    insn_alu(INSN_CMP, m->in.width, reg_get(m, REG_RAX, m->in.width), mem, &flags);
+    if (!(flags & RFLAGS_ZF))
+        reg_set(m, REG_RAX, m->in.width, mem);
+    else
+        e = span_access(m->v->vm, STORE, at, &new);
     if (!e)
-        v->r.rflags = flags;
+        r->rflags = flags;
     return e;
 }
 
+/* All operations but strings: what insn_alu() computes goes to the first operand. */
 static err_t do_operand(const struct emu *m)
 {
     const struct insn *in = &m->in;
-    bool move = in->op >= INSN_MOV && in->op <= INSN_MOVBE;
+    struct vcpu *v = m->v;
+    bool to_reg = in->form == FORM_R_M, test = in->op == INSN_CMP || in->op == INSN_TEST || in->op == INSN_BT;
+    uint64_t mem = 0, other = in->form == FORM_M_I ? insn_trim((uint64_t)in->imm, in->width) : operand_get(m);
+    uint64_t flags = v->r.rflags, result;
     struct span at;
-    err_t e = span_of_exit(m, operand_address(m),
-                           in->form == FORM_R_M || !alu_stores(in->op) ? WALK_READ : WALK_WRITE, &at);
+    err_t e = span_find(m, operand_address(m), to_reg || test ? WALK_READ : WALK_WRITE, &at);
 
+    if (!e && (to_reg || in->op != INSN_MOV))
+        e = span_access(v->vm, LOAD, &at, &mem);
     if (e)
         return e;
-    if (move)
-        e = in->form == FORM_R_M ? do_load(m, &at) : do_store(m, &at);
-    else
-        e = in->op >= INSN_XCHG ? do_exchange(m, &at) : do_alu(m, &at);
-    if (!e)
-        skip(m);
-    return e;
-}
-
-/* --- string instructions: one element at a time --- */
-
-static uint64_t string_address(const struct emu *m, unsigned seg, unsigned reg)
-{
-    return linear(m, seg, reg_get(m, reg, m->in.addr_size));
+    if (in->op == INSN_CMPXCHG)
+        return do_compare(m, &at, mem);
+    result = insn_alu(in->op, in->width, to_reg ? other : mem, to_reg ? mem : other, &flags);
+    if (!to_reg && !test)
+        e = span_access(v->vm, STORE, &at, &result);
+    if (e)
+        return e;
+    if (in->op == INSN_XCHG)
+        operand_set(m, mem);
+    else if (to_reg && !test)
+        operand_set(m, result);
+    v->r.rflags = flags;
+    return OK;
 }
 
 static void string_step(const struct emu *m, unsigned reg)
@@ -339,16 +238,7 @@ static void string_step(const struct emu *m, unsigned reg)
     reg_set(m, reg, m->in.addr_size, m->v->r.gpr[reg] + step);
 }
 
-/* Counts the element that was done; goes on to the next instruction if it was the last. */
-static void string_count(const struct emu *m)
-{
-    if (m->in.rep)
-        reg_set(m, REG_RCX, m->in.addr_size, m->v->r.gpr[REG_RCX] - 1);
-    if (!m->in.rep || !reg_get(m, REG_RCX, m->in.addr_size))
-        skip(m);
-}
-
-/* All memory is looked up before anything is read: reading a port or a device cannot be undone. */
+/* One element. All memory is looked up before anything is read: reading a port or a device cannot be undone. */
 static err_t do_string(const struct emu *m)
 {
     struct vcpu *v = m->v;
@@ -359,20 +249,16 @@ static err_t do_string(const struct emu *m)
     struct span from, to;
     err_t e = OK;
 
-    if (m->in.rep && !reg_get(m, REG_RCX, m->in.addr_size)) {
-        skip(m);
-        return OK;
-    }
     if (load)
-        e = span_of_exit(m, string_address(m, m->in.seg, REG_RSI), WALK_READ, &from);
+        e = span_find(m, linear(m, m->in.seg, v->r.gpr[REG_RSI]), WALK_READ, &from);
     if (!e && store)
-        e = span_of_exit(m, string_address(m, SEG_ES, REG_RDI), WALK_WRITE, &to);
+        e = span_find(m, linear(m, SEG_FLAT, v->r.gpr[REG_RDI]), WALK_WRITE, &to);
     if (!e && load)
-        e = span_read(v->vm, &from, &val);
+        e = span_access(v->vm, LOAD, &from, &val);
     if (!e && op == INSN_INS)
         e = bus_read(v->vm, BUS_PIO, v->x.port, m->in.width, &val);
     if (!e && store)
-        e = span_write(v->vm, &to, val);
+        e = span_access(v->vm, STORE, &to, &val);
     if (!e && op == INSN_OUTS)
         e = bus_write(v->vm, BUS_PIO, v->x.port, m->in.width, val);
     if (e)
@@ -383,30 +269,48 @@ static err_t do_string(const struct emu *m)
         string_step(m, REG_RDI);
     if (op == INSN_LODS)
         reg_set(m, REG_RAX, m->in.width, val);
-    string_count(m);
+    return OK;
+}
+
+/* Goes on to the next instruction, unless elements of a repeated one are left. */
+static err_t execute(const struct emu *m)
+{
+    const struct insn *in = &m->in;
+    bool repeated = in->form == FORM_STR && in->rep;
+    uint64_t left = repeated ? reg_get(m, REG_RCX, in->addr_size) : 1;
+    err_t e = OK;
+
+    if (in->form != FORM_STR)
+        e = do_operand(m);
+    else if (left)
+        e = do_string(m);
+    if (e)
+        return e;
+    if (repeated && left)
+        reg_set(m, REG_RCX, in->addr_size, --left);
+    if (!repeated || !left)
+        m->v->r.rip += in->len;
     return OK;
 }
 
 /* --- the exits --- */
 
-static err_t give_up(const struct emu *m)
+static err_t finish(const struct emu *m, err_t e)
 {
     char hex[8 * 3 + 1] = "";
 
+    if (e == OK || e == ERR_AGAIN)
+        return OK;
     for (unsigned i = 0; i < m->nbytes && i < 8; i++)
         fmt_text(hex + 3 * i, sizeof hex - 3 * i, " %02x", m->bytes[i]);
-    vm_stop(m->v->vm, VM_FAULTED, "vcpu %u: cannot emulate instruction at 0x%" PRIx64 ":%s", m->v->id, m->v->r.rip, hex);
+    vm_stop(m->v->vm, VM_FAULTED, "vcpu %u: cannot emulate instruction at 0x%" PRIx64 ":%s", m->v->id, m->v->r.rip,
+            m->nbytes ? hex : " code is no RAM, or not 64-bit");
     return ERR_GUEST;
-}
-
-static err_t finish(const struct emu *m, err_t e)
-{
-    return e == OK || e == ERR_AGAIN ? OK : give_up(m);
 }
 
 err_t mmio_exit(struct vcpu *v, const struct sys_regs *s)
 {
-    struct emu m = emu_begin(v, s);
+    struct emu m = { .v = v, .s = s };
     err_t e = fetch(&m);
 
     if (!e && (m.in.op == INSN_INS || m.in.op == INSN_OUTS))
@@ -414,14 +318,14 @@ err_t mmio_exit(struct vcpu *v, const struct sys_regs *s)
     if (e)
         return finish(&m, e);
     lock_take(&v->vm->lock);
-    e = m.in.form == FORM_STR ? do_string(&m) : do_operand(&m);
+    e = execute(&m);
     lock_drop(&v->vm->lock);
     return finish(&m, e);
 }
 
 err_t pio_string_exit(struct vcpu *v, const struct sys_regs *s)
 {
-    struct emu m = emu_begin(v, s);
+    struct emu m = { .v = v, .s = s };
     uint64_t rip = v->r.rip;
     err_t e = fetch(&m);
 
@@ -431,7 +335,7 @@ err_t pio_string_exit(struct vcpu *v, const struct sys_regs *s)
         return finish(&m, e);
     lock_take(&v->vm->lock);
     for (unsigned done = 0; done < PIO_STRING_MAX && !e && v->r.rip == rip; done += m.in.width)
-        e = do_string(&m);
+        e = execute(&m);
     lock_drop(&v->vm->lock);
     return finish(&m, e);
 }

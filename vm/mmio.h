@@ -1,6 +1,6 @@
 #pragma once
 /* Finishes instructions that the hardware gives up on: memory operands outside RAM, and string port I/O. The run loop
- * calls one of these on such an exit, on the vCPU's own thread, with no lock held. */
+ * calls one of these on such an exit, on the vCPU's own thread, with no lock held. 64-bit code only. */
 #include "vm/vcpu.h"
 
 /* Emulates the instruction at RIP, whose access to v->x.gpa caused EXIT_MMIO (not a fetch): device access, registers,
@@ -8,7 +8,6 @@
  * take an exception instead (vcpu_raise). ERR_GUEST: the guest has been stopped, with the reason. */
 MUST_USE err_t mmio_exit(struct vcpu *, const struct sys_regs *);
 
-/* The same for INS and OUTS: EXIT_PIO with v->x.string. Does PIO_STRING_MAX bytes at most, then lets the guest run it again.
- * Address size and segment are taken from the instruction, not from v->x. */
+/* The same for INS and OUTS: EXIT_PIO with v->x.string. Does PIO_STRING_MAX bytes at most, then lets the guest run it again. */
 #define PIO_STRING_MAX 4096u
 MUST_USE err_t pio_string_exit(struct vcpu *, const struct sys_regs *);

@@ -16,8 +16,8 @@ struct regs {
 /* What is fetched only on slow paths (cpu_ops.sys_get). */
 struct sys_regs {
     uint64_t cr0, cr2, cr3, cr4, efer;
-    uint64_t cs_base, ss_base, ds_base, es_base, fs_base, gs_base;
-    bool cs_long, cs_big; /* CS.L, CS.D */
+    uint64_t fs_base, gs_base;
+    bool cs_long; /* CS.L: 64-bit code */
     uint8_t cpl;
 };
 
@@ -46,9 +46,7 @@ struct exit {
     /* PIO */
     uint16_t port;
     uint8_t size;       /* 1, 2, 4 */
-    bool in, string, rep;
-    uint8_t addr_size;  /* string: 2, 4, 8 */
-    uint8_t seg;        /* string out: segment register, 0 ES 1 CS 2 SS 3 DS 4 FS 5 GS */
+    bool in, string;
     /* MMIO */
     gpa_t gpa;
     bool write, fetch;

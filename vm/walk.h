@@ -1,7 +1,7 @@
 #pragma once
-/* Guest-virtual to guest-physical, by the guest's own page tables, as the CPU would: no paging, 32-bit, PAE, and 4- or
- * 5-level long mode, with their large pages. For the emulation of single instructions. Accessed and dirty bits are left
- * alone, reserved bits and protection keys are not looked at. Intel SDM volume 3, chapter 4. */
+/* Guest-virtual to guest-physical, by the guest's own page tables, as the CPU would in 64-bit mode: four or five levels,
+ * with their large pages. For the emulation of single instructions. Accessed and dirty bits are left alone, reserved bits
+ * and protection keys are not looked at. Intel SDM volume 3, chapter 4. */
 #include "vm/vcpu.h"
 
 enum walk_how {

@@ -54,7 +54,6 @@ static void decode_io(struct vcpu *v)
     x->port = (uint16_t)(info >> 16);
     x->in = info & 1;
     x->string = info >> 2 & 1;
-    x->rep = info >> 3 & 1;
     x->size = info >> 4 & 7;
 }
 

@@ -78,9 +78,7 @@ void svm_sys_get(const struct vcpu *v, struct sys_regs *s)
 
     *s = (struct sys_regs){
         .cr0 = b->cr0, .cr2 = b->cr2, .cr3 = b->cr3, .cr4 = b->cr4, .efer = b->efer & ~EFER_SVME,
-        .cs_base = b->cs.base, .ss_base = b->ss.base, .ds_base = b->ds.base,
-        .es_base = b->es.base, .fs_base = b->fs.base, .gs_base = b->gs.base,
-        .cs_long = b->cs.attrib & BIT(9), .cs_big = b->cs.attrib & BIT(10), .cpl = b->cpl,
+        .fs_base = b->fs.base, .gs_base = b->gs.base, .cs_long = b->cs.attrib & BIT(9), .cpl = b->cpl,
     };
 }
 

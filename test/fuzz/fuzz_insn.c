@@ -1,4 +1,4 @@
-/* vm/insn and vm/mmio: any bytes as an instruction, any registers; first a mode byte, then register seeds, then the bytes.
+/* vm/insn and vm/mmio: any bytes as an instruction, any registers; first how it runs, then register seeds, then the bytes.
  * What is decoded must be consistent; what is executed must leave the monitor unharmed, and nothing but the noted registers
  * changed. */
 #include <stdlib.h>
@@ -66,23 +66,23 @@ static void set_up(void)
     }
 }
 
-static void check_decoding(const uint8_t *bytes, unsigned n, enum insn_mode mode)
+static void check_decoding(const uint8_t *bytes, unsigned n)
 {
     struct insn in;
-    err_t e = insn_decode(bytes, n, mode, &in);
+    err_t e = insn_decode(bytes, n, &in);
 
     if (e != OK && e != ERR_FORMAT && e != ERR_UNSUPPORTED)
         abort();
     if (e)
         return;
-    if (!in.len || in.len > INSN_MAX || in.len > n || in.op <= INSN_OTHER || in.reg >= REG_COUNT || in.seg > SEG_GS)
+    if (!in.len || in.len > INSN_MAX || in.len > n || in.op == INSN_NONE || in.reg >= REG_COUNT || in.seg > SEG_GS)
         abort();
     if ((in.base != INSN_NO_REG && in.base >= REG_COUNT) || (in.index != INSN_NO_REG && in.index >= REG_COUNT))
         abort();
-    if ((in.width & (in.width - 1)) || in.width > 8 || !in.width || (mode != INSN_64 && in.width == 8))
+    if ((in.width & (in.width - 1)) || in.width > 8 || !in.width)
         abort();
     for (unsigned less = 0; less < in.len; less++) /* no shorter piece of it is an instruction */
-        if (insn_decode(bytes, less, mode, &in) != ERR_FORMAT)
+        if (insn_decode(bytes, less, &in) != ERR_FORMAT)
             abort();
 }
 
@@ -96,25 +96,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (!vm.low)
         set_up();
-    enum insn_mode mode = data[0] % 3;
     unsigned n = (unsigned)min_size(size - 20, INSN_MAX);
     memcpy(code, data + 20, n);
-    check_decoding(data + 20, n, mode);
+    check_decoding(data + 20, n);
 
     memset(&v, 0, sizeof v);
     v.vm = &vm;
     v.r.rip = CODE;
     v.r.rflags = RFLAGS_FIXED | (data[1] & 4 ? RFLAGS_DF : 0);
-    sys.cs_long = mode == INSN_64;
-    sys.cs_big = mode == INSN_32;
+    sys.cs_long = data[0] != 1;
     sys.cpl = data[1] & 3;
-    sys.gs_base = sys.es_base = data[1] & 8 ? 0x1000 : 0;
-    if (mode == INSN_16)
-        sys.cs_base = 0x20000, v.r.rip = CODE - 0x20000;
+    sys.gs_base = data[1] & 8 ? 0x1000 : 0;
     for (unsigned i = 0; i < REG_COUNT; i++)
         v.r.gpr[i] = data[4 + i] & 0x80 ? (uint64_t)(int8_t)data[4 + i] : 0x100000 + (uint64_t)(data[4 + i] & 0x7F) * 0x21;
-    v.x = (struct exit){ .kind = data[1] & 64 ? EXIT_PIO : EXIT_MMIO, .gpa = gpa(DEV + data[2] * 16u), .write = data[1] & 16, .in = data[1] & 32, .port = 0x10,
-                         .size = (uint8_t)(1 << data[3] % 3) };
+    v.x = (struct exit){ .kind = data[1] & 64 ? EXIT_PIO : EXIT_MMIO, .gpa = gpa(DEV + data[2] * 16u),
+                         .write = data[1] & 16, .in = data[1] & 32, .port = 0x10, .size = (uint8_t)(1 << data[3] % 3) };
     if (mem_write(&vm, gpa(CODE), code, sizeof code))
         abort();
     struct regs before = v.r;
@@ -125,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if ((v.r.rflags ^ before.rflags) & ~RFLAGS_ARITH)
         abort();
-    if (v.r.rip - before.rip > INSN_MAX && mode == INSN_64)
+    if (v.r.rip - before.rip > INSN_MAX)
         abort();
     return 0;
 }

@@ -64,12 +64,11 @@ INSN(neg64, "negq (%%rbx)")
 INSN(inc16, "incw (%%rbx)")
 INSN(dec32, "lock decl (%%rbx)")
 INSN(xchg32, "xchgl %%eax, (%%rbx)")
-INSN(xadd64, "lock xaddq %%rax, (%%rbx)")
 INSN(cmpxchg_no, "lock cmpxchgl %%ecx, (%%rbx)")
 INSN(cmpxchg_yes, "movq $-1, %%rax; lock cmpxchgq %%rcx, (%%rbx)")
 INSN(bt_imm, "btl $31, (%%rbx); setc %%dl")
-INSN(bts_reg, "movl $69, %%eax; btsl %%eax, (%%rbx); setc %%dl")
-INSN(btr_far, "movq $-3, %%rax; lea 8(%%rbx), %%rbx; btrq %%rax, (%%rbx); setc %%dl")
+INSN(bts_imm, "lock btsl $5, (%%rbx); setc %%dl")
+INSN(btr_imm, "btrq $40, (%%rbx); setc %%dl")
 INSN(btc16, "btcw $7, (%%rbx); setc %%dl")
 INSN(stos, "movl $5, %%ecx; rep stosw")
 INSN(lods, "movl $3, %%ecx; rep lodsb")
@@ -79,8 +78,8 @@ INSN(movs, "lea 256(%%rdi), %%rdi; movl $4, %%ecx; rep movsl")
 static void (*const insns[])(uint64_t, uint64_t) = {
     load8, load_ah, load16, load32, load64, load_sib, store8, store_ch, store16, store32, store64, store_imm8, store_imm16,
     store_imm64, movzx8, movzx16, movsx8, movsx16, movsxd, movnti, add_to, add_from, adc_to, sbb_from, sub_imm, and_from, or_to,
-    xor_from, cmp_to, cmp_from, cmp_imm, test_reg, test_imm, not8, neg64, inc16, dec32, xchg32, xadd64, cmpxchg_no,
-    cmpxchg_yes, bt_imm, bts_reg, btr_far, btc16, stos, lods, lods_down, movs,
+    xor_from, cmp_to, cmp_from, cmp_imm, test_reg, test_imm, not8, neg64, inc16, dec32, xchg32, cmpxchg_no,
+    cmpxchg_yes, bt_imm, bts_imm, btr_imm, btc16, stos, lods, lods_down, movs,
 };
 
 static void map(uint64_t va, uint64_t pa) { map_page(va, pa | PTE_P | PTE_W); }

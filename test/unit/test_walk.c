@@ -1,4 +1,4 @@
-/* vm/walk: the guest's page tables in every paging mode. */
+/* vm/walk: the guest's page tables. */
 #include "test/unit/unit.h"
 #include <string.h>
 #include "ground/fake/fake.h"
@@ -31,11 +31,6 @@ static void entry64(uint64_t table, unsigned index, uint64_t pte)
 {
     assert_int_equal(mem_write(&vm, gpa(table + index * 8), &pte, 8), OK);
 }
-static void entry32(uint64_t table, unsigned index, uint32_t pte)
-{
-    assert_int_equal(mem_write(&vm, gpa(table + index * 4), &pte, 4), OK);
-}
-
 static void mode_long(void)
 {
     sys = (struct sys_regs){ .cr0 = CR0_PE | CR0_PG | CR0_WP, .cr3 = 0x1000, .cr4 = CR4_PAE, .efer = EFER_LME | EFER_LMA };
@@ -57,15 +52,6 @@ static void mode_long(void)
         assert_int_equal(walk_page(&vm, &sys, va, how, &got), ERR_NOTFOUND); \
         assert_int_equal(got.pf_error, code);                               \
     } while (0)
-
-static void no_paging_is_one_to_one(void **state)
-{
-    (void)state;
-    sys = (struct sys_regs){ .cr0 = CR0_PE };
-    WALKS(0x12345678, WALK_WRITE, 0x12345678);
-    assert_int_equal(got.run, 0x988);
-    WALKS(0x100000010, WALK_WRITE, 0x10);
-}
 
 static void four_levels_lead_to_a_page(void **state)
 {
@@ -166,40 +152,9 @@ static void tables_outside_ram_are_the_guests_fault(void **state)
     assert_int_equal(walk_page(&vm, &sys, VA, WALK_READ, &got), ERR_GUEST);
 }
 
-static void pae_has_three_levels_and_plain_top_entries(void **state)
-{
-    (void)state;
-    sys = (struct sys_regs){ .cr0 = CR0_PE | CR0_PG, .cr3 = 0x1020, .cr4 = CR4_PAE, .cpl = 3 };
-    entry64(0x1020, 3, 0x2000 | PTE_P); /* neither W nor U exist here */
-    entry64(0x2000, 0x1FF, 0x3000 | RWU);
-    entry64(0x3000, 1, 0xF00004000 | RWU);
-    WALKS(0xFFE01FF0, WALK_WRITE, 0xF00004FF0);
-    entry64(0x2000, 0x1FF, 0x600000 | RWU | PTE_PS);
-    WALKS(0xFFE01FF0, WALK_WRITE, 0x601FF0);
-    entry64(0x1020, 3, 0);
-    FAULTS(0xFFE01FF0, WALK_WRITE, 6);
-    assert_int_equal(walk_page(&vm, &sys, 0x100000000, WALK_READ, &got), ERR_RANGE);
-}
-
-static void two_levels_of_32_bit_entries(void **state)
-{
-    (void)state;
-    sys = (struct sys_regs){ .cr0 = CR0_PE | CR0_PG | CR0_WP, .cr3 = 0x1FFF };
-    entry32(0x1000, 0x3FF, 0x2000 | (uint32_t)RWU);
-    entry32(0x2000, 0x3FE, 0xABCDE000 | (uint32_t)RW);
-    WALKS(0xFFFFE123, WALK_WRITE, 0xABCDE123);
-    sys.cpl = 3;
-    FAULTS(0xFFFFE123, WALK_READ, 5);
-    entry32(0x1000, 0x3FF, 0x00402000 | (uint32_t)(RWU | PTE_PS)); /* bit 13: address bit 32 */
-    assert_int_equal(walk_page(&vm, &sys, 0xFFFFE123, WALK_READ, &got), ERR_GUEST); /* without PSE: a table, outside RAM */
-    sys.cr4 = CR4_PSE;
-    WALKS(0xFFFFE123, WALK_READ, 0x1007FE123);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(no_paging_is_one_to_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(four_levels_lead_to_a_page, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_level_may_be_absent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(each_level_may_forbid_user_and_write, set_up, tear_down),
@@ -208,8 +163,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(addresses_must_be_canonical, set_up, tear_down),
         cmocka_unit_test_setup_teardown(five_levels_lead_to_a_page, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tables_outside_ram_are_the_guests_fault, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(pae_has_three_levels_and_plain_top_entries, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(two_levels_of_32_bit_entries, set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
