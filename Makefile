@@ -63,7 +63,7 @@ $(EFI): $(call objects,efi,$(CORE) $(HAL) $(EFI_C) $(EFI_S)) $(call objects,efi,
 	$(if $(V),,@)llvm-objcopy --strip-all $(OUT)/goblin.debug.efi $@
 
 # host library: tests and fuzzers pull from it what they use
-LIB_C := $(CORE) $(HAL) $(FAKE) $(GEN_C)
+LIB_C := $(CORE) $(HAL) $(FAKE) $(NINEP_C) $(GEN_C)
 define archive_rule
 $(OUT)/libcore-$(1).a: $(call objects,$(1),$(LIB_C))
 	$$(call say,ar,$$@)rm -f $$@; llvm-ar rcs $$@ $$^

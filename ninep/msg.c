@@ -138,7 +138,7 @@ static err_t string_check(const char *s, size_t n, enum kind kind)
         return ERR_INVAL;
     if (kind == TEXT)
         return n > NINEP_TEXT_MAX ? ERR_RANGE : OK;
-    if (n == 0 || strchr(s, '/') || str_eq(s, ".") || (kind == NAME && str_eq(s, "..")))
+    if (n == 0 || strchr(s, '/') || (kind == NAME && (str_eq(s, ".") || str_eq(s, ".."))))
         return ERR_INVAL;
     return n > NINEP_NAME_MAX ? ERR_RANGE : OK;
 }

@@ -152,6 +152,13 @@ static err_t do_version(struct ninep_req *r)
     return OK;
 }
 
+/* ENOENT is how clients are told that none is needed: whoever has the channel may use it. */
+static err_t do_auth(struct ninep_req *r)
+{
+    (void)r;
+    return ERR_NOTFOUND;
+}
+
 static err_t do_attach(struct ninep_req *r)
 {
     err_t e;
@@ -184,25 +191,30 @@ static err_t walk_names(struct ninep_req *r, struct ninep_fid *at)
     err_t e = OK;
 
     for (unsigned i = 0; i < r->in.nwalk && !e; i++) {
-        e = at->qid.type & NINEP_QTDIR ? ops->walk(r, at, r->in.wname[i]) : ninep_fail(r, NINEP_ENOTDIR);
+        if (!(at->qid.type & NINEP_QTDIR))
+            e = ninep_fail(r, NINEP_ENOTDIR);
+        else if (!str_eq(r->in.wname[i], "."))
+            e = ops->walk(r, at, r->in.wname[i]);
         if (!e)
             r->out->wqid[r->out->nwalk++] = at->qid;
     }
     return e;
 }
 
-/* A walk that fails behind its first name is an answer, not an error; but there is no new fid then. */
+/* A walk that fails behind its first name is an answer, not an error; but there is no new fid then. An open directory may be
+ * walked from (diod's tools do), but not moved. */
 static err_t do_walk(struct ninep_req *r)
 {
     struct ninep_server *s = r->server;
     struct ninep_fid at = { .id = NINEP_NOFID, .qid = r->fid->qid }, *to = r->fid;
     err_t e;
 
-    if (r->in.dfid != r->in.fid) {
+    if (r->in.dfid == r->in.fid)
+        e = r->fid->open ? ninep_fail(r, NINEP_EBADF) : OK;
+    else
         e = fid_add(s, r->in.dfid, &to);
-        if (e)
-            return e;
-    }
+    if (e)
+        return e;
     e = s->fs->ops->clone(s->fs, r->fid, &at);
     if (e)
         goto drop_new;
@@ -363,9 +375,10 @@ static const struct row {
 } rows[NINEP_TYPES] = {
 #define SLOT(name) (uint16_t)(offsetof(struct ninep_fs_ops, name) + 1)
     [NINEP_TVERSION] = { 0, 0, do_version },
+    [NINEP_TAUTH] = { 0, 0, do_auth },
     [NINEP_TATTACH] = { 0, 0, do_attach },
     [NINEP_TFLUSH] = { 0, 0, do_flush },
-    [NINEP_TWALK] = { FID | SHUT, 0, do_walk },
+    [NINEP_TWALK] = { FID, 0, do_walk },
     [NINEP_TCLUNK] = { FID, 0, do_clunk },
     [NINEP_TREMOVE] = { FID, 0, do_remove },
     [NINEP_TLOPEN] = { FID | SHUT, SLOT(open), do_open },
