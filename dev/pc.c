@@ -136,6 +136,10 @@ static err_t files_write(struct pc *pc)
     return e;
 }
 
+/* What a PC's firmware has where a processor begins. On a hardware-reduced machine Linux resets by EFI or, without it, by a
+ * jump to there in real mode: mov $PC_RESET_PORT, %dx; mov $PC_RESET_VALUE, %al; out %al, %dx; hlt. */
+static const uint8_t reset_code[] = { 0xBA, PC_RESET_PORT & 0xFF, PC_RESET_PORT >> 8, 0xB0, PC_RESET_VALUE, 0xEE, 0xF4 };
+
 static err_t tables_write(struct pc *pc, uint8_t *scratch)
 {
     uint8_t seed[LINUX_SEED_SIZE];
@@ -144,6 +148,9 @@ static err_t tables_write(struct pc *pc, uint8_t *scratch)
     ground_entropy(seed, sizeof seed);
     linux_area(&pc->image, &pc->plan, pc->vm->cfg.cmdline, seed, scratch);
     e = mem_write(pc->vm, gpa(LINUX_AREA), scratch, LINUX_AREA_SIZE);
+    if (e)
+        return e;
+    e = mem_write(pc->vm, gpa(PC_RESET_VECTOR), reset_code, sizeof reset_code);
     if (e)
         return e;
     return mem_write(pc->vm, gpa(PC_ACPI_BASE), scratch, acpi_build(scratch, PC_ACPI_BASE, pc->vm->nvcpus));

@@ -6,6 +6,7 @@
 /* guest-physical memory */
 #define PC_ACPI_BASE 0xE0000      /* the tables; Linux also searches here by itself */
 #define PC_ACPI_SIZE 0x20000
+#define PC_RESET_VECTOR 0xFFFF0   /* real-mode code that resets the machine */
 #define PC_WINDOW_BASE 0xD0000000 /* PCI memory BARs */
 #define PC_WINDOW_SIZE 0x10000000
 #define PC_WINDOW_LAST 0xDFFFFFFF
