@@ -25,7 +25,10 @@ struct field {
 
 /* A field whose C type has not the size that the wire needs does not compile. */
 #define SIZE_IS(f, n) (0 * sizeof(char[sizeof(((struct ninep_msg *)0)->f) == (n) ? 1 : -1]))
-#define FIELD(kind, f, n) { kind, (uint16_t)(offsetof(struct ninep_msg, f) + SIZE_IS(f, n)) }
+#define FIELD(kind, f, n)                                                                                              \
+    {                                                                                                                  \
+        kind, (uint16_t)(offsetof(struct ninep_msg, f) + SIZE_IS(f, n))                                                \
+    }
 #define u8(f) FIELD(U8, f, 1)
 #define u16(f) FIELD(U16, f, 2)
 #define u32(f) FIELD(U32, f, 4)
@@ -37,7 +40,8 @@ struct field {
 #define DATA_ FIELD(DATA, data, sizeof(void *))
 
 /* ROW(Twalk, TWALK + 0, fields...): what a message carries behind its header, in order. */
-#define ROW(title, type, ...) [NINEP_##type] = { #title, (const struct field[]){ __VA_ARGS__ __VA_OPT__(, ){ END, 0 } } }
+#define ROW(title, type, ...)                                                                                          \
+    [NINEP_##type] = { #title, (const struct field[]){ __VA_ARGS__ __VA_OPT__(, ){ END, 0 } } }
 
 static const struct layout {
     const char *title;
@@ -45,8 +49,8 @@ static const struct layout {
 } layouts[NINEP_TYPES] = {
     ROW(Rlerror, RLERROR, u32(ecode)),
     ROW(Tstatfs, TSTATFS, u32(fid)),
-    ROW(Rstatfs, TSTATFS + 1, u32(statfs.type), u32(statfs.bsize), u64(statfs.blocks), u64(statfs.bfree), u64(statfs.bavail),
-        u64(statfs.files), u64(statfs.ffree), u64(statfs.fsid), u32(statfs.namelen)),
+    ROW(Rstatfs, TSTATFS + 1, u32(statfs.type), u32(statfs.bsize), u64(statfs.blocks), u64(statfs.bfree),
+        u64(statfs.bavail), u64(statfs.files), u64(statfs.ffree), u64(statfs.fsid), u32(statfs.namelen)),
     ROW(Tlopen, TLOPEN, u32(fid), u32(flags)),
     ROW(Rlopen, TLOPEN + 1, QID_, u32(iounit)),
     ROW(Tlcreate, TLCREATE, u32(fid), name(name), u32(flags), u32(mode), u32(gid)),
@@ -364,8 +368,8 @@ err_t ninep_encode(const struct ninep_msg *m, void *bytes, uint32_t room, uint32
 
 #define DIRENT_HEAD (QID_SIZE + 8 + 1 + 2)
 
-bool ninep_dirent_put(void *data, uint32_t room, uint32_t *used, const struct ninep_qid *qid, uint64_t offset, uint8_t type,
-                      const char *entry)
+bool ninep_dirent_put(void *data, uint32_t room, uint32_t *used, const struct ninep_qid *qid, uint64_t offset,
+                      uint8_t type, const char *entry)
 {
     uint8_t *p = (uint8_t *)data + *used;
     size_t n = strlen(entry);

@@ -1,6 +1,7 @@
 #pragma once
-/* 9P2000.L messages as structs, and to and from bytes. The field names of the protocol's documents are kept where a message has
- * one thing of a kind; the rows at the top of msg.c say which field of struct ninep_msg each message uses, in wire order.
+/* 9P2000.L messages as structs, and to and from bytes. The field names of the protocol's documents are kept where a
+ * message has one thing of a kind; the rows at the top of msg.c say which field of struct ninep_msg each message uses,
+ * in wire order.
  *
  * Decoding changes the bytes it reads: every string is moved over its own length field and gets an ending 0, so that it
  * is a C string without a copy. So decode a private copy of what a guest may still be writing, and only once. */
@@ -75,7 +76,7 @@ enum ninep_type {
 #define NINEP_S_IFDIR 0040000u
 #define NINEP_S_IFREG 0100000u
 #define NINEP_S_IFLNK 0120000u
-#define NINEP_DT(mode) ((uint8_t)(((mode) & NINEP_S_IFMT) >> 12)) /* type of a directory entry */
+#define NINEP_DT(mode) ((uint8_t)(((mode)&NINEP_S_IFMT) >> 12)) /* type of a directory entry */
 
 /* attr.valid of Tgetattr and Rgetattr */
 #define NINEP_GETATTR_BASIC 0x7FFull /* mode, nlink, uid, gid, rdev, three times, inode, size, blocks */
@@ -121,19 +122,19 @@ struct ninep_msg {
     uint8_t type; /* enum ninep_type, or that + 1 */
     uint16_t tag;
     uint16_t oldtag;
-    uint16_t nwalk;           /* how many of wname or wqid */
-    uint32_t fid;             /* the file or directory acted on; Tlink: the existing file */
-    uint32_t dfid;            /* the second fid: newfid, afid, or the directory a thing is linked or moved to */
+    uint16_t nwalk; /* how many of wname or wqid */
+    uint32_t fid;   /* the file or directory acted on; Tlink: the existing file */
+    uint32_t dfid;  /* the second fid: newfid, afid, or the directory a thing is linked or moved to */
     uint32_t flags, mode, uid, gid, major, minor;
     uint32_t count, iounit, msize, ecode;
-    uint32_t pid;             /* proc_id of a lock */
-    uint8_t kind;             /* of a lock */
+    uint32_t pid; /* proc_id of a lock */
+    uint8_t kind; /* of a lock */
     uint8_t status;
-    uint64_t offset;          /* of a lock: its start */
-    uint64_t size;            /* of a lock: its length; of an extended attribute */
-    const char *name;         /* Tattach, Tauth: uname */
-    const char *text;         /* a link's target, the new name, aname, a version, a lock's client_id */
-    const void *data;         /* count bytes */
+    uint64_t offset;  /* of a lock: its start */
+    uint64_t size;    /* of a lock: its length; of an extended attribute */
+    const char *name; /* Tattach, Tauth: uname */
+    const char *text; /* a link's target, the new name, aname, a version, a lock's client_id */
+    const void *data; /* count bytes */
     struct ninep_qid qid;
     union {
         const char *wname[NINEP_WALK_MAX];
@@ -143,13 +144,14 @@ struct ninep_msg {
     };
 };
 
-/* Reads the one message that fills exactly len bytes at bytes, which must be writable and stay while m is used: strings and
- * data point into them. Fields that the message has not are 0. All lengths, counts and names are checked. m->type and m->tag are set
- * whenever len >= NINEP_HEADER, whatever the outcome. ERR_FORMAT: lengths do not add up; ERR_INVAL: a string with a 0 byte, or not
- * a name ('/', "", ".", ".." where nothing is walked); ERR_RANGE: a name or text too long; ERR_UNSUPPORTED: no such message. */
+/* Reads the one message that fills exactly len bytes at bytes, which must be writable and stay while m is used: strings
+ * and data point into them. Fields that the message has not are 0. All lengths, counts and names are checked. m->type
+ * and m->tag are set whenever len >= NINEP_HEADER, whatever the outcome. ERR_FORMAT: lengths do not add up; ERR_INVAL:
+ * a string with a 0 byte, or not a name ('/', "", ".", ".." where nothing is walked); ERR_RANGE: a name or text too
+ * long; ERR_UNSUPPORTED: no such message. */
 MUST_USE err_t ninep_decode(void *bytes, uint32_t len, struct ninep_msg *m);
-/* Writes m, size field included. A NULL string is empty; data that is already in its place in bytes is not copied. ERR_FULL: room
- * is too small; else as ninep_decode. */
+/* Writes m, size field included. A NULL string is empty; data that is already in its place in bytes is not copied.
+ * ERR_FULL: room is too small; else as ninep_decode. */
 MUST_USE err_t ninep_encode(const struct ninep_msg *m, void *bytes, uint32_t room, uint32_t *len);
 /* "Twalk"; "?" for a type that does not exist. */
 const char *ninep_type_name(uint8_t type);
@@ -164,5 +166,6 @@ struct ninep_dirent {
 /* Appends an entry at *used and moves *used; false if it does not fit in room or name is too long. */
 MUST_USE bool ninep_dirent_put(void *data, uint32_t room, uint32_t *used, const struct ninep_qid *, uint64_t offset,
                                uint8_t type, const char *name);
-/* Takes the entry at *used, which is less than count, and moves *used. "." and ".." are entries. Errors as ninep_decode. */
+/* Takes the entry at *used, which is less than count, and moves *used. "." and ".." are entries. Errors as
+ * ninep_decode. */
 MUST_USE err_t ninep_dirent_get(const void *data, uint32_t count, uint32_t *used, struct ninep_dirent *);

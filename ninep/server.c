@@ -1,11 +1,17 @@
-/* A 9P connection's state and the checks that are the same for all files. Each message has a row: what must be true before the
- * backend sees it, and who serves it. */
+/* A 9P connection's state and the checks that are the same for all files. Each message has a row: what must be true
+ * before the backend sees it, and who serves it. */
 #include "ninep/server.h"
 #include "base/bytes.h"
 #include "base/panic.h"
 #include "base/str.h"
 
-enum { REQ_FREE, REQ_RUNNING, REQ_WAITING, REQ_READY, REQ_DEAD }; /* dead: to be answered with ecode, without another try */
+enum {
+    REQ_FREE,
+    REQ_RUNNING,
+    REQ_WAITING,
+    REQ_READY,
+    REQ_DEAD
+}; /* dead: to be answered with ecode, without another try */
 
 /* --- fids --- */
 
@@ -201,8 +207,8 @@ static err_t walk_names(struct ninep_req *r, struct ninep_fid *at)
     return e;
 }
 
-/* A walk that fails behind its first name is an answer, not an error; but there is no new fid then. An open directory may be
- * walked from (diod's tools do), but not moved. */
+/* A walk that fails behind its first name is an answer, not an error; but there is no new fid then. An open directory
+ * may be walked from (diod's tools do), but not moved. */
 static err_t do_walk(struct ninep_req *r)
 {
     struct ninep_server *s = r->server;
@@ -358,20 +364,20 @@ static err_t do_remove(struct ninep_req *r)
 
 /* --- the rows --- */
 
-#define FID 0x01u     /* in.fid is a fid */
-#define OPEN 0x02u    /* it is open */
-#define SHUT 0x04u    /* it is not open */
-#define DIR 0x08u     /* it is a directory */
-#define NOTDIR 0x10u  /* it is not */
-#define READS 0x20u   /* it is open for reading */
-#define WRITES 0x40u  /* it is open for writing */
-#define TODIR 0x80u   /* in.dfid is a fid, and a directory */
+#define FID 0x01u      /* in.fid is a fid */
+#define OPEN 0x02u     /* it is open */
+#define SHUT 0x04u     /* it is not open */
+#define DIR 0x08u      /* it is a directory */
+#define NOTDIR 0x10u   /* it is not */
+#define READS 0x20u    /* it is open for reading */
+#define WRITES 0x40u   /* it is open for writing */
+#define TODIR 0x80u    /* in.dfid is a fid, and a directory */
 #define CHANGES 0x100u /* not on a read-only server */
 
 static const struct row {
     uint16_t needs;
-    uint16_t op;    /* the slot in struct ninep_fs_ops that must be there; + 1, 0: none */
-    ninep_op *run;  /* NULL: just that slot */
+    uint16_t op;   /* the slot in struct ninep_fs_ops that must be there; + 1, 0: none */
+    ninep_op *run; /* NULL: just that slot */
 } rows[NINEP_TYPES] = {
 #define SLOT(name) (uint16_t)(offsetof(struct ninep_fs_ops, name) + 1)
     [NINEP_TVERSION] = { 0, 0, do_version },

@@ -149,8 +149,8 @@ static err_t op_write(struct ninep_req *r)
     return row->command(tree_of(r->server->fs), r->fid->key, line);
 }
 
-/* Where a directory is read on: which row comes next, and of a row without a name which key. The cookie behind an entry must hold
- * both, so keys in a directory are limited; a key that does not fit ends the listing. */
+/* Where a directory is read on: which row comes next, and of a row without a name which key. The cookie behind an entry
+ * must hold both, so keys in a directory are limited; a key that does not fit ends the listing. */
 #define COOKIE_KEY_MAX (UINT64_MAX >> 16)
 
 static err_t op_readdir(struct ninep_req *r)

@@ -1,6 +1,6 @@
 #pragma once
-/* A synthetic file tree from a const table: one row for each file and directory, callbacks that make and take text. What /dev, /vm
- * and their like are built with.
+/* A synthetic file tree from a const table: one row for each file and directory, callbacks that make and take text.
+ * What /dev, /vm and their like are built with.
  *
  *     enum { ROOT, VERSION, VM, VM_ONE, VM_CTL, ROWS };
  *     static const struct tree_row rows[ROWS] = {
@@ -11,8 +11,9 @@
  *         [VM_CTL]  = { "ctl", VM_ONE, .mode = 0200, .command = vm_command },
  *     };
  *
- * A row without a name stands for any number of directories, told apart by a key that the owner chooses, never 0, and does not use
- * again for something else. All rows below it get the key. A callback whose thing has gone away returns ERR_NOTFOUND. */
+ * A row without a name stands for any number of directories, told apart by a key that the owner chooses, never 0, and
+ * does not use again for something else. All rows below it get the key. A callback whose thing has gone away returns
+ * ERR_NOTFOUND. */
 #include "ninep/server.h"
 
 #define TREE_DIR NINEP_S_IFDIR
@@ -34,15 +35,15 @@ struct tree_row {
     uint32_t mode;    /* permission bits, which are kept: opening for more than they say is refused */
     /* a file has either of these to be read ... */
     err_t (*print)(struct tree *, uint64_t key, struct tree_text *); /* its whole text, made anew at each read */
-    ninep_op *read;     /* a stream: as the server's operation; req->fid->key; may wait */
+    ninep_op *read; /* a stream: as the server's operation; req->fid->key; may wait */
     /* ... and either of these to be written */
     err_t (*command)(struct tree *, uint64_t key, const char *line); /* one write, a newline at its end cut off */
     ninep_op *write;
     /* may be NULL: called after the checks when a file is opened; when an opened file is given up */
     ninep_op *open;
     void (*close)(struct tree *, struct ninep_fid *);
-    /* a row without a name: the first key above `after` (0: the first of all) in the directory with key `parent`, and its name;
-     * ERR_NOTFOUND at the end. And the key of a name. */
+    /* a row without a name: the first key above `after` (0: the first of all) in the directory with key `parent`, and
+     * its name; ERR_NOTFOUND at the end. And the key of a name. */
     err_t (*next)(struct tree *, uint64_t parent, uint64_t after, uint64_t *key, char name[NINEP_NAME_MAX + 1]);
     err_t (*find)(struct tree *, uint64_t parent, const char *name, uint64_t *key);
     uint64_t (*up)(struct tree *, uint64_t key); /* the parent's key; NULL: 0 */

@@ -1,5 +1,5 @@
-/* 9P operations on a host directory. A fid's node is its own struct node, never shared, so opening a file can just exchange the
- * descriptor. See hostfs.h for what keeps the client inside. */
+/* 9P operations on a host directory. A fid's node is its own struct node, never shared, so opening a file can just
+ * exchange the descriptor. See hostfs.h for what keeps the client inside. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -21,8 +21,9 @@
 
 struct node {
     int fd; /* O_PATH until the fid is opened */
-    /* The way from the root by which it was reached, "" for the root itself. Only "..", rename and remove of a fid use it, always
-     * from the root and under openat2: when someone has moved things meanwhile they miss, but they do not get out. */
+    /* The way from the root by which it was reached, "" for the root itself. Only "..", rename and remove of a fid use
+     * it, always from the root and under openat2: when someone has moved things meanwhile they miss, but they do not
+     * get out. */
     char path[];
 };
 
@@ -83,9 +84,19 @@ static struct ninep_qid qid_of(const struct hostfs *h, uint64_t dev, uint64_t in
 {
     /* file systems mounted below the root have inode numbers of their own: keep them apart from the root's */
     return (struct ninep_qid){
-        .type = S_ISDIR(mode) ? NINEP_QTDIR : S_ISLNK(mode) ? NINEP_QTSYMLINK : NINEP_QTFILE,
+        .type = S_ISDIR(mode)   ? NINEP_QTDIR
+                : S_ISLNK(mode) ? NINEP_QTSYMLINK
+                                : NINEP_QTFILE,
         .path = ino ^ ((dev - h->root_dev) * 0x9E3779B97F4A7C15ull),
     };
+}
+
+/* /proc has this very process' memory as a file: whoever shares a directory with a /proc in it does not mean that. */
+static bool is_proc(int fd)
+{
+    struct statfs fs;
+
+    return fstatfs(fd, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC;
 }
 
 static err_t fd_qid(struct ninep_req *r, int fd, struct ninep_qid *qid)
@@ -94,6 +105,8 @@ static err_t fd_qid(struct ninep_req *r, int fd, struct ninep_qid *qid)
 
     if (fstat(fd, &st) < 0)
         return done(r, -1);
+    if (st.st_dev != hostfs_of(r)->root_dev && is_proc(fd))
+        return ninep_fail(r, EACCES);
     *qid = qid_of(hostfs_of(r), st.st_dev, st.st_ino, st.st_mode);
     qid->version = (uint32_t)st.st_mtim.tv_sec ^ (uint32_t)st.st_mtim.tv_nsec ^ (uint32_t)st.st_size << 8;
     return OK;
@@ -205,7 +218,8 @@ static err_t op_walk(struct ninep_req *r, struct ninep_fid *at, const char *name
 /* --- files --- */
 
 #define OPEN_FLAGS (NINEP_ACCMODE | NINEP_TRUNC | NINEP_APPEND | NINEP_DSYNC | NINEP_SYNC)
-_Static_assert(O_TRUNC == NINEP_TRUNC && O_APPEND == NINEP_APPEND && O_DSYNC == NINEP_DSYNC, "the protocol's are x86 Linux'");
+_Static_assert(O_TRUNC == NINEP_TRUNC && O_APPEND == NINEP_APPEND && O_DSYNC == NINEP_DSYNC,
+               "the protocol's are x86 Linux'");
 #define FILE_MODE 01777u /* no set-id bits: whoever is served must not make programs with its host's rights */
 #define DIR_MODE 03777u  /* on a directory the group bit only says which group new files get */
 
@@ -411,7 +425,9 @@ static struct flock lock_of(const struct ninep_msg *m)
 {
     static const short kinds[] = { F_RDLCK, F_WRLCK, F_UNLCK };
 
-    return (struct flock){ .l_type = kinds[m->kind], .l_whence = SEEK_SET, .l_start = (off_t)m->offset, .l_len = (off_t)m->size };
+    return (struct flock){
+        .l_type = kinds[m->kind], .l_whence = SEEK_SET, .l_start = (off_t)m->offset, .l_len = (off_t)m->size
+    };
 }
 
 static err_t op_lock(struct ninep_req *r)
@@ -530,8 +546,8 @@ static int place_of(struct ninep_req *r, const char **name)
     free(text);
     if (dir < 0)
         return -1;
-    if (fstat(n->fd, &here) == 0 && fstatat(dir, *name, &there, AT_SYMLINK_NOFOLLOW) == 0 && here.st_ino == there.st_ino &&
-        here.st_dev == there.st_dev)
+    if (fstat(n->fd, &here) == 0 && fstatat(dir, *name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+        here.st_ino == there.st_ino && here.st_dev == there.st_dev)
         return dir;
     close(dir);
     errno = ENOENT;
@@ -600,7 +616,6 @@ static const struct ninep_fs_ops hostfs_ops = {
 
 err_t hostfs_open(struct hostfs *h, const char *path)
 {
-    struct statfs fs;
     struct stat st;
     err_t e = ERR_UNSUPPORTED;
     int try;
@@ -609,14 +624,14 @@ err_t hostfs_open(struct hostfs *h, const char *path)
     h->proc = open("/proc/self/fd", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (h->proc < 0)
         return ERR_UNSUPPORTED;
-    if (fstatfs(h->proc, &fs) < 0 || fs.f_type != PROC_SUPER_MAGIC)
+    if (!is_proc(h->proc))
         goto close_proc;
     h->root = open(path, O_PATH | O_CLOEXEC);
     if (h->root < 0 || fstat(h->root, &st) < 0) {
         e = errno == ENOENT || errno == ENOTDIR ? ERR_NOTFOUND : ERR_IO;
         goto close_proc;
     }
-    if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) {
+    if ((!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode)) || is_proc(h->root)) {
         e = ERR_INVAL;
         goto close_root;
     }

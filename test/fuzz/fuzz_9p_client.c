@@ -1,5 +1,6 @@
-/* Fuzzes the 9P client with answers from a server that lies. The input is records of a byte: with its top bit set, it asks the question
- * of that number; else it is the tag of an answer (63: no tag) whose type, length n and n bytes follow. */
+/* Fuzzes the 9P client with answers from a server that lies. The input is records of a byte: with its top bit set, it
+ * asks the question of that number; else it is the tag of an answer (63: no tag) whose type, length n and n bytes
+ * follow. */
 #include <stdlib.h>
 #include <string.h>
 #include "base/bytes.h"

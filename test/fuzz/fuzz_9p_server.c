@@ -1,6 +1,6 @@
-/* Fuzzes the 9P server over a file system in memory. The input is one byte of settings (1: read-only) and then records: a type, a
- * length n and n bytes, which become a message with a right header; type 255 sends the n bytes as they are. Every message must be
- * answered once, by its own answer or an error, and the end must leave nothing held. */
+/* Fuzzes the 9P server over a file system in memory. The input is one byte of settings (1: read-only) and then records:
+ * a type, a length n and n bytes, which become a message with a right header; type 255 sends the n bytes as they are.
+ * Every message must be answered once, by its own answer or an error, and the end must leave nothing held. */
 #include <stdlib.h>
 #include "base/bytes.h"
 #include "base/panic.h"
@@ -95,10 +95,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
         return 0;
     memfs_init(&m);
     m.hold = true;
-    s = (struct ninep_server){ .fs = &m.fs, .fids = fids, .nfids = FIDS, .reqs = reqs, .nreqs = REQS, .msize_max = MSIZE,
+    s = (struct ninep_server){ .fs = &m.fs,
+                               .fids = fids,
+                               .nfids = FIDS,
+                               .reqs = reqs,
+                               .nreqs = REQS,
+                               .msize_max = MSIZE,
                                .read_only = in[0] & 1 };
     ninep_server_init(&s);
-    message(NINEP_TVERSION, NINEP_NOTAG, (const uint8_t *)"\0\4\0\0\10\0" "9P2000.L", 14);
+    message(NINEP_TVERSION, NINEP_NOTAG,
+            (const uint8_t *)"\0\4\0\0\10\0"
+                             "9P2000.L",
+            14);
     message(NINEP_TATTACH, 0, (const uint8_t *)"\0\0\0\0\xff\xff\xff\xff\0\0\0\0\0\0\0\0", 16);
     for (size_t at = 1; at + 2 <= len;) {
         uint32_t size = in[at + 1] < len - at - 2 ? in[at + 1] : (uint32_t)(len - at - 2);

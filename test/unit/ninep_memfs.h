@@ -1,6 +1,6 @@
 #pragma once
-/* A file system in a struct, as a backend for the 9P server: every operation, small limits, nothing allocated. memfs.hold makes reads of
- * empty files wait, as a console does. */
+/* A file system in a struct, as a backend for the 9P server: every operation, small limits, nothing allocated.
+ * memfs.hold makes reads of empty files wait, as a console does. */
 #include <string.h>
 #include "ninep/server.h"
 
@@ -28,9 +28,18 @@ struct memfs {
     unsigned cancelled;
 };
 
-static struct memfs *memfs_of(struct ninep_fs *fs) { return container_of(fs, struct memfs, fs); }
-static struct memfs *memfs_req(struct ninep_req *r) { return memfs_of(r->server->fs); }
-static struct memfs_inode *memfs_inode(struct memfs *m, const struct ninep_fid *f) { return &m->inode[f->key]; }
+static struct memfs *memfs_of(struct ninep_fs *fs)
+{
+    return container_of(fs, struct memfs, fs);
+}
+static struct memfs *memfs_req(struct ninep_req *r)
+{
+    return memfs_of(r->server->fs);
+}
+static struct memfs_inode *memfs_inode(struct memfs *m, const struct ninep_fid *f)
+{
+    return &m->inode[f->key];
+}
 
 static struct ninep_qid memfs_qid(struct memfs *m, uint32_t i)
 {
@@ -242,7 +251,8 @@ static err_t memfs_getattr(struct ninep_req *r)
 {
     const struct memfs_inode *i = memfs_inode(memfs_req(r), r->fid);
 
-    r->out->attr = (struct ninep_attr){ .valid = r->in.attr.valid, .mode = i->mode, .size = i->size, .nlink = i->nlink };
+    r->out->attr =
+        (struct ninep_attr){ .valid = r->in.attr.valid, .mode = i->mode, .size = i->size, .nlink = i->nlink };
     return OK;
 }
 

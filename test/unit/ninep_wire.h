@@ -1,5 +1,6 @@
 #pragma once
-/* A client and a server joined by two buffers: one function asks and returns the answer. For tests of servers and backends. */
+/* A client and a server joined by two buffers: one function asks and returns the answer. For tests of servers and
+ * backends. */
 #include <string.h>
 #include "test/unit/unit.h"
 #include "ninep/client.h"
@@ -20,7 +21,10 @@ struct wire {
     unsigned wakes;
 };
 
-static inline void wire_wake(struct ninep_server *s) { container_of(s, struct wire, server)->wakes++; }
+static inline void wire_wake(struct ninep_server *s)
+{
+    container_of(s, struct wire, server)->wakes++;
+}
 
 static inline uint32_t wire_send(struct wire *w, const struct ninep_msg *q, struct ninep_call **call)
 {
@@ -56,10 +60,16 @@ static inline uint32_t wire_init(struct wire *w, struct ninep_fs *fs)
     uint32_t root;
 
     memset(w, 0, sizeof *w);
-    w->server = (struct ninep_server){ .fs = fs, .fids = w->fids, .nfids = WIRE_FIDS, .reqs = w->reqs, .nreqs = WIRE_REQS,
-                                       .msize_max = WIRE_MSIZE, .wake = wire_wake };
-    w->client = (struct ninep_client){ .calls = w->calls, .ncalls = WIRE_REQS, .fids = w->client_fids, .nfids = WIRE_FIDS,
-                                       .msize = WIRE_MSIZE };
+    w->server = (struct ninep_server){ .fs = fs,
+                                       .fids = w->fids,
+                                       .nfids = WIRE_FIDS,
+                                       .reqs = w->reqs,
+                                       .nreqs = WIRE_REQS,
+                                       .msize_max = WIRE_MSIZE,
+                                       .wake = wire_wake };
+    w->client = (struct ninep_client){
+        .calls = w->calls, .ncalls = WIRE_REQS, .fids = w->client_fids, .nfids = WIRE_FIDS, .msize = WIRE_MSIZE
+    };
     ninep_server_init(&w->server);
     ninep_client_init(&w->client);
     assert_int_equal(ASK(w, &a, .type = NINEP_TVERSION), 0);
@@ -69,7 +79,8 @@ static inline uint32_t wire_init(struct wire *w, struct ninep_fs *fs)
     return root;
 }
 
-/* Walks from fid along a path with '/' between names to a new fid; 0 or an error number (ENOENT also for half a walk). */
+/* Walks from fid along a path with '/' between names to a new fid; 0 or an error number (ENOENT also for half a walk).
+ */
 static inline uint32_t wire_walk(struct wire *w, uint32_t fid, const char *path, uint32_t *out)
 {
     struct ninep_msg q = { .type = NINEP_TWALK, .fid = fid }, a;
@@ -131,7 +142,8 @@ static inline uint32_t wire_put(struct wire *w, uint32_t dir, const char *name, 
     return e;
 }
 
-/* The names in a directory, sorted as the server gives them, each followed by a space; count: bytes asked for at a time. */
+/* The names in a directory, sorted as the server gives them, each followed by a space; count: bytes asked for at a
+ * time. */
 static inline uint32_t wire_ls(struct wire *w, uint32_t root, const char *path, uint32_t count, char *names)
 {
     struct ninep_msg a;

@@ -1,5 +1,5 @@
-/* The host directory server on a temporary directory: that it does its work, and that nobody gets out of it. The place is
- *     T/share      what is served          T/outside/secret   what must never be read or changed */
+/* The host directory server on a temporary directory: that it does its work, and that nobody gets out of it. The place
+ * is T/share      what is served          T/outside/secret   what must never be read or changed */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -135,7 +136,8 @@ static void flags_of_open_count(void **state)
     opened("f", NINEP_RDWR | NINEP_TRUNC);
     host_is("f", "");
     assert_int_equal(wire_walk(&w, root, "", &fid), 0);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TLCREATE, .fid = fid, .name = "f", .flags = NINEP_RDWR | NINEP_EXCL), NINEP_EEXIST);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TLCREATE, .fid = fid, .name = "f", .flags = NINEP_RDWR | NINEP_EXCL),
+                     NINEP_EEXIST);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TGETATTR, .fid = fid), 0); /* and the fid is the directory still */
     assert_int_equal(a.qid.type, NINEP_QTDIR);
 }
@@ -178,15 +180,18 @@ static void attributes_are_shown_and_set(void **state)
     assert_int_equal(a.qid.path, st.st_ino);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TSETATTR, .fid = fid,
                          .flags = NINEP_SET_MODE | NINEP_SET_SIZE | NINEP_SET_MTIME | NINEP_SET_MTIME_TO,
-                         .attr = { .mode = 0600, .size = 4, .mtime = { 1000, 5 } }), 0);
+                         .attr = { .mode = 0600, .size = 4, .mtime = { 1000, 5 } }),
+                     0);
     assert_int_equal(fstatat(share, "f", &st, 0), 0);
     assert_int_equal(st.st_mode, S_IFREG | 0600);
     assert_int_equal(st.st_size, 4);
     assert_int_equal(st.st_mtim.tv_sec, 1000);
     assert_int_equal(st.st_mtim.tv_nsec, 5);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TSETATTR, .fid = fid, .flags = NINEP_SET_ATIME | NINEP_SET_ATIME_TO,
-                         .attr = { .atime = { 1, 5000000000 } }), NINEP_EINVAL);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TSETATTR, .fid = fid, .flags = NINEP_SET_SIZE, .attr.size = UINT64_MAX), NINEP_EINVAL);
+                         .attr = { .atime = { 1, 5000000000 } }),
+                     NINEP_EINVAL);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TSETATTR, .fid = fid, .flags = NINEP_SET_SIZE, .attr.size = UINT64_MAX),
+                     NINEP_EINVAL);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TSTATFS, .fid = fid), 0);
     assert_true(a.statfs.blocks > 0);
 }
@@ -198,7 +203,8 @@ static void set_id_bits_are_never_set(void **state)
     uint32_t fid;
 
     assert_int_equal(wire_walk(&w, root, "", &fid), 0);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TLCREATE, .fid = fid, .name = "f", .flags = NINEP_RDWR, .mode = 06755), 0);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TLCREATE, .fid = fid, .name = "f", .flags = NINEP_RDWR, .mode = 06755),
+                     0);
     assert_int_equal(fstatat(share, "f", &st, 0), 0);
     assert_int_equal(st.st_mode & 07000, 0);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TSETATTR, .fid = fid, .flags = NINEP_SET_MODE, .attr.mode = 06755), 0);
@@ -224,7 +230,8 @@ static void names_are_linked_moved_and_removed(void **state)
     assert_int_equal(ASK(&w, &a, .type = NINEP_TRENAME, .fid = f, .dfid = d, .name = "n"), 0);
     host_is("d/n", "text");
     assert_int_equal(ASK(&w, &a, .type = NINEP_TUNLINKAT, .fid = root, .name = "d"), NINEP_EISDIR);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TUNLINKAT, .fid = root, .name = "d", .flags = NINEP_REMOVEDIR), NINEP_ENOTEMPTY);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TUNLINKAT, .fid = root, .name = "d", .flags = NINEP_REMOVEDIR),
+                     NINEP_ENOTEMPTY);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TREMOVE, .fid = f), 0); /* the fid knows where it was moved to */
     assert_int_equal(faccessat(share, "d/n", F_OK, 0), -1);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TREMOVE, .fid = d), 0);
@@ -292,10 +299,12 @@ static void one_file_can_be_served(void **state)
     host_write("f", "alone");
     snprintf(path, sizeof path, "%s/share/f", top);
     assert_int_equal(hostfs_open(&one, path), OK);
-    w1.server = (struct ninep_server){ .fs = &one.fs, .fids = w1.fids, .nfids = WIRE_FIDS, .reqs = w1.reqs, .nreqs = WIRE_REQS,
-                                       .msize_max = WIRE_MSIZE };
-    w1.client = (struct ninep_client){ .calls = w1.calls, .ncalls = WIRE_REQS, .fids = w1.client_fids, .nfids = WIRE_FIDS,
-                                       .msize = WIRE_MSIZE };
+    w1.server = (struct ninep_server){
+        .fs = &one.fs, .fids = w1.fids, .nfids = WIRE_FIDS, .reqs = w1.reqs, .nreqs = WIRE_REQS, .msize_max = WIRE_MSIZE
+    };
+    w1.client = (struct ninep_client){
+        .calls = w1.calls, .ncalls = WIRE_REQS, .fids = w1.client_fids, .nfids = WIRE_FIDS, .msize = WIRE_MSIZE
+    };
     ninep_server_init(&w1.server);
     ninep_client_init(&w1.client);
     assert_int_equal(ASK(&w1, &a, .type = NINEP_TVERSION), 0);
@@ -303,7 +312,8 @@ static void one_file_can_be_served(void **state)
     assert_int_equal(a.qid.type, NINEP_QTFILE);
     assert_int_equal(wire_cat(&w1, 1, "", text, sizeof text), 0);
     assert_string_equal(text, "alone");
-    assert_int_equal(ASK(&w1, &a, .type = NINEP_TWALK, .fid = 1, .dfid = 2, .nwalk = 1, .wname = { ".." }), NINEP_ENOTDIR);
+    assert_int_equal(ASK(&w1, &a, .type = NINEP_TWALK, .fid = 1, .dfid = 2, .nwalk = 1, .wname = { ".." }),
+                     NINEP_ENOTDIR);
     ninep_server_fini(&w1.server);
     hostfs_close(&one);
 }
@@ -315,6 +325,24 @@ static void what_is_not_there_cannot_be_served(void **state)
 
     assert_int_equal(hostfs_open(&no, "/nowhere/at/all"), ERR_NOTFOUND);
     assert_int_equal(hostfs_open(&no, "/dev/null"), ERR_INVAL);
+    assert_int_equal(hostfs_open(&no, "/proc/self"), ERR_INVAL);
+}
+
+/* Whoever is served the whole machine gets no file of it that is our own memory. */
+static void there_is_no_way_into_proc(void **state)
+{
+    (void)state;
+    static struct hostfs all;
+    static struct wire w1;
+    uint32_t fid, top_fid;
+
+    assert_int_equal(hostfs_open(&all, "/"), OK);
+    top_fid = wire_init(&w1, &all.fs);
+    assert_int_equal(wire_walk(&w1, top_fid, "tmp", &fid), 0);
+    assert_int_equal(wire_walk(&w1, top_fid, "proc", &fid), NINEP_EACCES);
+    assert_int_equal(wire_walk(&w1, top_fid, "tmp/../proc/self/mem", &fid), NINEP_ENOENT); /* half a walk */
+    ninep_server_fini(&w1.server);
+    hostfs_close(&all);
 }
 
 /* --- nobody gets out --- */
@@ -346,7 +374,8 @@ static void dotdot_from_a_directory_that_was_moved_out_stays_in(void **state)
     assert_int_equal(mkdirat(share, "d/e", 0755), 0);
     assert_int_equal(wire_walk(&w, root, "d/e", &fid), 0);
     assert_int_equal(renameat(share, "d", share, "../outside/d"), 0);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = fid, .dfid = fid, .nwalk = 1, .wname = { ".." }), NINEP_ENOENT);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = fid, .dfid = fid, .nwalk = 1, .wname = { ".." }),
+                     NINEP_ENOENT);
     assert_int_equal(mkdirat(share, "d", 0700), 0);
     assert_int_equal(fstatat(share, "d", &st, 0), 0);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = fid, .dfid = fid, .nwalk = 1, .wname = { ".." }), 0);
@@ -369,7 +398,8 @@ static void a_link_put_into_a_known_way_is_not_followed(void **state)
     assert_int_equal(wire_walk(&w, root, "d/e/file", &file), 0);
     assert_int_equal(renameat(share, "d", share, "moved"), 0);
     assert_int_equal(symlinkat("../outside", share, "d"), 0);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = dir, .dfid = dir, .nwalk = 1, .wname = { ".." }), NINEP_ELOOP);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = dir, .dfid = dir, .nwalk = 1, .wname = { ".." }),
+                     NINEP_ELOOP);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TRENAME, .fid = file, .dfid = root, .name = "stolen"), NINEP_ELOOP);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TREMOVE, .fid = file), NINEP_ELOOP);
     host_is("../outside/e/file", "x");
@@ -395,7 +425,8 @@ static void symbolic_links_are_told_but_never_followed(void **state)
     assert_string_equal(a.text, "../outside/secret");
     /* neither size, mode nor times reach through */
     assert_int_not_equal(ASK(&w, &a, .type = NINEP_TSETATTR, .fid = fid, .flags = NINEP_SET_SIZE), 0);
-    assert_int_not_equal(ASK(&w, &a, .type = NINEP_TSETATTR, .fid = fid, .flags = NINEP_SET_MODE, .attr.mode = 0777), 0);
+    assert_int_not_equal(ASK(&w, &a, .type = NINEP_TSETATTR, .fid = fid, .flags = NINEP_SET_MODE, .attr.mode = 0777),
+                         0);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TSETATTR, .fid = fid, .flags = NINEP_SET_MTIME | NINEP_SET_MTIME_TO), 0);
     assert_int_equal(fstatat(share, "../outside/secret", &st, 0), 0);
     assert_int_equal(st.st_mode & 0777, 0644);
@@ -430,9 +461,11 @@ static void only_files_and_directories_are_opened(void **state)
         assert_int_equal(open_error("null", NINEP_RDWR), NINEP_EACCES);
         assert_int_equal(wire_put(&w, root, "null", "x"), NINEP_EACCES);
     }
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TMKNOD, .fid = root, .name = "mem", .mode = S_IFCHR | 0666, .major = 1, .minor = 1),
+    assert_int_equal(
+        ASK(&w, &a, .type = NINEP_TMKNOD, .fid = root, .name = "mem", .mode = S_IFCHR | 0666, .major = 1, .minor = 1),
+        NINEP_EPERM);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TMKNOD, .fid = root, .name = "disk", .mode = S_IFBLK | 0666),
                      NINEP_EPERM);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TMKNOD, .fid = root, .name = "disk", .mode = S_IFBLK | 0666), NINEP_EPERM);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TMKNOD, .fid = root, .name = "fifo2", .mode = S_IFIFO | 0666), 0);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TMKNOD, .fid = root, .name = "reg", .mode = S_IFREG | 0666), 0);
 }
@@ -467,7 +500,40 @@ static void paths_cannot_grow_for_ever(void **state)
     }
     assert_int_equal(e, NINEP_ENAMETOOLONG);
     assert_in_range(depth, 15, 30);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TLCREATE, .fid = fid, .name = name, .flags = NINEP_RDWR), NINEP_ENAMETOOLONG);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TLCREATE, .fid = fid, .name = name, .flags = NINEP_RDWR),
+                     NINEP_ENAMETOOLONG);
+}
+
+/* The host runs out of descriptors at every possible place: an error each time, and none is lost (teardown counts). */
+static void running_out_of_descriptors_is_an_error(void **state)
+{
+    (void)state;
+    struct rlimit old, few;
+    uint32_t fid, errors = 0;
+
+    assert_int_equal(mkdirat(share, "d", 0755), 0);
+    host_write("d/f", "x");
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    few = old;
+    for (rlim_t spare = 0; spare < 6; spare++) {
+        few.rlim_cur = (rlim_t)dup(share) + spare; /* the lowest number that is free */
+        close((int)(few.rlim_cur - spare));
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        uint32_t e = wire_walk(&w, root, "d/f", &fid);
+        errors += e != 0;
+        if (!e) {
+            errors += ASK(&w, &a, .type = NINEP_TLOPEN, .fid = fid, .flags = NINEP_RDWR) != 0;
+            (void)ASK(&w, &a, .type = NINEP_TSETATTR, .fid = fid, .flags = NINEP_SET_SIZE, .attr.size = 1);
+            wire_clunk(&w, fid);
+        }
+        errors += wire_put(&w, root, "d", "x") != NINEP_EISDIR;
+        (void)ASK(&w, &a, .type = NINEP_TMKDIR, .fid = root, .name = "new");
+        (void)ASK(&w, &a, .type = NINEP_TUNLINKAT, .fid = root, .name = "new", .flags = NINEP_REMOVEDIR);
+        if (!wire_walk(&w, root, "d", &fid))
+            (void)ASK(&w, &a, .type = NINEP_TREMOVE, .fid = fid);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    }
+    assert_in_range(errors, 3, 11);
 }
 
 static atomic_bool stop;
@@ -484,7 +550,8 @@ static void *swapper(void *arg)
 static void no_race_with_a_link_gets_out(void **state)
 {
     (void)state;
-    static const char *const paths[] = { "d/secret", "l/secret", "d/e/../secret", "d/e/../../l/secret", "l/e/../../../outside/secret" };
+    static const char *const paths[] = { "d/secret", "l/secret", "d/e/../secret", "d/e/../../l/secret",
+                                         "l/e/../../../outside/secret" };
     pthread_t thread;
     char text[64];
     unsigned inside = 0, refused = 0;
@@ -586,6 +653,7 @@ int main(void)
         TEST(locks_of_two_fids_stand_against_each_other),
         TEST(one_file_can_be_served),
         TEST(what_is_not_there_cannot_be_served),
+        TEST(there_is_no_way_into_proc),
         TEST(dotdot_ends_at_the_root),
         TEST(dotdot_from_a_directory_that_was_moved_out_stays_in),
         TEST(a_link_put_into_a_known_way_is_not_followed),
@@ -593,6 +661,7 @@ int main(void)
         TEST(only_files_and_directories_are_opened),
         TEST(a_read_only_share_is_not_written),
         TEST(paths_cannot_grow_for_ever),
+        TEST(running_out_of_descriptors_is_an_error),
         TEST(no_race_with_a_link_gets_out),
         TEST(it_acts_as_the_user_who_runs_it),
     };

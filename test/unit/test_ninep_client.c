@@ -1,4 +1,5 @@
-/* The 9P client against a server that is a liar: what it asks, which answers it believes, which fids it takes for used. */
+/* The 9P client against a server that is a liar: what it asks, which answers it believes, which fids it takes for used.
+ */
 #include "test/unit/unit.h"
 #include <string.h>
 #include "base/bytes.h"
@@ -35,7 +36,10 @@ static int setup(void **state)
     c = (struct ninep_client){ .calls = calls, .ncalls = CALLS, .fids = fids, .nfids = 64, .msize = 1024 };
     ninep_client_init(&c);
     assert_int_equal(ASK(.type = NINEP_TVERSION), OK);
-    assert_memory_equal(t, "\x15\0\0\0\x64\xff\xff\0\4\0\0\x08\0" "9P2000.L", 21);
+    assert_memory_equal(t,
+                        "\x15\0\0\0\x64\xff\xff\0\4\0\0\x08\0"
+                        "9P2000.L",
+                        21);
     assert_int_equal(ANSWER(.type = NINEP_TVERSION + 1, .tag = NINEP_NOTAG, .msize = 1000, .text = NINEP_VERSION), OK);
     assert_int_equal(c.msize, 1000);
     return 0;
@@ -51,9 +55,12 @@ static void nothing_is_asked_before_the_version(void **state)
     assert_int_equal(ASK(.type = NINEP_TCLUNK), ERR_INVAL);
     assert_int_equal(ASK(.type = NINEP_TVERSION), ERR_INVAL);
     /* a version that is not ours, a size that is too large or too small, the wrong tag */
-    assert_int_equal(ANSWER(.type = NINEP_TVERSION + 1, .tag = NINEP_NOTAG, .msize = 1000, .text = "9P2000"), ERR_FORMAT);
-    assert_int_equal(ANSWER(.type = NINEP_TVERSION + 1, .tag = NINEP_NOTAG, .msize = 1025, .text = NINEP_VERSION), ERR_FORMAT);
-    assert_int_equal(ANSWER(.type = NINEP_TVERSION + 1, .tag = NINEP_NOTAG, .msize = 100, .text = NINEP_VERSION), ERR_FORMAT);
+    assert_int_equal(ANSWER(.type = NINEP_TVERSION + 1, .tag = NINEP_NOTAG, .msize = 1000, .text = "9P2000"),
+                     ERR_FORMAT);
+    assert_int_equal(ANSWER(.type = NINEP_TVERSION + 1, .tag = NINEP_NOTAG, .msize = 1025, .text = NINEP_VERSION),
+                     ERR_FORMAT);
+    assert_int_equal(ANSWER(.type = NINEP_TVERSION + 1, .tag = NINEP_NOTAG, .msize = 100, .text = NINEP_VERSION),
+                     ERR_FORMAT);
     assert_int_equal(ANSWER(.type = NINEP_TVERSION + 1, .tag = 0, .msize = 1000, .text = NINEP_VERSION), ERR_FORMAT);
     assert_false(c.ready);
 }
@@ -71,7 +78,8 @@ static void answers_may_come_in_any_order(void **state)
         assert_int_equal(get_le16(t + 5), call - calls);
     }
     for (unsigned i = 3; i-- > 0;) {
-        assert_int_equal(ANSWER(.type = NINEP_TREAD + 1, .tag = (uint16_t)(asked[i] - calls), .data = "x", .count = 1), OK);
+        assert_int_equal(ANSWER(.type = NINEP_TREAD + 1, .tag = (uint16_t)(asked[i] - calls), .data = "x", .count = 1),
+                         OK);
         assert_ptr_equal(a.call->owner, &who[i]);
         assert_int_equal(a.msg.count, 1);
     }

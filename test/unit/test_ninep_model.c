@@ -1,5 +1,5 @@
-/* Random operations go through client, bytes and server to a file system in memory, and beside it to a list of paths that is the
- * model. Every result and, again and again, the whole tree must be the same. */
+/* Random operations go through client, bytes and server to a file system in memory, and beside it to a list of paths
+ * that is the model. Every result and, again and again, the whole tree must be the same. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "test/unit/unit.h"
@@ -34,7 +34,6 @@ static struct file *find(const char *path)
             return &files[i];
     return NULL;
 }
-
 
 static bool below(const char *path, const char *dir)
 {
@@ -246,7 +245,8 @@ static void step_write(void)
     const struct file *f = &files[(unsigned)rand() % FILES];
     char data[100];
     int n = rand() % (int)sizeof data, at = rand() % 200, *size = &bodies[f->body].size;
-    uint32_t fid, flags = (uint32_t[]){ NINEP_WRONLY, NINEP_RDWR | NINEP_TRUNC, NINEP_WRONLY | NINEP_APPEND }[rand() % 3];
+    uint32_t fid,
+        flags = (uint32_t[]){ NINEP_WRONLY, NINEP_RDWR | NINEP_TRUNC, NINEP_WRONLY | NINEP_APPEND }[rand() % 3];
 
     if (!f->used || f->kind != NINEP_S_IFREG)
         return;
@@ -266,7 +266,8 @@ static void step_write(void)
         memset(bodies[f->body].text + *size, 0, (size_t)(at - *size));
     memcpy(bodies[f->body].text + at, data, (size_t)n);
     *size = at + n > *size || at > *size ? at + n : *size;
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TWRITE, .fid = fid, .offset = at, .data = data, .count = (uint32_t)n), 0);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TWRITE, .fid = fid, .offset = at, .data = data, .count = (uint32_t)n),
+                     0);
     assert_int_equal(a.count, n);
     assert_int_equal(wire_clunk(&w, fid), 0);
 }
@@ -306,7 +307,8 @@ static void compare_all(const char *dir, unsigned *seen)
 
 static void run(unsigned seed)
 {
-    static void (*const steps[])(void) = { step_create, step_create, step_unlink, step_rename, step_link, step_write, step_write };
+    static void (*const steps[])(void) = { step_create, step_create, step_unlink, step_rename,
+                                           step_link,   step_write,  step_write };
 
     srand(seed);
     memset(files, 0, sizeof files);

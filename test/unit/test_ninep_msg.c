@@ -98,18 +98,33 @@ static void known_bytes(void **state)
         const char *bytes;
     } known[] = {
         { { .type = NINEP_TVERSION, .tag = NINEP_NOTAG, .msize = 0x10000, .text = "9P2000.L" },
-          21, "\x15\0\0\0\x64\xff\xff\0\0\x01\0\x08\0" "9P2000.L" },
+          21,
+          "\x15\0\0\0\x64\xff\xff\0\0\x01\0\x08\0"
+          "9P2000.L" },
         { { .type = NINEP_TATTACH, .tag = 1, .fid = 2, .dfid = NINEP_NOFID, .name = "root", .text = "/x", .uid = 5 },
-          29, "\x1d\0\0\0\x68\x01\0\x02\0\0\0\xff\xff\xff\xff\x04\0root\x02\0/x\x05\0\0\0" },
+          29,
+          "\x1d\0\0\0\x68\x01\0\x02\0\0\0\xff\xff\xff\xff\x04\0root\x02\0/x\x05\0\0\0" },
         { { .type = NINEP_TWALK, .tag = 3, .fid = 1, .dfid = 4, .nwalk = 2, .wname = { "ab", "c" } },
-          24, "\x18\0\0\0\x6e\x03\0\x01\0\0\0\x04\0\0\0\x02\0\x02\0ab\x01\0c" },
+          24,
+          "\x18\0\0\0\x6e\x03\0\x01\0\0\0\x04\0\0\0\x02\0\x02\0ab\x01\0c" },
         { { .type = NINEP_TLINK, .tag = 3, .dfid = 1, .fid = 2, .name = "n" },
-          18, "\x12\0\0\0\x46\x03\0\x01\0\0\0\x02\0\0\0\x01\0n" },
+          18,
+          "\x12\0\0\0\x46\x03\0\x01\0\0\0\x02\0\0\0\x01\0n" },
         { { .type = NINEP_RLERROR, .tag = 9, .ecode = 2 }, 11, "\x0b\0\0\0\x07\x09\0\x02\0\0\0" },
         { { .type = NINEP_TLOPEN + 1, .tag = 9, .qid = { 0x80, 0x01020304, 0x05060708090a0b0cull }, .iounit = 0x1000 },
-          24, "\x18\0\0\0\x0d\x09\0\x80\x04\x03\x02\x01\x0c\x0b\x0a\x09\x08\x07\x06\x05\0\x10\0\0" },
-        { { .type = NINEP_TLOCK, .tag = 1, .fid = 2, .kind = 1, .flags = 3, .offset = 4, .size = 5, .pid = 6, .text = "me" },
-          40, "\x28\0\0\0\x34\x01\0\x02\0\0\0\x01\x03\0\0\0\x04\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x06\0\0\0\x02\0me" },
+          24,
+          "\x18\0\0\0\x0d\x09\0\x80\x04\x03\x02\x01\x0c\x0b\x0a\x09\x08\x07\x06\x05\0\x10\0\0" },
+        { { .type = NINEP_TLOCK,
+            .tag = 1,
+            .fid = 2,
+            .kind = 1,
+            .flags = 3,
+            .offset = 4,
+            .size = 5,
+            .pid = 6,
+            .text = "me" },
+          40,
+          "\x28\0\0\0\x34\x01\0\x02\0\0\0\x01\x03\0\0\0\x04\0\0\0\0\0\0\0\x05\0\0\0\0\0\0\0\x06\0\0\0\x02\0me" },
         { { .type = NINEP_TREAD + 1, .tag = 1, .count = 2, .data = "hi" }, 13, "\x0d\0\0\0\x75\x01\0\x02\0\0\0hi" },
     };
 
@@ -124,9 +139,12 @@ static void known_bytes(void **state)
 static void sizes_of_the_long_ones(void **state)
 {
     (void)state;
-    static const struct { uint8_t type; uint32_t len; } sizes[] = {
-        { NINEP_TGETATTR, 19 }, { NINEP_TGETATTR + 1, 160 }, { NINEP_TSETATTR, 67 }, { NINEP_TSTATFS + 1, 67 },
-        { NINEP_TREAD, 23 }, { NINEP_TREADDIR, 23 }, { NINEP_TMKDIR + 1, 20 }, { NINEP_TXATTRWALK + 1, 15 },
+    static const struct {
+        uint8_t type;
+        uint32_t len;
+    } sizes[] = {
+        { NINEP_TGETATTR, 19 }, { NINEP_TGETATTR + 1, 160 }, { NINEP_TSETATTR, 67 },   { NINEP_TSTATFS + 1, 67 },
+        { NINEP_TREAD, 23 },    { NINEP_TREADDIR, 23 },      { NINEP_TMKDIR + 1, 20 }, { NINEP_TXATTRWALK + 1, 15 },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {

@@ -1,4 +1,5 @@
-/* The 9P server over a file system in memory: what it refuses, how requests wait and end, and that nothing is left behind. */
+/* The 9P server over a file system in memory: what it refuses, how requests wait and end, and that nothing is left
+ * behind. */
 #include "test/unit/unit.h"
 #include "base/bytes.h"
 #include "test/unit/ninep_memfs.h"
@@ -60,7 +61,8 @@ static void walk_goes_all_the_way_or_makes_no_fid(void **state)
     assert_int_equal(a.nwalk, 1);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TGETATTR, .fid = 50), NINEP_EBADF);
     /* not even the first */
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = root, .dfid = 50, .nwalk = 1, .wname = { "x" }), NINEP_ENOENT);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = root, .dfid = 50, .nwalk = 1, .wname = { "x" }),
+                     NINEP_ENOENT);
     assert_int_equal(memfs_holds(&m), 1);
 }
 
@@ -89,7 +91,8 @@ static void an_open_directory_can_be_walked_from(void **state)
     assert_int_equal(wire_walk(&w, fid, "f", &f), 0);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TLOPEN, .fid = f), 0);
     assert_int_equal(wire_walk(&w, fid, "././..", &f), 0);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TREADDIR, .fid = f, .count = 100), NINEP_EBADF); /* the new fid is not open */
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TREADDIR, .fid = f, .count = 100),
+                     NINEP_EBADF); /* the new fid is not open */
 }
 
 static void walk_from_a_file_or_to_a_taken_fid_is_refused(void **state)
@@ -99,7 +102,8 @@ static void walk_from_a_file_or_to_a_taken_fid_is_refused(void **state)
 
     assert_int_equal(wire_put(&w, root, "f", "x"), 0);
     assert_int_equal(wire_walk(&w, root, "f", &fid), 0);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = fid, .dfid = 50, .nwalk = 1, .wname = { "x" }), NINEP_ENOTDIR);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = fid, .dfid = 50, .nwalk = 1, .wname = { "x" }),
+                     NINEP_ENOTDIR);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = root, .dfid = fid), NINEP_EBUSY);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = root, .dfid = NINEP_NOFID), NINEP_EINVAL);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TLOPEN, .fid = fid), 0);
@@ -110,14 +114,16 @@ static void every_message_on_an_unknown_fid_is_refused(void **state)
 {
     (void)state;
     static const uint8_t types[] = {
-        NINEP_TSTATFS, NINEP_TLOPEN, NINEP_TLCREATE, NINEP_TSYMLINK, NINEP_TMKNOD, NINEP_TRENAME, NINEP_TREADLINK, NINEP_TGETATTR,
-        NINEP_TSETATTR, NINEP_TXATTRWALK, NINEP_TXATTRCREATE, NINEP_TREADDIR, NINEP_TFSYNC, NINEP_TLOCK, NINEP_TGETLOCK, NINEP_TLINK,
-        NINEP_TMKDIR, NINEP_TRENAMEAT, NINEP_TUNLINKAT, NINEP_TWALK, NINEP_TREAD, NINEP_TWRITE, NINEP_TCLUNK, NINEP_TREMOVE,
+        NINEP_TSTATFS,   NINEP_TLOPEN,   NINEP_TLCREATE, NINEP_TSYMLINK,   NINEP_TMKNOD,       NINEP_TRENAME,
+        NINEP_TREADLINK, NINEP_TGETATTR, NINEP_TSETATTR, NINEP_TXATTRWALK, NINEP_TXATTRCREATE, NINEP_TREADDIR,
+        NINEP_TFSYNC,    NINEP_TLOCK,    NINEP_TGETLOCK, NINEP_TLINK,      NINEP_TMKDIR,       NINEP_TRENAMEAT,
+        NINEP_TUNLINKAT, NINEP_TWALK,    NINEP_TREAD,    NINEP_TWRITE,     NINEP_TCLUNK,       NINEP_TREMOVE,
     };
 
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         assert_int_equal(ASK(&w, &a, .type = types[i], .fid = 40, .dfid = 41, .name = "n", .text = "t"), NINEP_EBADF);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TRENAMEAT, .fid = root, .dfid = 41, .name = "n", .text = "t"), NINEP_EBADF);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TRENAMEAT, .fid = root, .dfid = 41, .name = "n", .text = "t"),
+                     NINEP_EBADF);
 }
 
 static void open_and_closed_fids_are_told_apart(void **state)
@@ -164,7 +170,8 @@ static void a_read_only_server_changes_nothing(void **state)
     assert_int_equal(ASK(&w, &a, .type = NINEP_TSYMLINK, .fid = root, .name = "n"), NINEP_EROFS);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TMKNOD, .fid = root, .name = "n"), NINEP_EROFS);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TUNLINKAT, .fid = root, .name = "f"), NINEP_EROFS);
-    assert_int_equal(ASK(&w, &a, .type = NINEP_TRENAMEAT, .fid = root, .dfid = root, .name = "f", .text = "g"), NINEP_EROFS);
+    assert_int_equal(ASK(&w, &a, .type = NINEP_TRENAMEAT, .fid = root, .dfid = root, .name = "f", .text = "g"),
+                     NINEP_EROFS);
     assert_int_equal(wire_walk(&w, root, "f", &fid), 0);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TLINK, .fid = fid, .dfid = root, .name = "g"), NINEP_EROFS);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TRENAME, .fid = fid, .dfid = root, .name = "g"), NINEP_EROFS);

@@ -1,6 +1,5 @@
-/* Our 9P client against a server that is not ours: a list of checks over a socket. The server serves a directory that we see too, so
- * that what it did is looked at from the other side.
- * usage: ask PATH|PORT ANAME DIRECTORY */
+/* Our 9P client against a server that is not ours: a list of checks over a socket. The server serves a directory that
+ * we see too, so that what it did is looked at from the other side. usage: ask PATH|PORT ANAME DIRECTORY */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -28,7 +27,8 @@ static void check_at(bool good, const char *what, int line)
     if (good)
         return;
     failures++;
-    printf("FAILED line %d: %s (answer %s, error %u)\n", line, what, ninep_type_name(got.msg.type), (unsigned)got.msg.ecode);
+    printf("FAILED line %d: %s (answer %s, error %u)\n", line, what, ninep_type_name(got.msg.type),
+           (unsigned)got.msg.ecode);
 }
 #define CHECK(x) check_at((x), #x, __LINE__)
 
@@ -118,7 +118,8 @@ static void files(void)
     CHECK(ASK(.type = NINEP_TLCREATE, .fid = fid, .name = "big", .flags = NINEP_RDWR | NINEP_CREAT, .mode = 0644) == 0);
     for (uint32_t at = 0; at < sizeof data; at += got.msg.count)
         if (ASK(.type = NINEP_TWRITE, .fid = fid, .offset = at, .data = data + at,
-                .count = (uint32_t)min_u64(max, sizeof data - at)) || !got.msg.count)
+                .count = (uint32_t)min_u64(max, sizeof data - at)) ||
+            !got.msg.count)
             die("a write failed");
     CHECK(ASK(.type = NINEP_TFSYNC, .fid = fid) == 0);
     CHECK(fstatat(dir, "big", &st, 0) == 0 && st.st_size == sizeof data);
@@ -133,7 +134,8 @@ static void files(void)
 
     fid = opened("big", NINEP_RDONLY);
     for (uint32_t i = 0; i < CALLS; i++)
-        ask_only(&(struct ninep_msg){ .type = NINEP_TREAD, .fid = fid, .offset = i * 1000, .count = 1000 })->owner = &data[i * 1000];
+        ask_only(&(struct ninep_msg){ .type = NINEP_TREAD, .fid = fid, .offset = i * 1000, .count = 1000 })->owner =
+            &data[i * 1000];
     for (uint32_t i = 0; i < CALLS; i++) {
         receive();
         CHECK(got.msg.count == 1000 && memcmp(got.msg.data, got.call->owner, 1000) == 0);
@@ -199,8 +201,9 @@ static void names(void)
     CHECK(fstatat(dir, "fifo", &st, 0) == 0 && S_ISFIFO(st.st_mode));
     CHECK(unlink_name(root, "fifo", 0) == 0);
     clunk(d);
-    CHECK(ASK(.type = NINEP_TWALK, .fid = root, .dfid = 90, .nwalk = 2, .wname = { "big", "x" }) == 0 ? got.msg.nwalk == 1
-                                                                                                         : got.msg.ecode > 0);
+    CHECK(ASK(.type = NINEP_TWALK, .fid = root, .dfid = 90, .nwalk = 2, .wname = { "big", "x" }) == 0
+              ? got.msg.nwalk == 1
+              : got.msg.ecode > 0);
     CHECK(walk(root, "none") == NINEP_NOFID && got.msg.ecode == ENOENT);
 }
 
@@ -218,7 +221,8 @@ static void attributes(void)
     CHECK(a->mtime.sec == (uint64_t)st.st_mtim.tv_sec && a->mtime.nsec == (uint64_t)st.st_mtim.tv_nsec);
     CHECK(a->ctime.sec == (uint64_t)st.st_ctim.tv_sec && a->ctime.nsec == (uint64_t)st.st_ctim.tv_nsec);
     CHECK(ASK(.type = NINEP_TSETATTR, .fid = f,
-              .flags = NINEP_SET_MODE | NINEP_SET_SIZE | NINEP_SET_ATIME | NINEP_SET_ATIME_TO | NINEP_SET_MTIME | NINEP_SET_MTIME_TO,
+              .flags = NINEP_SET_MODE | NINEP_SET_SIZE | NINEP_SET_ATIME | NINEP_SET_ATIME_TO | NINEP_SET_MTIME |
+                       NINEP_SET_MTIME_TO,
               .attr = { .mode = 0600, .size = 1234, .atime = { 1111, 11 }, .mtime = { 2222, 22 } }) == 0);
     CHECK(fstatat(dir, "big", &st, 0) == 0);
     CHECK((st.st_mode & 0777) == 0600 && st.st_size == 1234);
@@ -296,7 +300,8 @@ int main(int argc, char **argv)
     ninep_client_init(&c);
     CHECK(ASK(.type = NINEP_TVERSION) == 0);
     CHECK(ninep_client_fid(&c, &root) == OK);
-    CHECK(ASK(.type = NINEP_TATTACH, .fid = root, .dfid = NINEP_NOFID, .name = "", .text = argv[2], .uid = geteuid()) == 0);
+    CHECK(ASK(.type = NINEP_TATTACH, .fid = root, .dfid = NINEP_NOFID, .name = "", .text = argv[2], .uid = geteuid()) ==
+          0);
     if (failures)
         die("cannot attach");
     files();

@@ -1,6 +1,6 @@
-/* Serves a host directory over 9P on a socket, for clients that are not ours. Not part of goblin: the transport here is as simple
- * as it can be (blocking writes), one thread serves all connections.
- * usage: serve [-r] DIRECTORY PATH|PORT        -r: read-only. Any aname is the directory. Ends with SIGTERM. */
+/* Serves a host directory over 9P on a socket, for clients that are not ours. Not part of goblin: the transport here is
+ * as simple as it can be (blocking writes), one thread serves all connections. usage: serve [-r] DIRECTORY PATH|PORT
+ * -r: read-only. Any aname is the directory. Ends with SIGTERM. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -42,8 +42,13 @@ static void client_start(struct client *c, int fd)
 {
     c->fd = fd;
     c->used = 0;
-    c->server = (struct ninep_server){ .fs = &host.fs, .fids = c->fids, .nfids = FIDS, .reqs = c->reqs, .nreqs = REQS,
-                                       .msize_max = MSIZE, .read_only = read_only };
+    c->server = (struct ninep_server){ .fs = &host.fs,
+                                       .fids = c->fids,
+                                       .nfids = FIDS,
+                                       .reqs = c->reqs,
+                                       .nreqs = REQS,
+                                       .msize_max = MSIZE,
+                                       .read_only = read_only };
     ninep_server_init(&c->server);
 }
 
