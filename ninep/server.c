@@ -191,19 +191,43 @@ static err_t do_flush(struct ninep_req *r)
     return OK;
 }
 
+/* One step from `at`, which is r->fid's place (held: at holds a node of its own, which is given up). */
+static err_t walk_step(struct ninep_req *r, struct ninep_fid *at, bool held, const char *name)
+{
+    struct ninep_fs *fs = r->server->fs;
+    struct ninep_fid next = { .id = NINEP_NOFID };
+    err_t e = fs->ops->walk(r, held ? at : r->fid, &next, name);
+
+    if (e)
+        return e;
+    if (held)
+        (void)fs->ops->clunk(fs, at);
+    *at = next;
+    return OK;
+}
+
+/* Makes the empty at what in.wname leads to from r->fid. On error it holds nothing. */
 static err_t walk_names(struct ninep_req *r, struct ninep_fid *at)
 {
-    const struct ninep_fs_ops *ops = r->server->fs->ops;
+    struct ninep_fs *fs = r->server->fs;
+    bool held = false;
     err_t e = OK;
 
+    at->qid = r->fid->qid;
     for (unsigned i = 0; i < r->in.nwalk && !e; i++) {
-        if (!(at->qid.type & NINEP_QTDIR))
+        if (!(at->qid.type & NINEP_QTDIR)) {
             e = ninep_fail(r, NINEP_ENOTDIR);
-        else if (!str_eq(r->in.wname[i], "."))
-            e = ops->walk(r, at, r->in.wname[i]);
+        } else if (!str_eq(r->in.wname[i], ".")) {
+            e = walk_step(r, at, held, r->in.wname[i]);
+            held = held || !e;
+        }
         if (!e)
             r->out->wqid[r->out->nwalk++] = at->qid;
     }
+    if (!e && !held)
+        e = fs->ops->clone(fs, r->fid, at);
+    if (e && held)
+        (void)fs->ops->clunk(fs, at);
     return e;
 }
 
@@ -212,7 +236,7 @@ static err_t walk_names(struct ninep_req *r, struct ninep_fid *at)
 static err_t do_walk(struct ninep_req *r)
 {
     struct ninep_server *s = r->server;
-    struct ninep_fid at = { .id = NINEP_NOFID, .qid = r->fid->qid }, *to = r->fid;
+    struct ninep_fid at = { .id = NINEP_NOFID }, *to = r->fid;
     err_t e;
 
     if (r->in.dfid == r->in.fid)
@@ -221,12 +245,9 @@ static err_t do_walk(struct ninep_req *r)
         e = fid_add(s, r->in.dfid, &to);
     if (e)
         return e;
-    e = s->fs->ops->clone(s->fs, r->fid, &at);
-    if (e)
-        goto drop_new;
     e = walk_names(r, &at);
     if (e)
-        goto clunk;
+        goto drop_new;
     if (to == r->fid) {
         fid_abort(s, to);
         (void)s->fs->ops->clunk(s->fs, to);
@@ -235,8 +256,6 @@ static err_t do_walk(struct ninep_req *r)
     to->key = at.key;
     to->qid = at.qid;
     return OK;
-clunk:
-    (void)s->fs->ops->clunk(s->fs, &at);
 drop_new:
     if (to != r->fid)
         fid_drop(s, to);

@@ -24,9 +24,9 @@ struct ninep_fs_ops {
     ninep_op *attach; /* makes req->fid the root that in.text (aname) names: node and qid */
     /* Makes to what from is, with its own hold on the node; qid is copied already. from may be open, to is not. */
     err_t (*clone)(struct ninep_fs *, const struct ninep_fid *from, struct ninep_fid *to);
-    /* Moves at, a directory, to the entry of that name: node and qid. It is never "."; ".." leads up, and from the root
-     * to the root. On error at is as before. May return ERR_AGAIN, but must not keep at. */
-    err_t (*walk)(struct ninep_req *, struct ninep_fid *at, const char *name);
+    /* Makes to the entry of that name in the directory from: node and qid. The name is never "."; ".." leads up, and
+     * from the root to the root. from may be open. May return ERR_AGAIN, but must keep neither. */
+    err_t (*walk)(struct ninep_req *, const struct ninep_fid *from, struct ninep_fid *to, const char *name);
     /* Gives back all that the fid holds; it is forgotten whatever the result. */
     err_t (*clunk)(struct ninep_fs *, struct ninep_fid *);
     ninep_op *open; /* in.flags; out.qid is preset, out.iounit may be set */

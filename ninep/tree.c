@@ -57,23 +57,23 @@ static bool is_child(const struct tree *t, const struct tree_row *row, const str
     return row != t->rows && &t->rows[row->parent] == dir;
 }
 
-static err_t op_walk(struct ninep_req *r, struct ninep_fid *at, const char *name)
+static err_t op_walk(struct ninep_req *r, const struct ninep_fid *from, struct ninep_fid *to, const char *name)
 {
     struct tree *t = tree_of(r->server->fs);
-    const struct tree_row *dir = row_of(at);
+    const struct tree_row *dir = row_of(from);
 
     if (str_eq(name, "..")) {
-        uint64_t above = dir->name ? at->key : dir->up ? dir->up(t, at->key) : 0;
-        fid_set(t, at, &t->rows[dir->parent], above);
+        uint64_t above = dir->name ? from->key : dir->up ? dir->up(t, from->key) : 0;
+        fid_set(t, to, &t->rows[dir->parent], above);
         return OK;
     }
     for (const struct tree_row *row = t->rows; row < t->rows + t->nrows; row++) {
-        uint64_t key = at->key;
+        uint64_t key = from->key;
         if (!is_child(t, row, dir))
             continue;
-        if (row->name ? !str_eq(row->name, name) : row->find(t, at->key, name, &key) != OK)
+        if (row->name ? !str_eq(row->name, name) : row->find(t, from->key, name, &key) != OK)
             continue;
-        fid_set(t, at, row, key);
+        fid_set(t, to, row, key);
         return OK;
     }
     return ERR_NOTFOUND;

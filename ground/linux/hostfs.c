@@ -198,9 +198,9 @@ static int parent_open(struct ninep_req *r, const struct node *n, char **dir, co
     return open_beneath(hostfs_of(r)->root, **dir ? *dir : ".", O_PATH | O_DIRECTORY, 0);
 }
 
-static err_t op_walk(struct ninep_req *r, struct ninep_fid *at, const char *name)
+static err_t op_walk(struct ninep_req *r, const struct ninep_fid *from, struct ninep_fid *to, const char *name)
 {
-    struct node *n = node_of(at);
+    const struct node *n = node_of(from);
     const char *last;
     char *dir;
     err_t e;
@@ -208,9 +208,9 @@ static err_t op_walk(struct ninep_req *r, struct ninep_fid *at, const char *name
     if (too_deep(n, name))
         return ninep_fail(r, ENAMETOOLONG);
     if (!str_eq(name, ".."))
-        return fid_become(r, at, open_beneath(n->fd, name, O_PATH, 0), n->path, name);
+        return fid_become(r, to, open_beneath(n->fd, name, O_PATH, 0), n->path, name);
     int fd = parent_open(r, n, &dir, &last);
-    e = fid_become(r, at, fd, dir ? dir : "", "");
+    e = fid_become(r, to, fd, dir ? dir : "", "");
     free(dir);
     return e;
 }

@@ -147,15 +147,15 @@ static err_t memfs_clunk(struct ninep_fs *fs, struct ninep_fid *f)
     return OK;
 }
 
-static err_t memfs_walk(struct ninep_req *r, struct ninep_fid *at, const char *name)
+static err_t memfs_walk(struct ninep_req *r, const struct ninep_fid *from, struct ninep_fid *to, const char *name)
 {
     struct memfs *m = memfs_req(r);
-    struct memfs_entry *e = memfs_lookup(m, at->key, name);
+    struct memfs_entry *e = memfs_lookup(m, from->key, name);
 
     if (!strcmp(name, ".."))
-        memfs_fid(m, at, memfs_inode(m, at)->parent);
+        memfs_fid(m, to, memfs_inode(m, from)->parent);
     else if (e)
-        memfs_fid(m, at, e->inode);
+        memfs_fid(m, to, e->inode);
     else
         return ERR_NOTFOUND;
     return OK;
