@@ -131,23 +131,12 @@ static err_t ioapic_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 err_t ioapic_init(struct ioapic *io, struct vm *vm, uint64_t base)
 {
     static const struct bus_ops bus = { .read = ioapic_read, .write = ioapic_write };
-    err_t e = bus_add(vm, BUS_MMIO, base, REG_SPAN, &bus, io);
 
-    if (e)
-        return e;
-    *io = (struct ioapic){ .vm = vm, .base = base };
+    *io = (struct ioapic){ .vm = vm };
     for (unsigned n = 0; n < IOAPIC_PINS; n++)
         io->pin[n] = PIN_MASKED;
     vm->irq_chip = io;
     vm->irq_line = ioapic_line;
     vm->irq_eoi = ioapic_eoi;
-    return OK;
-}
-
-void ioapic_fini(struct ioapic *io)
-{
-    bus_remove(io->vm, BUS_MMIO, io->base);
-    io->vm->irq_line = NULL;
-    io->vm->irq_eoi = NULL;
-    io->vm->irq_chip = NULL;
+    return bus_add(vm, BUS_MMIO, base, REG_SPAN, &bus, io);
 }

@@ -9,7 +9,6 @@ struct vm;
 
 struct ioapic {
     struct vm *vm;
-    uint64_t base;
     uint64_t pin[IOAPIC_PINS]; /* redirection entries */
     uint32_t lines;            /* levels, by pin */
     uint32_t index;            /* the register that the window shows */
@@ -18,4 +17,3 @@ struct ioapic {
 
 /* Claims its page at base and becomes vm's irq_chip, so that irq_line() and the local APICs reach it. Errors as bus_add. */
 MUST_USE err_t ioapic_init(struct ioapic *, struct vm *, uint64_t base);
-void ioapic_fini(struct ioapic *);

@@ -1,7 +1,5 @@
 /* MSI-X of a guest's PCI device: the vector table and the pending bits, in a BAR of their own. PCI Local
  * Bus 3.0, 6.8.2. Devices raise vectors on any CPU, so the state has a lock of its own. */
-#include "dev/msix.h"
-
 #include "base/bytes.h"
 #include "base/panic.h"
 #include "dev/pci.h"
@@ -43,7 +41,7 @@ void pci_msix_raise(struct pci_dev *d, unsigned vector)
     lock_drop(&m->lock);
 }
 
-void msix_update(struct pci_dev *d)
+void pci_msix_update(struct pci_dev *d)
 {
     struct pci_msix *m = &d->msix;
     uint8_t control = m->cap ? d->cfg[m->cap + CAP_CONTROL + 1] : 0;
@@ -97,21 +95,20 @@ err_t pci_msix_add(struct pci_dev *d, unsigned bar, unsigned nvectors)
 {
     static const struct bus_ops ops = { .read = table_read, .write = table_write };
     struct pci_msix *m = &d->msix;
-    uint8_t cap;
+    uint8_t cap[CAP_BYTES] = { 0 };
     err_t e;
 
     ASSERT(nvectors && nvectors <= PCI_MSIX_VECTORS && !m->cap);
     e = pci_bar_add(d, bar, BUS_MMIO, BAR_SIZE, &ops, d);
     if (e)
         return e;
-    cap = pci_cap_add(d, PCI_CAP_MSIX, CAP_BYTES);
-    put_le16(&d->cfg[cap + CAP_CONTROL], (uint16_t)(nvectors - 1));
-    put_le32(&d->cfg[cap + CAP_TABLE], TABLE_AT | bar);
-    put_le32(&d->cfg[cap + CAP_PBA], PBA_AT | bar);
-    d->writable[cap + CAP_CONTROL + 1] = CONTROL_MASK | CONTROL_ENABLE;
+    put_le16(cap + CAP_CONTROL, (uint16_t)(nvectors - 1));
+    put_le32(cap + CAP_TABLE, TABLE_AT | bar);
+    put_le32(cap + CAP_PBA, PBA_AT | bar);
+    m->cap = pci_cap_add(d, PCI_CAP_MSIX, cap, sizeof cap);
+    d->writable[m->cap + CAP_CONTROL + 1] = CONTROL_MASK | CONTROL_ENABLE;
     for (unsigned i = 0; i < nvectors; i++)
         m->table[i * ENTRY_BYTES + ENTRY_CONTROL] = ENTRY_MASKED;
     m->nvectors = nvectors;
-    m->cap = cap;
     return OK;
 }

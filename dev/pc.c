@@ -1,4 +1,4 @@
-/* The virtual PC: dev/pc.h. Made part by part in the order of parts[], taken down in the reverse order. */
+/* The virtual PC: dev/pc.h. Devices never leave it singly: when it ends, its buses are emptied. */
 #include "dev/pc.h"
 
 #include "base/fmt.h"
@@ -26,7 +26,7 @@ _Static_assert(ACPI_MAX <= LINUX_AREA_SIZE, "one scratch buffer serves both");
 
 struct pc {
     struct vm *vm;
-    unsigned nparts, ndisks; /* made so far */
+    unsigned ndisks; /* made so far */
     struct ioapic ioapic;
     struct serial serial;
     struct power power;
@@ -47,57 +47,40 @@ static err_t complain(struct pc *pc, err_t e, const char *what, const char *cure
 
 /* --- devices --- */
 
-static err_t ioapic_make(struct pc *pc) { return ioapic_init(&pc->ioapic, pc->vm, PC_IOAPIC_BASE); }
-static void ioapic_drop(struct pc *pc) { ioapic_fini(&pc->ioapic); }
-static err_t serial_make(struct pc *pc) { return serial_init(&pc->serial, pc->vm, PC_COM1_PORT, PC_COM1_GSI); }
-static void serial_drop(struct pc *pc) { serial_fini(&pc->serial); }
-static err_t power_make(struct pc *pc) { return power_init(&pc->power, pc->vm); }
-static void power_drop(struct pc *pc) { power_fini(&pc->power); }
-static err_t pci_make(struct pc *pc) { return pci_host_init(&pc->pci, pc->vm); }
-static void pci_drop(struct pc *pc) { pci_host_fini(&pc->pci); }
-
-static void disks_drop(struct pc *pc)
-{
-    while (pc->ndisks)
-        virtio_blk_fini(&pc->blk[--pc->ndisks]);
-}
-
 static err_t disk_make(struct pc *pc, unsigned i)
 {
     const struct vm_config *c = &pc->vm->cfg;
     char text[80], serial[8];
+    err_t e;
 
     fmt_text(text, sizeof text, "disk %s is not there", c->disk[i]);
     if (!c->blk[i])
         return complain(pc, ERR_NOTFOUND, text, "correct `disk`");
     fmt_text(serial, sizeof serial, "disk%u", i);
-    return virtio_blk_init(&pc->blk[i], pc->vm, &pc->pci, SLOT_DISKS + i, c->blk[i], serial);
+    e = virtio_blk_init(&pc->blk[i], pc->vm, &pc->pci, SLOT_DISKS + i, c->blk[i], serial);
+    if (!e)
+        pc->ndisks++;
+    return e;
 }
 
-static err_t disks_make(struct pc *pc)
+static err_t devices_make(struct pc *pc)
 {
-    for (; pc->ndisks < pc->vm->cfg.ndisks; pc->ndisks++) {
-        err_t e = disk_make(pc, pc->ndisks);
+    struct vm *vm = pc->vm;
+    unsigned behind_disks = SLOT_DISKS + vm->cfg.ndisks;
+    err_t e = ioapic_init(&pc->ioapic, vm, PC_IOAPIC_BASE);
 
-        if (e) {
-            disks_drop(pc);
-            return e;
-        }
-    }
-    return OK;
+    if (!e)
+        e = serial_init(&pc->serial, vm, PC_COM1_PORT, PC_COM1_GSI);
+    if (!e)
+        e = power_init(&pc->power, vm);
+    if (!e)
+        e = pci_host_init(&pc->pci, vm);
+    for (unsigned i = 0; !e && i < vm->cfg.ndisks; i++)
+        e = disk_make(pc, i);
+    if (!e)
+        e = virtio_console_init(&pc->console, vm, &pc->pci, behind_disks);
+    return e ? e : virtio_rng_init(&pc->rng, vm, &pc->pci, behind_disks + 1);
 }
-
-static err_t console_make(struct pc *pc)
-{
-    return virtio_console_init(&pc->console, pc->vm, &pc->pci, SLOT_DISKS + pc->vm->cfg.ndisks);
-}
-static void console_drop(struct pc *pc) { virtio_console_fini(&pc->console); }
-
-static err_t rng_make(struct pc *pc)
-{
-    return virtio_rng_init(&pc->rng, pc->vm, &pc->pci, SLOT_DISKS + pc->vm->cfg.ndisks + 1);
-}
-static void rng_drop(struct pc *pc) { virtio_rng_fini(&pc->rng); }
 
 /* --- Linux --- */
 
@@ -177,46 +160,19 @@ static err_t linux_make(struct pc *pc)
     return e;
 }
 
-static void nothing_drop(struct pc *pc) { (void)pc; }
-
-/* Last, so that the console only ever sees lines of a guest that does start. */
-static err_t lines_make(struct pc *pc)
-{
-    tty_open(&pc->serial.tty, pc->vm->tty_user, pc->vm->tty_user_data);
-    tty_open(&pc->console.tty, pc->vm->tty_user, pc->vm->tty_user_data);
-    return OK;
-}
-
-static void lines_drop(struct pc *pc)
-{
-    tty_close(&pc->console.tty);
-    tty_close(&pc->serial.tty);
-}
-
 /* --- the machine --- */
-
-static const struct {
-    const char *name;
-    err_t (*make)(struct pc *);
-    void (*drop)(struct pc *);
-} parts[] = {
-    { "I/O APIC", ioapic_make, ioapic_drop },
-    { "serial port", serial_make, serial_drop },
-    { "power registers", power_make, power_drop },
-    { "PCI", pci_make, pci_drop },
-    { "disks", disks_make, disks_drop },
-    { "console", console_make, console_drop },
-    { "entropy source", rng_make, rng_drop },
-    { "kernel", linux_make, nothing_drop },
-    { "serial lines", lines_make, lines_drop },
-};
 
 static void pc_destroy(struct vm *vm)
 {
     struct pc *pc = vm->pc;
 
-    while (pc->nparts)
-        parts[--pc->nparts].drop(pc);
+    tty_close(&pc->console.tty);
+    tty_close(&pc->serial.tty);
+    vm->pio.count = vm->mmio.count = 0;
+    vm->irq_line = NULL;
+    vm->irq_eoi = NULL;
+    while (pc->ndisks)
+        virtio_blk_fini(&pc->blk[--pc->ndisks]);
     vm->pc = NULL;
     ground_free(pc, sizeof *pc);
 }
@@ -224,23 +180,22 @@ static void pc_destroy(struct vm *vm)
 static err_t pc_build(struct vm *vm)
 {
     struct pc *pc = ground_alloc(sizeof *pc);
+    err_t e;
 
     if (!pc)
         return ERR_NOMEM;
     pc->vm = vm;
     vm->pc = pc;
-    while (pc->nparts < ARRAY_LEN(parts)) {
-        const char *name = parts[pc->nparts].name;
-        err_t e = parts[pc->nparts].make(pc);
-
-        if (e) {
-            if (!vm->why_text[0])
-                fmt_text(vm->why_text, sizeof vm->why_text, "no %s for %s: %s", name, vm->cfg.name, err_text(e));
-            pc_destroy(vm);
-            return e;
-        }
-        pc->nparts++;
+    e = devices_make(pc);
+    if (!e)
+        e = linux_make(pc);
+    if (e) {
+        pc_destroy(vm);
+        return e;
     }
+    /* last, so that the console only ever sees lines of a guest that does start */
+    tty_open(&pc->serial.tty, vm->tty_user, vm->tty_user_data);
+    tty_open(&pc->console.tty, vm->tty_user, vm->tty_user_data);
     return OK;
 }
 
@@ -251,7 +206,7 @@ static bool pc_idle(struct vm *vm)
     bool idle = true;
 
     for (unsigned i = 0; i < pc->ndisks; i++)
-        idle &= virtio_blk_idle(&pc->blk[i]);
+        idle &= virtio_idle(&pc->blk[i].dev);
     return idle;
 }
 

@@ -4,7 +4,6 @@
 #include "base/bytes.h"
 #include "base/panic.h"
 #include "base/str.h"
-#include "dev/msix.h"
 #include "vm/vm.h"
 
 /* PCI 6.1: the type 0 header */
@@ -85,8 +84,6 @@ static uint64_t config_read(struct pci_dev *d, unsigned reg, unsigned size)
 
     if (!d)
         return UINT64_MAX;
-    if (d->window_at && touches(reg, size, d->window_at, 4))
-        d->window(d, false);
     for (unsigned i = 0; i < size && reg + i < PCI_CFG_BYTES; i++)
         val |= (uint64_t)d->cfg[reg + i] << 8 * i;
     return val;
@@ -102,14 +99,12 @@ static void config_write(struct pci_dev *d, unsigned reg, unsigned size, uint64_
     }
     if (touches(reg, size, CFG_COMMAND, 2)) {
         d->master = d->cfg[CFG_COMMAND] & COMMAND_MASTER;
-        msix_update(d);
+        pci_msix_update(d);
     }
     if (touches(reg, size, CFG_COMMAND, 2) || touches(reg, size, CFG_BAR, 4 * PCI_BARS))
         bars_update(d->host);
     if (d->msix.cap && touches(reg, size, d->msix.cap, 4))
-        msix_update(d);
-    if (d->window_at && touches(reg, size, d->window_at, 4))
-        d->window(d, true);
+        pci_msix_update(d);
 }
 
 /* ECAM: bits 15-19 slot, 12-14 function, 0-11 register */
@@ -189,22 +184,12 @@ err_t pci_dev_init(struct pci_dev *d, struct pci_host *h, unsigned slot, const s
     return OK;
 }
 
-void pci_dev_fini(struct pci_dev *d)
-{
-    if (!d->host)
-        return;
-    for (unsigned i = 0; i < PCI_BARS; i++)
-        if (d->bar[i].at)
-            bus_remove(d->vm, d->bar[i].kind, d->bar[i].at);
-    d->host->slot[d->slot] = NULL;
-    d->host = NULL;
-}
-
-uint8_t pci_cap_add(struct pci_dev *d, uint8_t id, uint8_t len)
+uint8_t pci_cap_add(struct pci_dev *d, uint8_t id, const void *cap, uint8_t len)
 {
     uint8_t at = d->cap_end;
 
     ASSERT(at + len <= PCI_CFG_BYTES);
+    memcpy(&d->cfg[at], cap, len);
     d->cfg[at] = id;
     d->cfg[d->cap_last ? d->cap_last + 1 : CFG_CAPS] = at;
     d->cfg[CFG_STATUS] |= STATUS_CAPS;
@@ -227,25 +212,7 @@ err_t pci_host_init(struct pci_host *h, struct vm *vm)
 
     *h = (struct pci_host){ .vm = vm, .next_io = PCI_IO_BASE, .next_mmio = PCI_MMIO_BASE };
     e = bus_add(vm, BUS_MMIO, PCI_ECAM_BASE, PCI_ECAM_SIZE, &ecam, h);
-    if (e)
-        return e;
-    e = bus_add(vm, BUS_PIO, PORT_BASE, PORTS, &ports, h);
-    if (e)
-        goto remove_ecam;
-    e = pci_dev_init(&h->bridge, h, 0, &bridge_id);
-    if (e)
-        goto remove_ports;
-    return OK;
-remove_ports:
-    bus_remove(vm, BUS_PIO, PORT_BASE);
-remove_ecam:
-    bus_remove(vm, BUS_MMIO, PCI_ECAM_BASE);
-    return e;
-}
-
-void pci_host_fini(struct pci_host *h)
-{
-    pci_dev_fini(&h->bridge);
-    bus_remove(h->vm, BUS_PIO, PORT_BASE);
-    bus_remove(h->vm, BUS_MMIO, PCI_ECAM_BASE);
+    if (!e)
+        e = bus_add(vm, BUS_PIO, PORT_BASE, PORTS, &ports, h);
+    return e ? e : pci_dev_init(&h->bridge, h, 0, &bridge_id);
 }

@@ -60,10 +60,6 @@ struct pci_dev {
     struct pci_bar bar[PCI_BARS];
     struct pci_msix msix;
     _Atomic bool master; /* the guest allows DMA */
-    /* Four bytes of configuration space behind which the device does something: called before the guest reads any of
-     * them and after it wrote any. 0: none. */
-    uint8_t window_at;
-    void (*window)(struct pci_dev *, bool write);
 };
 
 struct pci_host {
@@ -76,21 +72,19 @@ struct pci_host {
 
 /* Claims the ECAM window and the ports and puts the bridge in slot 0. Errors as bus_add. */
 MUST_USE err_t pci_host_init(struct pci_host *, struct vm *);
-/* Every device must be gone before. */
-void pci_host_fini(struct pci_host *);
 
-/* Fills the header and takes the slot: ERR_EXISTS, ERR_RANGE. Keeps the struct until pci_dev_fini(). */
+/* Fills the header and takes the slot: ERR_EXISTS, ERR_RANGE. Keeps the struct. */
 MUST_USE err_t pci_dev_init(struct pci_dev *, struct pci_host *, unsigned slot, const struct pci_id *);
-/* Gives the slot and all BARs back. Safe on a zeroed struct that was never initialised. */
-void pci_dev_fini(struct pci_dev *);
 /* size: a power of two, memory from 16, ports from 4. ERR_FULL: no address or no bus range is left. */
 MUST_USE err_t pci_bar_add(struct pci_dev *, unsigned index, enum bus_kind, uint32_t size, const struct bus_ops *,
                            void *dev);
-/* Appends a capability of len bytes, all but its id zero and read only, and returns its offset. */
-uint8_t pci_cap_add(struct pci_dev *, uint8_t id, uint8_t len);
+/* Appends a capability of len bytes, read only, and returns its offset. Its id and link are filled in here. */
+uint8_t pci_cap_add(struct pci_dev *, uint8_t id, const void *cap, uint8_t len);
 /* Puts an MSI-X table of 1 .. PCI_MSIX_VECTORS vectors behind a memory BAR of its own. Errors as pci_bar_add. */
 MUST_USE err_t pci_msix_add(struct pci_dev *, unsigned bar, unsigned nvectors);
 
 /* Sends the vector's message, or keeps it pending while it is masked. A vector that does not exist is ignored.
  * Any CPU; vm->lock may be held, no run queue's lock. */
 void pci_msix_raise(struct pci_dev *, unsigned vector);
+/* For pci.c: the command register or the capability's control word may have changed. */
+void pci_msix_update(struct pci_dev *);

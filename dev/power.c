@@ -10,12 +10,16 @@ enum { SLEEP_ENABLE = 0x20, SLEEP_TYPE_SHIFT = 2, SLEEP_TYPE_MASK = 7 };
 enum { PVPANIC_PANICKED = 1, PVPANIC_CRASH_LOADED = 2 };
 enum { KBD_RESET_MASK = 0xF1, KBD_RESET = 0xF0 }; /* commands F0-FE pulse output lines; bit 0 clear: the reset line */
 
-static err_t zero_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
+static err_t power_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
 {
-    (void)dev;
-    (void)off;
+    struct power *p = dev;
+
     (void)size;
     *val = 0; /* sleep status: never woke up; keyboard status: ready for a command */
+    if (off == PC_EVENT_PORT - PC_SLEEP_PORT) {
+        *val = p->events;
+        p->events = 0;
+    }
     return OK;
 }
 
@@ -28,32 +32,11 @@ static err_t sleep_write(void *dev, uint64_t off, unsigned size, uint64_t val)
     return OK;
 }
 
-static err_t event_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
-{
-    struct power *p = dev;
-
-    (void)off;
-    (void)size;
-    *val = p->events;
-    p->events = 0;
-    return OK;
-}
-
-static err_t nothing_write(void *dev, uint64_t off, unsigned size, uint64_t val)
-{
-    (void)dev;
-    (void)off;
-    (void)size;
-    (void)val;
-    return OK;
-}
-
 static err_t kbd_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 {
     struct power *p = dev;
 
-    (void)off;
-    (void)size;
+    (void)off, (void)size;
     if ((val & KBD_RESET_MASK) == KBD_RESET)
         vm_stop(p->vm, VM_REBOOTED, "by the keyboard controller");
     return OK;
@@ -61,9 +44,7 @@ static err_t kbd_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 
 static err_t pvpanic_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
 {
-    (void)dev;
-    (void)off;
-    (void)size;
+    (void)dev, (void)off, (void)size;
     *val = PVPANIC_PANICKED | PVPANIC_CRASH_LOADED; /* the events it knows */
     return OK;
 }
@@ -72,8 +53,7 @@ static err_t pvpanic_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 {
     struct power *p = dev;
 
-    (void)off;
-    (void)size;
+    (void)off, (void)size;
     if (val & PVPANIC_PANICKED)
         vm_stop(p->vm, VM_PANICKED, "its last words are on its console");
     else if (val & PVPANIC_CRASH_LOADED)
@@ -81,39 +61,19 @@ static err_t pvpanic_write(void *dev, uint64_t off, unsigned size, uint64_t val)
     return OK;
 }
 
-static const struct {
-    uint16_t port, len;
-    struct bus_ops ops;
-} ports[] = {
-    { PC_KBD_PORT, 1, { zero_read, kbd_write } },
-    { PC_PVPANIC_PORT, 1, { pvpanic_read, pvpanic_write } },
-    { PC_SLEEP_PORT, 2, { zero_read, sleep_write } },
-    { PC_EVENT_PORT, 1, { event_read, nothing_write } },
-};
-
-static void ports_remove(struct power *p, size_t n)
-{
-    while (n--)
-        bus_remove(p->vm, BUS_PIO, ports[n].port);
-}
-
 err_t power_init(struct power *p, struct vm *vm)
 {
+    static const struct bus_ops kbd = { power_read, kbd_write }, sleep = { power_read, sleep_write };
+    static const struct bus_ops pvpanic = { pvpanic_read, pvpanic_write };
+    err_t e;
+
     *p = (struct power){ .vm = vm };
-    for (size_t i = 0; i < ARRAY_LEN(ports); i++) {
-        err_t e = bus_add(vm, BUS_PIO, ports[i].port, ports[i].len, &ports[i].ops, p);
-
-        if (e) {
-            ports_remove(p, i);
-            return e;
-        }
-    }
-    return OK;
-}
-
-void power_fini(struct power *p)
-{
-    ports_remove(p, ARRAY_LEN(ports));
+    e = bus_add(vm, BUS_PIO, PC_KBD_PORT, 1, &kbd, p);
+    if (!e)
+        e = bus_add(vm, BUS_PIO, PC_PVPANIC_PORT, 1, &pvpanic, p);
+    if (!e)
+        e = bus_add(vm, BUS_PIO, PC_SLEEP_PORT, PC_EVENT_PORT + 1 - PC_SLEEP_PORT, &sleep, p);
+    return e;
 }
 
 void power_button(struct power *p)

@@ -11,9 +11,8 @@ struct power {
     uint8_t events; /* under vm->lock: PC_EVENT_* that happened and were not read yet */
 };
 
-/* Claims its ports. On error none is kept. Errors as bus_add. */
+/* Claims its ports. Errors as bus_add. */
 MUST_USE err_t power_init(struct power *, struct vm *);
-void power_fini(struct power *);
 
 /* The user presses the button. No lock held. */
 void power_button(struct power *);

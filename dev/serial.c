@@ -203,14 +203,9 @@ err_t serial_init(struct serial *s, struct vm *vm, uint16_t port, unsigned gsi)
     static const struct bus_ops bus = { .read = serial_read, .write = serial_write };
     static const struct tty_dev_ops tty = { .input = serial_input };
 
-    *s = (struct serial){ .tty.dev = &tty, .vm = vm, .port = port, .gsi = gsi, .divisor = { 12, 0 } }; /* 9600 baud */
+    *s = (struct serial){ .tty.dev = &tty, .vm = vm, .gsi = gsi, .divisor = { 12, 0 } }; /* 9600 baud */
     s->msr = MSR_CTS | MSR_DSR | MSR_CARRIER;
     s->thre = true;
     ring_init(&s->rx, s->rx_bytes, SERIAL_RX);
     return bus_add(vm, BUS_PIO, port, PORTS, &bus, s);
-}
-
-void serial_fini(struct serial *s)
-{
-    bus_remove(s->vm, BUS_PIO, s->port);
 }

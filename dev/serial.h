@@ -13,7 +13,6 @@ struct serial {
     struct tty tty;
     /* fixed after init */
     struct vm *vm;
-    uint16_t port;
     unsigned gsi;
     /* under vm->lock */
     uint8_t ier, fcr, lcr, mcr, msr, scratch, divisor[2];
@@ -27,4 +26,3 @@ struct serial {
 
 /* Claims eight ports. tty.dev is set; the caller opens and closes the line. Errors as bus_add. */
 MUST_USE err_t serial_init(struct serial *, struct vm *, uint16_t port, unsigned gsi);
-void serial_fini(struct serial *);

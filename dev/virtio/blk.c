@@ -40,46 +40,34 @@ static void request_end(struct virtio_blk_io *io, err_t e)
         virtq_push(io->queue, io->chain.head, written);
 }
 
-/* Adds the machine's pieces of a buffer to the request, up to max bytes and nmax pieces; *bytes counts. */
-static err_t pieces_add(struct virtio_blk_io *io, uint64_t at, uint64_t len, uint64_t max, uint32_t nmax,
-                        uint64_t *bytes)
+/* Gathers the next part: as much of the data, from io->pos, as one request to this disk may have. */
+static err_t part_fill(struct virtio_blk_io *io)
 {
-    uint64_t run;
+    const struct blk *blk = io->owner->blk;
+    const struct virtq_buf *b = io->req.op == BLK_WRITE ? io->chain.buf : io->chain.buf + io->chain.nread;
+    uint64_t max = min_u64(io->len - io->pos, align_down(blk->max_bytes, blk->block_size));
+    uint64_t off = io->skip + io->pos, bytes = 0, run;
+    uint32_t nmax = (uint32_t)min_u64(blk->max_segs, VIRTIO_BLK_SEGS);
     hpa_t pa;
 
-    for (len = min_u64(len, max - *bytes); len && io->req.nseg < nmax; at += run, len -= run) {
-        err_t e = mem_dma(io->owner->dev.vm, gpa(at), len, &pa, &run);
+    io->req.nseg = 0;
+    while (bytes < max && io->req.nseg < nmax) {
+        if (off >= b->len) {
+            off -= b++->len;
+            continue;
+        }
+        err_t e = mem_dma(io->owner->dev.vm, gpa(b->at + off), min_u64(b->len - off, max - bytes), &pa, &run);
 
         if (e)
             return e;
         if ((pa.v | run) & 3)
             return ERR_INVAL; /* no disk can do that; the driver gets an I/O error */
         io->seg[io->req.nseg++] = (struct blk_seg){ .pa = pa, .len = (uint32_t)run };
-        *bytes += run;
-    }
-    return OK;
-}
-
-/* Gathers the next part: as much of the data, from io->pos, as one request to this disk may have. */
-static err_t part_fill(struct virtio_blk_io *io)
-{
-    const struct blk *blk = io->owner->blk;
-    const struct virtq_chain *c = &io->chain;
-    bool out = io->req.op == BLK_WRITE;
-    const struct virtq_buf *b = out ? c->buf : c->buf + c->nread, *end = b + (out ? c->nread : c->nwrite);
-    uint64_t max = min_u64(io->len - io->pos, align_down(blk->max_bytes, blk->block_size));
-    uint64_t skip = io->skip + io->pos, bytes = 0;
-    uint32_t nmax = (uint32_t)min_u64(blk->max_segs, VIRTIO_BLK_SEGS);
-    err_t e = OK;
-
-    io->req.nseg = 0;
-    for (; b < end && bytes < max && io->req.nseg < nmax && !e; b++) {
-        if (skip < b->len)
-            e = pieces_add(io, b->at + skip, b->len - skip, max, nmax, &bytes);
-        skip -= min_u64(skip, b->len);
+        bytes += run;
+        off += run;
     }
     /* a part ends at a block's end: give back what is over */
-    for (uint64_t over = bytes % blk->block_size, take; over && !e; over -= take, bytes -= take) {
+    for (uint64_t over = bytes % blk->block_size, take; over; over -= take, bytes -= take) {
         struct blk_seg *last = &io->seg[io->req.nseg - 1];
 
         take = min_u64(over, last->len);
@@ -88,7 +76,7 @@ static err_t part_fill(struct virtio_blk_io *io)
     }
     io->req.sector = io->sector + io->pos / BLK_SECTOR;
     io->pos += bytes;
-    return e || bytes ? e : ERR_INVAL;
+    return bytes ? OK : ERR_INVAL;
 }
 
 /* The driver has reset the device since, or the guest is ending: no more of it. */
@@ -320,13 +308,12 @@ static const struct virtio_ops blk_ops = {
 static uint64_t config_fill(struct virtio_blk_config *c, const struct blk *blk, unsigned nqueues)
 {
     uint64_t features = VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_FLUSH |
-                        VIRTIO_BLK_F_TOPOLOGY | (nqueues > 1 ? VIRTIO_BLK_F_MQ : 0);
+                        (nqueues > 1 ? VIRTIO_BLK_F_MQ : 0);
 
     *c = (struct virtio_blk_config){ .capacity = blk->sectors,
                                      .size_max = SEGMENT_MAX,
                                      .seg_max = VIRTIO_BLK_DATA_SEGS,
                                      .blk_size = blk->block_size,
-                                     .min_io_size = 1,
                                      .num_queues = (uint16_t)nqueues };
     if (blk->read_only)
         return features | VIRTIO_BLK_F_RO;
@@ -364,13 +351,7 @@ err_t virtio_blk_init(struct virtio_blk *b, struct vm *vm, struct pci_host *host
     return e;
 }
 
-bool virtio_blk_idle(struct virtio_blk *b)
-{
-    return virtio_idle(&b->dev);
-}
-
 void virtio_blk_fini(struct virtio_blk *b)
 {
-    virtio_fini(&b->dev);
     ground_free(b->pool, VIRTIO_BLK_INFLIGHT * sizeof b->pool[0]);
 }

@@ -50,7 +50,5 @@ struct virtio_blk {
 /* Offers blk, which must stay, to the guest. serial: up to 20 characters. ERR_NOMEM, or as virtio_init. */
 MUST_USE err_t virtio_blk_init(struct virtio_blk *, struct vm *, struct pci_host *, unsigned slot, struct blk *,
                                const char *serial);
-/* Once no vCPU runs: sends nothing more to the disk; true when the disk holds no request. */
-bool virtio_blk_idle(struct virtio_blk *);
-/* Only when idle. */
+/* Only once virtio_idle() has said yes. */
 void virtio_blk_fini(struct virtio_blk *);

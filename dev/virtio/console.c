@@ -43,17 +43,6 @@ static err_t transmit(struct virtio_console *c)
     return virtq_left(q) ? ERR_AGAIN : OK;
 }
 
-/* Before any queue works, and in a guest's panic, a byte can be printed through the configuration. */
-static void console_config_write(struct virtio_dev *d, unsigned off, unsigned size, uint64_t val)
-{
-    struct virtio_console *c = container_of(d, struct virtio_console, dev);
-    uint8_t byte = (uint8_t)val;
-
-    (void)size;
-    if (off == offsetof(struct virtio_console_config, emerg_wr))
-        tty_output(&c->tty, &byte, 1);
-}
-
 /* --- user to guest --- */
 
 /* Fills the driver's buffers with the n bytes; *took says how many went. */
@@ -113,25 +102,14 @@ static const struct virtio_ops console_ops = {
     .type = VIRTIO_TYPE_CONSOLE,
     .class_code = 0x078000, /* simple communication controller, other */
     .queue_size = QUEUE_SIZE,
-    .config_bytes = sizeof(struct virtio_console_config),
     .notify = console_notify,
-    .config_write = console_config_write,
 };
 
 err_t virtio_console_init(struct virtio_console *c, struct vm *vm, struct pci_host *host, unsigned slot)
 {
     static const struct tty_dev_ops tty = { .input = console_input };
 
-    *c = (struct virtio_console){ .tty.dev = &tty,
-                                  .config.max_nr_ports = 1,
-                                  .dev = {
-                                      .ops = &console_ops, .nqueues = 2, .offered = VIRTIO_CONSOLE_F_EMERG_WRITE } };
-    c->dev.config = &c->config;
+    *c = (struct virtio_console){ .tty.dev = &tty, .dev = { .ops = &console_ops, .nqueues = 2 } };
     str_copy(c->dev.name, sizeof c->dev.name, "virtio-console");
     return virtio_init(&c->dev, vm, host, slot);
-}
-
-void virtio_console_fini(struct virtio_console *c)
-{
-    virtio_fini(&c->dev);
 }

@@ -7,10 +7,8 @@
 struct virtio_console {
     struct virtio_dev dev;
     struct tty tty;
-    struct virtio_console_config config;
     bool refused; /* the user has more input waiting: say when there is room; under dev.lock */
 };
 
 /* Errors as virtio_init. Nothing is ever in flight. */
 MUST_USE err_t virtio_console_init(struct virtio_console *, struct vm *, struct pci_host *, unsigned slot);
-void virtio_console_fini(struct virtio_console *);

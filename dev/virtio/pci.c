@@ -1,10 +1,12 @@
 /* The register interface of every virtio device: virtio over PCI, virtio 1.2, section 4.1. Three BARs:
  *
  *   0  ports: one 16-bit port per queue to kick it (a port exit costs a tenth of a memory exit that has to be decoded)
- *   1  memory: the common configuration, the interrupt status, the device's own configuration
+ *   1  memory: the common configuration, the interrupt status (always 0: interrupts are MSI-X), the device's own
+ *      configuration
  *   2  memory: the MSI-X table
  *
- * Vector numbers and addresses that the driver writes are kept as they are and checked where they are used. */
+ * Vector numbers and addresses that the driver writes are kept as they are and checked where they are used. The window
+ * to BARs through configuration space (4.1.4.9) is left out: it is for firmware that cannot map a BAR. */
 #include "base/panic.h"
 #include "base/bytes.h"
 #include "base/str.h"
@@ -38,7 +40,6 @@ static void reset(struct virtio_dev *d)
     d->offered_select = d->accepted_select = 0;
     d->queue_select = 0;
     d->config_vector = VIRTIO_NO_VECTOR;
-    d->isr = 0;
     d->generation++;
 }
 
@@ -72,7 +73,7 @@ static void status_write(struct virtio_dev *d, uint8_t val)
 
 /* --- common configuration: 4.1.4.3 --- */
 
-/* The size a register must be accessed with; 0 inside one. The 64-bit ones count as halves. */
+/* The size a register must be accessed with; 0 inside one. The 64-bit ones are accessed by halves (4.1.3.1). */
 static unsigned common_size(uint64_t off)
 {
     bool byte = off == VIRTIO_COMMON_STATUS || off == VIRTIO_COMMON_CONFIG_GENERATION;
@@ -199,19 +200,9 @@ static uint64_t config_read(struct virtio_dev *d, uint64_t off, unsigned size)
 
 static uint64_t reg_read(struct virtio_dev *d, uint64_t off, unsigned size)
 {
-    uint64_t val;
-
     if (off >= REGS_CONFIG)
         return config_read(d, off - REGS_CONFIG, size);
-    if (size == 8)
-        return reg_read(d, off, 4) | reg_read(d, off + 4, 4) << 32;
-    if (off < VIRTIO_COMMON_BYTES)
-        return common_size(off) == size ? common_read(d, (unsigned)off) : 0;
-    if (off != REGS_ISR)
-        return 0;
-    val = d->isr;
-    d->isr = 0;
-    return val;
+    return off < VIRTIO_COMMON_BYTES && common_size(off) == size ? common_read(d, (unsigned)off) : 0;
 }
 
 static err_t regs_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
@@ -237,22 +228,16 @@ static err_t kick_all(struct virtio_dev *d)
 static err_t regs_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 {
     struct virtio_dev *d = dev;
-    bool stopped, started = false;
-    err_t e = OK;
+    bool stopped, started;
+    err_t e;
 
-    if (size == 8 && off < REGS_CONFIG) {
-        e = regs_write(dev, off, 4, val & 0xFFFFFFFF);
-        return e ? e : regs_write(dev, off + 4, 4, val >> 32);
-    }
-    if (off < VIRTIO_COMMON_BYTES && common_size(off) == size) {
-        lock_take(&d->lock);
-        stopped = !(d->status & VIRTIO_DRIVER_OK);
-        e = common_write(d, (unsigned)off, (uint32_t)val);
-        started = stopped && d->status & VIRTIO_DRIVER_OK;
-        lock_drop(&d->lock);
-    } else if (off >= REGS_CONFIG && d->ops->config_write) {
-        d->ops->config_write(d, (unsigned)off - REGS_CONFIG, size, val);
-    }
+    if (off >= VIRTIO_COMMON_BYTES || common_size(off) != size)
+        return OK;
+    lock_take(&d->lock);
+    stopped = !(d->status & VIRTIO_DRIVER_OK);
+    e = common_write(d, (unsigned)off, (uint32_t)val);
+    started = stopped && d->status & VIRTIO_DRIVER_OK;
+    lock_drop(&d->lock);
     return e || !started ? e : kick_all(d);
 }
 
@@ -274,56 +259,21 @@ static err_t kick_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 
 /* --- capabilities: 4.1.4 --- */
 
-static uint8_t cap_add(struct virtio_dev *d, uint8_t type, uint8_t bar, uint32_t offset, uint32_t length, bool extra)
+static void cap_add(struct virtio_dev *d, uint8_t type, uint8_t bar, uint32_t offset, uint32_t length)
 {
-    uint8_t len = extra ? sizeof(struct virtio_pci_cap) : offsetof(struct virtio_pci_cap, extra);
-    uint8_t at = pci_cap_add(&d->pci, PCI_CAP_VENDOR, len);
-    uint8_t *cap = &d->pci.cfg[at];
+    struct virtio_pci_cap cap = { .type = type, .bar = bar, .offset = offset, .length = length, .extra = KICK_STRIDE };
 
-    cap[offsetof(struct virtio_pci_cap, cap_len)] = len;
-    cap[offsetof(struct virtio_pci_cap, type)] = type;
-    cap[offsetof(struct virtio_pci_cap, bar)] = bar;
-    put_le32(cap + offsetof(struct virtio_pci_cap, offset), offset);
-    put_le32(cap + offsetof(struct virtio_pci_cap, length), length);
-    return at;
-}
-
-/* VIRTIO_CAP_PCI: the driver writes a BAR, offset and length into the capability; reading or writing the four bytes
- * behind them then does that access (4.1.4.9). */
-static void window(struct pci_dev *pci, bool write)
-{
-    struct virtio_dev *d = container_of(pci, struct virtio_dev, pci);
-    const uint8_t *cap = &pci->cfg[d->window_cap];
-    uint8_t *data = &pci->cfg[pci->window_at], index = cap[offsetof(struct virtio_pci_cap, bar)];
-    uint32_t off = get_le32(cap + offsetof(struct virtio_pci_cap, offset));
-    uint32_t len = get_le32(cap + offsetof(struct virtio_pci_cap, length));
-    const struct pci_bar *b = index < PCI_BARS ? &pci->bar[index] : NULL;
-    uint64_t val = get_le32(data);
-
-    if (!b || !b->ops || (len != 1 && len != 2 && len != 4) || off % len || off >= b->size)
-        return;
-    /* ERR_GUEST is not lost: whoever found it has stopped the guest. After ERR_AGAIN the rest waits for a kick. */
-    if (write)
-        (void)b->ops->write(b->dev, off, len, len == 4 ? val : val & ((1u << 8 * len) - 1));
-    else if (!b->ops->read(b->dev, off, len, &val))
-        memcpy(data, &val, len);
+    cap.cap_len = type == VIRTIO_CAP_NOTIFY ? sizeof cap : offsetof(struct virtio_pci_cap, extra);
+    pci_cap_add(&d->pci, PCI_CAP_VENDOR, &cap, cap.cap_len);
 }
 
 static void caps_add(struct virtio_dev *d)
 {
-    uint8_t notify, at;
-
-    cap_add(d, VIRTIO_CAP_COMMON, BAR_REGS, REGS_COMMON, VIRTIO_COMMON_BYTES, false);
-    cap_add(d, VIRTIO_CAP_ISR, BAR_REGS, REGS_ISR, 1, false);
+    cap_add(d, VIRTIO_CAP_COMMON, BAR_REGS, REGS_COMMON, VIRTIO_COMMON_BYTES);
+    cap_add(d, VIRTIO_CAP_ISR, BAR_REGS, REGS_ISR, 1);
     if (d->ops->config_bytes)
-        cap_add(d, VIRTIO_CAP_DEVICE, BAR_REGS, REGS_CONFIG, d->ops->config_bytes, false);
-    notify = cap_add(d, VIRTIO_CAP_NOTIFY, BAR_KICK, 0, KICK_STRIDE * d->nqueues, true);
-    put_le32(&d->pci.cfg[notify + offsetof(struct virtio_pci_cap, extra)], KICK_STRIDE);
-    at = d->window_cap = cap_add(d, VIRTIO_CAP_PCI, 0, 0, 0, true);
-    d->pci.writable[at + offsetof(struct virtio_pci_cap, bar)] = 0xFF;
-    memset(&d->pci.writable[at + offsetof(struct virtio_pci_cap, offset)], 0xFF, 12); /* offset, length, data */
-    d->pci.window_at = (uint8_t)(at + offsetof(struct virtio_pci_cap, extra));
-    d->pci.window = window;
+        cap_add(d, VIRTIO_CAP_DEVICE, BAR_REGS, REGS_CONFIG, d->ops->config_bytes);
+    cap_add(d, VIRTIO_CAP_NOTIFY, BAR_KICK, 0, KICK_STRIDE * d->nqueues);
 }
 
 /* --- life --- */
@@ -351,17 +301,9 @@ err_t virtio_init(struct virtio_dev *d, struct vm *vm, struct pci_host *host, un
         e = pci_bar_add(&d->pci, BAR_REGS, BUS_MMIO, REGS_BYTES, &regs, d);
     if (!e)
         e = pci_msix_add(&d->pci, BAR_MSIX, d->nqueues + 1); /* one for configuration changes */
-    if (e) {
-        pci_dev_fini(&d->pci);
-        return e;
-    }
-    caps_add(d);
-    return OK;
-}
-
-void virtio_fini(struct virtio_dev *d)
-{
-    pci_dev_fini(&d->pci);
+    if (!e)
+        caps_add(d);
+    return e;
 }
 
 bool virtio_idle(struct virtio_dev *d)

@@ -211,10 +211,8 @@ void virtq_flush(struct virtq *q)
     word_put(q, RING_USED, VIRTQ_USED_IDX, q->next_used);
     q->told_used = q->next_used;
     atomic_thread_fence(memory_order_seq_cst);
-    if (!wants_interrupt(q, old))
-        return;
-    q->dev->isr |= 1;
-    pci_msix_raise(&q->dev->pci, q->vector);
+    if (wants_interrupt(q, old))
+        pci_msix_raise(&q->dev->pci, q->vector);
 }
 
 /* --- what is in a chain --- */

@@ -48,8 +48,3 @@ err_t virtio_rng_init(struct virtio_rng *r, struct vm *vm, struct pci_host *host
     str_copy(r->dev.name, sizeof r->dev.name, "virtio-rng");
     return virtio_init(&r->dev, vm, host, slot);
 }
-
-void virtio_rng_fini(struct virtio_rng *r)
-{
-    virtio_fini(&r->dev);
-}

@@ -8,4 +8,3 @@ struct virtio_rng {
 
 /* Errors as virtio_init. Nothing is ever in flight. */
 MUST_USE err_t virtio_rng_init(struct virtio_rng *, struct vm *, struct pci_host *, unsigned slot);
-void virtio_rng_fini(struct virtio_rng *);

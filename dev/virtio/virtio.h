@@ -54,8 +54,6 @@ struct virtio_ops {
     /* The driver kicked a queue, or all of them by DRIVER_OK. Under vm->lock only. ERR_GUEST stops the guest.
      * ERR_AGAIN: this took long enough; the kick is repeated. */
     err_t (*notify)(struct virtio_dev *, unsigned queue);
-    /* The driver wrote a field of the configuration. Under vm->lock only. May be NULL. */
-    void (*config_write)(struct virtio_dev *, unsigned off, unsigned size, uint64_t val);
 };
 
 struct virtio_dev {
@@ -68,7 +66,6 @@ struct virtio_dev {
     const void *config; /* as the driver reads it; kept */
     /* fixed */
     struct vm *vm;
-    uint8_t window_cap; /* the capability that reaches BARs through configuration space */
 
     struct lock lock;
     /* under lock */
@@ -76,7 +73,7 @@ struct virtio_dev {
     uint64_t accepted; /* feature bits */
     uint32_t offered_select, accepted_select;
     uint16_t queue_select, config_vector;
-    uint8_t status, isr;
+    uint8_t status;
     bool broken;         /* the guest broke a rule, or the VM is ending: take no more work */
     bool draining;       /* reset by the driver, which is not told so before inflight is 0 */
     uint32_t generation; /* counts resets: requests of an older one are forgotten */
@@ -85,9 +82,8 @@ struct virtio_dev {
 
 /* --- pci.c --- */
 
-/* Puts the device into the slot. Errors as pci_dev_init and pci_bar_add; then nothing is left. */
+/* Puts the device into the slot. Errors as pci_dev_init and pci_bar_add. */
 MUST_USE err_t virtio_init(struct virtio_dev *, struct vm *, struct pci_host *, unsigned slot);
-void virtio_fini(struct virtio_dev *);
 /* Once no vCPU runs: takes no more work; true when nothing is in flight. */
 bool virtio_idle(struct virtio_dev *);
 

@@ -96,9 +96,9 @@ static void start(unsigned dev, unsigned log_size, uint64_t without)
         put(BUS_MMIO, common + VIRTIO_COMMON_QUEUE_SELECT, 2, q);
         put(BUS_MMIO, common + VIRTIO_COMMON_QUEUE_SIZE, 2, 1u << log_size);
         put(BUS_MMIO, common + VIRTIO_COMMON_QUEUE_VECTOR, 2, q + 1);
-        put(BUS_MMIO, common + VIRTIO_COMMON_QUEUE_DESC, 8, ring_area(dev, q));
-        put(BUS_MMIO, common + VIRTIO_COMMON_QUEUE_DRIVER, 8, ring_area(dev, q) + AVAIL);
-        put(BUS_MMIO, common + VIRTIO_COMMON_QUEUE_DEVICE, 8, ring_area(dev, q) + USED);
+        put(BUS_MMIO, common + VIRTIO_COMMON_QUEUE_DESC, 4, ring_area(dev, q));
+        put(BUS_MMIO, common + VIRTIO_COMMON_QUEUE_DRIVER, 4, ring_area(dev, q) + AVAIL);
+        put(BUS_MMIO, common + VIRTIO_COMMON_QUEUE_DEVICE, 4, ring_area(dev, q) + USED);
         put(BUS_MMIO, common + VIRTIO_COMMON_QUEUE_ENABLE, 2, 1);
     }
     put(BUS_MMIO, common + VIRTIO_COMMON_STATUS, 1, 15);
@@ -278,14 +278,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(!virtio_rng_init(&rng, &vm, &host, 3));
     while (in_left)
         step();
-    virtio_blk_idle(&blk);
+    virtio_idle(&blk.dev);
     while (disk_finish())
         ;
-    MUST(virtio_blk_idle(&blk));
+    MUST(virtio_idle(&blk.dev));
     MUST(virtio_idle(&con.dev) && virtio_idle(&rng.dev));
     virtio_blk_fini(&blk);
-    virtio_console_fini(&con);
-    virtio_rng_fini(&rng);
     bus_end();
     return 0;
 }

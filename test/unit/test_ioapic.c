@@ -172,19 +172,6 @@ static void wires_that_do_not_exist_do_nothing(void **state)
     assert_int_equal(sent, 0);
 }
 
-static void fini_takes_all_back(void **state)
-{
-    struct ioapic second;
-
-    (void)state;
-    assert_int_equal(ioapic_init(&second, &vm, BASE), ERR_EXISTS);
-    assert_ptr_equal(vm.irq_chip, &io);
-    ioapic_fini(&io);
-    assert_int_equal(vm.mmio.count, 0);
-    assert_null(vm.irq_line);
-    assert_null(vm.irq_eoi);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,7 +183,6 @@ int main(void)
         cmocka_unit_test_setup(a_masked_level_is_sent_when_unmasked, set_up),
         cmocka_unit_test_setup(the_eoi_register_and_a_turn_to_edge_free_a_pin, set_up),
         cmocka_unit_test_setup(wires_that_do_not_exist_do_nothing, set_up),
-        cmocka_unit_test_setup(fini_takes_all_back, set_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

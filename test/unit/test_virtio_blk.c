@@ -29,7 +29,7 @@ static int teardown(void **state)
     (void)state;
     while (disk_finish())
         ;
-    assert_true(virtio_blk_idle(&vda));
+    assert_true(virtio_idle(&vda.dev));
     virtio_blk_fini(&vda);
     guest_end();
     return 0;
@@ -575,12 +575,12 @@ static void a_stopping_guest_becomes_idle(void **state)
     assert_true(vda.dev.inflight == 0);
     for (unsigned i = 0; i < 40; i++)
         request(i, VIRTIO_BLK_IN, 0, DATA, 512);
-    assert_false(virtio_blk_idle(&vda));
+    assert_false(virtio_idle(&vda.dev));
     for (unsigned left = disk.held; left; left--) {
-        assert_false(virtio_blk_idle(&vda));
+        assert_false(virtio_idle(&vda.dev));
         assert_true(disk_finish());
     }
-    assert_true(virtio_blk_idle(&vda)); /* and nothing new was sent */
+    assert_true(virtio_idle(&vda.dev)); /* and nothing new was sent */
     assert_int_equal(disk.held, 0);
 }
 
@@ -640,7 +640,7 @@ static void init_fails_cleanly(void **state)
     assert_int_equal(virtio_blk_init(&second, &vm, &host, SLOT, &disk.blk, ""), ERR_EXISTS);
     assert_int_equal(fake_pages_in_use(), before);
     assert_int_equal(virtio_blk_init(&second, &vm, &host, 9, &disk.blk, ""), OK);
-    assert_true(virtio_blk_idle(&second));
+    assert_true(virtio_idle(&second.dev));
     virtio_blk_fini(&second);
     assert_int_equal(fake_pages_in_use(), before);
 }

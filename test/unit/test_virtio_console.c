@@ -55,7 +55,6 @@ static int teardown(void **state)
     (void)state;
     tty_close(&con.tty);
     assert_false(user.open);
-    virtio_console_fini(&con);
     guest_end();
     return 0;
 }
@@ -159,19 +158,6 @@ static void refused_input_is_asked_for_again(void **state)
     assert_int_equal(user.drained, 1); /* nothing waits */
 }
 
-static void emergency_write_works_without_queues(void **state)
-{
-    (void)state;
-    drv_find(SLOT);
-    mmio_put(drv.config + 8, 4, '!');
-    mmio_put(drv.config + 8, 1, '?');
-    mmio_put(drv.config + 4, 4, 'x');
-    assert_int_equal(user.len, 2);
-    assert_memory_equal(user.text, "!?", 2);
-    assert_int_equal(mmio_get(drv.config + 4, 4), 1);
-    assert_true(features_offered() & BIT64(2));
-}
-
 static void wrong_way_buffers(void **state)
 {
     struct piece p = { BUF, 4, false };
@@ -210,7 +196,6 @@ int main(void)
         T(long_output_is_whole_and_endless_output_is_cut),
         T(input_reaches_the_guest),
         T(refused_input_is_asked_for_again),
-        T(emergency_write_works_without_queues),
         T(wrong_way_buffers),
         T(a_broken_receive_queue_stops_the_guest),
     };
