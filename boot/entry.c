@@ -13,14 +13,14 @@
 struct parse {
     struct entry *e;
     unsigned line;
-    const struct key *key;   /* of this line */
-    unsigned first_seen[32]; /* by key: the line it was on, 0 if not yet */
+    const struct key *key; /* of this line */
+    unsigned seen;         /* bit for each key */
     bool dropped_options;
 };
 
 struct key {
     const char *name;
-    void (*set)(struct parse *, char *value); /* NULL: a key of the specification that we have no use for */
+    void (*set)(struct parse *, char *value);
     unsigned flags;
     unsigned detail; /* set_string: offset of the field; set_start: enum entry_kind */
 };
@@ -148,14 +148,13 @@ static void set_memory(struct parse *p, char *value)
     err_t e = str_to_size(value, &size);
 
     p->e->memory_line = p->line;
-    if (e && e != ERR_RANGE)
-        MISTAKE(p, "'%.40s' is not a size; write e.g. 512M", value);
-    else if (e || size > MEMORY_MAX)
+    if (e == ERR_RANGE || size > MEMORY_MAX)
         MISTAKE(p, "'%.40s' is more than any machine has; write e.g. 512M", value);
-    else if (size < MEMORY_MIN)
-        MISTAKE(p, "'%.40s' is too small for a guest; write at least %uM", value, (unsigned)(MEMORY_MIN >> 20));
-    else if (size % MEMORY_UNIT)
-        MISTAKE(p, "'%.40s' is not a multiple of 2M; write %" PRIu64 "M", value, align_up(size, MEMORY_UNIT) >> 20);
+    else if (e)
+        MISTAKE(p, "'%.40s' is not a size; write e.g. 512M", value);
+    else if (size < MEMORY_MIN || size % MEMORY_UNIT)
+        MISTAKE(p, "'%.40s' cannot be a guest's; write a multiple of 2M, at least %uM", value,
+                (unsigned)(MEMORY_MIN >> 20));
     else
         p->e->memory = size;
 }
@@ -196,14 +195,6 @@ static void add_disk(struct parse *p, char *value)
         e->disk[e->ndisks++] = (struct entry_file){ value, p->line };
 }
 
-/* Keys of app entries: the app OS will read them; here the whole entry is blocked. */
-static void set_app_detail(struct parse *p, char *value)
-{
-    (void)value;
-    if (p->e->kind != ENTRY_APP)
-        MISTAKE(p, "only for apps; remove the line, or write %s", "app /FILE above it");
-}
-
 static const struct key keys[] = {
     { "title", set_string, KEY_SHOWN, offsetof(struct entry, title) },
     { "version", set_string, KEY_SHOWN, offsetof(struct entry, version) },
@@ -215,28 +206,20 @@ static const struct key keys[] = {
     { "initrd", add_initrd, 0, 0 },
     { "options", add_options, KEY_MAY_BE_EMPTY, 0 },
     { "architecture", set_architecture, 0, 0 },
-    { "devicetree", NULL, 0, 0 },
-    { "devicetree-overlay", NULL, 0, 0 },
-    { "profile", NULL, 0, 0 },
-    { "uki-url", NULL, 0, 0 },
-    { "extra", NULL, 0, 0 },
     { "run", set_run, KEY_OURS | KEY_ONCE, 0 },
     { "memory", set_memory, KEY_OURS | KEY_ONCE, 0 },
     { "cpus", set_cpus, KEY_OURS | KEY_ONCE, 0 },
     { "disk", add_disk, KEY_OURS, 0 },
     { "autostart", set_autostart, KEY_OURS | KEY_ONCE, 0 },
     { "app", set_start, KEY_OURS, ENTRY_APP },
-    { "args", set_app_detail, KEY_OURS, 0 },
-    { "namespace", set_app_detail, KEY_OURS, 0 },
 };
-_Static_assert(ARRAY_LEN(keys) <= ARRAY_LEN(((struct parse *)0)->first_seen), "one slot for each key");
+_Static_assert(ARRAY_LEN(keys) <= 32, "one bit of struct parse's seen for each key");
 
 /* Keys of other programs are theirs; but what looks like a slip of the pen for one of ours would be lost silently. */
 static void unknown_key(struct parse *p, const char *name)
 {
     for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
-        unsigned slips = strlen(keys[i].name) > 4 ? 2 : 1;
-        if (text_distance(name, keys[i].name) > slips)
+        if (!text_one_slip(name, keys[i].name))
             continue;
         entry_note(p->e, p->line, keys[i].flags & KEY_OURS ? ENTRY_BLOCKED : 0, "%s: unknown key; did you mean %s?",
                    name, keys[i].name);
@@ -260,20 +243,17 @@ static void parse_line(struct parse *p, char *line)
         unknown_key(p, line);
         return;
     }
-    if (!keys[i].set)
-        return;
     p->key = &keys[i];
     if (!*value && !(keys[i].flags & KEY_MAY_BE_EMPTY)) {
         if (!(keys[i].flags & KEY_SHOWN))
             MISTAKE(p, "%s", "nothing follows; write a value, or remove the line");
         return;
     }
-    if (p->first_seen[i] && keys[i].flags & KEY_ONCE) {
-        MISTAKE(p, "given before on line %u; remove one of them", p->first_seen[i]);
-        return;
-    }
-    p->first_seen[i] = p->line;
-    keys[i].set(p, value);
+    if (p->seen & BIT(i) && keys[i].flags & KEY_ONCE)
+        MISTAKE(p, "%s", "given twice; remove one of them");
+    else
+        keys[i].set(p, value);
+    p->seen |= BIT(i);
 }
 
 /* What can only be judged when the whole file has been read. */
@@ -281,8 +261,6 @@ static void check_whole(struct entry *e)
 {
     if (e->kind == ENTRY_APP)
         entry_note(e, e->start.line, ENTRY_BLOCKED, "app: needs the app OS, which this build does not have");
-    if (e->kind != ENTRY_LINUX && e->ninitrd)
-        entry_note(e, e->initrd[0].line, 0, "initrd: has no effect without linux");
     if (entry_forbids(e))
         return; /* more would only be the consequence of what was said */
     if (!*e->start.path)
@@ -315,22 +293,19 @@ void entry_parse(struct entry *e, char *text, size_t len)
 /* "+LEFT-DONE" or "+LEFT" before the suffix counts boots; it is no part of the id. */
 static void set_id(struct entry *e, const char *name)
 {
-    size_t n = min_size(strlen(name), sizeof e->id - 1), dot = n, plus;
+    size_t stem, count, left;
 
-    memcpy(e->id, name, n);
-    e->id[n] = 0;
+    (void)str_copy(e->id, sizeof e->id, name);
     (void)text_clean(e->id);
-    while (dot && e->id[dot] != '.')
-        dot--;
-    for (plus = dot; plus && e->id[plus] != '+'; plus--)
-        if (plus < dot && !strchr("0123456789-", e->id[plus]))
-            return;
-    if (!plus || plus + 1 >= dot || e->id[plus + 1] == '-')
+    stem = count = text_stem(e->id);
+    while (count && strchr("0123456789-", e->id[count - 1]))
+        count--;
+    if (count < 2 || count == stem || e->id[count - 1] != '+')
         return;
-    e->bad = true;
-    for (size_t i = plus + 1; i < dot && e->id[i] != '-'; i++)
-        e->bad &= e->id[i] == '0';
-    memmove(e->id + plus, e->id + dot, n - dot + 1);
+    for (left = count; e->id[left] == '0';)
+        left++;
+    e->bad = left > count && (left == stem || e->id[left] == '-');
+    memmove(e->id + count - 1, e->id + stem, strlen(e->id + stem) + 1);
 }
 
 void entry_init(struct entry *e, enum entry_kind kind, const char *name, const char *file)
@@ -347,18 +322,6 @@ void entry_init(struct entry *e, enum entry_kind kind, const char *name, const c
     set_id(e, name);
 }
 
-static const char *unquote(char *value)
-{
-    size_t n = strlen(value);
-
-    if (n >= 2 && (*value == '"' || *value == '\'') && value[n - 1] == *value) {
-        value[n - 1] = 0;
-        value++;
-    }
-    (void)text_clean(value);
-    return value;
-}
-
 /* os-release(5): NAME=value, the value perhaps in quotes. */
 void entry_parse_osrel(struct entry *e, char *text, size_t len)
 {
@@ -366,26 +329,27 @@ void entry_parse_osrel(struct entry *e, char *text, size_t len)
         const char *name;
         size_t field;
     } names[] = {
-        /* of several for one field the last wins */
-        { "NAME=", offsetof(struct entry, title) },
         { "PRETTY_NAME=", offsetof(struct entry, title) },
-        { "BUILD_ID=", offsetof(struct entry, version) },
         { "VERSION_ID=", offsetof(struct entry, version) },
-        { "IMAGE_VERSION=", offsetof(struct entry, version) },
         { "ID=", offsetof(struct entry, sort_key) },
-        { "IMAGE_ID=", offsetof(struct entry, sort_key) },
     };
-    const char *found[ARRAY_LEN(names)] = { NULL };
     char *rest = text, *line;
 
     text[len] = 0;
     while ((line = text_line(&rest)))
-        for (unsigned i = 0; i < ARRAY_LEN(names); i++)
-            if (str_starts(line, names[i].name))
-                found[i] = unquote(line + strlen(names[i].name));
-    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
-        if (found[i] && *found[i])
-            *(const char **)(void *)((char *)e + names[i].field) = found[i];
+        for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+            char *value = line + strlen(names[i].name);
+
+            if (!str_starts(line, names[i].name))
+                continue;
+            if (*value == '"' || *value == '\'') {
+                value++;
+                value[strlen(value) ? strlen(value) - 1 : 0] = 0;
+            }
+            (void)text_clean(value);
+            if (*value)
+                *(const char **)(void *)((char *)e + names[i].field) = value;
+        }
 }
 
 /* Entry files and unified kernel images stand together; then loaders that were found; then the machine's verbs. */

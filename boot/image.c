@@ -34,13 +34,6 @@ bool image_is_efi_program(const void *head, size_t len)
     return pe && get_le16(pe + PE_COFF_SIZE + 68) == PE_SUBSYSTEM_EFI_APPLICATION;
 }
 
-unsigned image_pe_version(const void *head, size_t len)
-{
-    const uint8_t *pe = pe_header(head, len);
-
-    return pe ? get_le16(pe + PE_COFF_SIZE + 44) : 0;
-}
-
 err_t image_section(const void *head, size_t len, uint64_t file_size, const char *name, struct image_span *out)
 {
     const uint8_t *pe = pe_header(head, len), *s;

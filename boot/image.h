@@ -12,8 +12,6 @@ struct image_span {
 
 /* True for an EFI application for x86-64; not for a driver. */
 bool image_is_efi_program(const void *head, size_t len);
-/* Major image version of a PE program, 0 if it is none: Linux has the version of its EFI stub there. */
-unsigned image_pe_version(const void *head, size_t len);
 /* Finds a section (".linux") and makes sure that it lies inside a file of file_size bytes.
  * ERR_FORMAT: not a PE program, or the section lies outside; ERR_NOTFOUND. */
 MUST_USE err_t image_section(const void *head, size_t len, uint64_t file_size, const char *name,

@@ -62,14 +62,7 @@ bool line_key(struct line *l, uint32_t key)
         cut(l, before(l, l->at), l->at);
         return true;
     case KEY_DELETE:
-    case KEY_CTRL('d'):
         cut(l, l->at, behind(l, l->at));
-        return true;
-    case KEY_CTRL('u'):
-        cut(l, 0, l->at);
-        return true;
-    case KEY_CTRL('k'):
-        cut(l, l->at, l->len);
         return true;
     }
     if (key < ' ' || key > '~')

@@ -12,6 +12,7 @@
 #define FOOT_ROWS 4    /* empty, message, countdown or editor, keys */
 #define DETAIL_ROWS 6
 #define TAG_COLUMNS 18 /* "guest, autostart" at the right */
+#define FAR 0x10000    /* a step over more entries than there can be */
 
 /* Cuts text to so many columns and returns how many it has. */
 static unsigned cut(char *text, unsigned columns)
@@ -154,15 +155,25 @@ static bool key_editing(struct menu *m, uint32_t key, struct menu_choice *out)
     return false;
 }
 
-static void move(struct menu *m, int by)
+/* How far a key moves the selection; 0 if it does not. */
+static int step_of(uint32_t key)
 {
-    int to = (int)m->selected + by, last = (int)m->count - 1;
+    static const struct {
+        uint32_t key;
+        int by;
+    } steps[] = { { KEY_UP, -1 },    { KEY_DOWN, 1 },       { KEY_PAGE_UP, -10 }, { KEY_PAGE_DOWN, 10 },
+                  { KEY_HOME, -FAR }, { KEY_END, FAR } };
 
-    m->selected = (unsigned)(to < 0 ? 0 : to > last ? last : to);
+    for (unsigned i = 0; i < ARRAY_LEN(steps); i++)
+        if (steps[i].key == key)
+            return steps[i].by;
+    return 0;
 }
 
 bool menu_key(struct menu *m, uint32_t key, struct menu_choice *out)
 {
+    int to = (int)m->selected + step_of(key), last = (int)m->count - 1;
+
     m->counting = false;
     m->message[0] = 0;
     if (!m->count)
@@ -171,25 +182,8 @@ bool menu_key(struct menu *m, uint32_t key, struct menu_choice *out)
         return key_editing(m, key, out);
     if (key >= 'A' && key <= 'Z')
         key += 'a' - 'A';
+    m->selected = (unsigned)(to < 0 ? 0 : to > last ? last : to);
     switch (key) {
-    case KEY_UP:
-        move(m, -1);
-        return false;
-    case KEY_DOWN:
-        move(m, 1);
-        return false;
-    case KEY_PAGE_UP:
-        move(m, -10);
-        return false;
-    case KEY_PAGE_DOWN:
-        move(m, 10);
-        return false;
-    case KEY_HOME:
-        m->selected = 0;
-        return false;
-    case KEY_END:
-        m->selected = m->count - 1;
-        return false;
     case KEY_ENTER:
         return choose(m, m->selected, MENU_AS_WRITTEN, out);
     case 'n':
@@ -203,7 +197,6 @@ bool menu_key(struct menu *m, uint32_t key, struct menu_choice *out)
         start_editing(m);
         return false;
     case '?':
-    case 'h':
         m->help = !m->help;
         return false;
     }
@@ -213,48 +206,37 @@ bool menu_key(struct menu *m, uint32_t key, struct menu_choice *out)
 /* --- the picture --- */
 
 /* Draws text cut to the screen, with nothing in it that a terminal would obey. */
-static void put(struct screen *s, unsigned row, char *text, bool highlight)
-{
-    if (row >= s->rows)
-        return;
-    (void)text_clean(text);
-    for (char *tab = text; (tab = strchr(tab, '\t'));)
-        *tab = ' ';
-    (void)cut(text, s->columns - 1); /* writing the last column makes some screens scroll */
-    s->line(s, row, text, highlight);
-}
-
-static void put_const(struct screen *s, unsigned row, const char *text)
+static void put(struct screen *s, unsigned row, const char *text, bool highlight)
 {
     char line[LINE_BYTES];
 
+    if (row >= s->rows)
+        return;
     (void)str_copy(line, sizeof line, text);
-    put(s, row, line, false);
+    (void)text_clean(line);
+    for (char *tab = line; (tab = strchr(tab, '\t'));)
+        *tab = ' ';
+    (void)cut(line, s->columns - 1); /* writing the last column makes some screens scroll */
+    s->line(s, row, line, highlight);
 }
 
 /* Draws text over several rows, broken at spaces; returns the row behind. */
 static unsigned put_wrapped(struct screen *s, unsigned row, unsigned end, const char *text)
 {
-    const char *indent = "  ";
-
-    while (*text && row < end) {
-        size_t n = 0, best = 0;
-        unsigned columns = (unsigned)strlen(indent) + 1;
+    for (unsigned indent = 2; *text && row < end; indent = 6) {
         char line[LINE_BYTES];
+        size_t n, space;
 
-        for (; text[n] && n + 8 < sizeof line && (columns < s->columns || (text[n] & 0xc0) == 0x80); n++) {
-            columns += (text[n] & 0xc0) != 0x80;
-            if (text[n] == ' ')
-                best = n;
-        }
-        if (text[n] && best)
-            n = best;
-        (void)fmt_text(line, sizeof line, "%s%.*s", indent, (int)n, text);
+        (void)str_copy(line, sizeof line, text);
+        (void)cut(line, s->columns - indent - 1);
+        n = space = strlen(line);
+        while (text[n] && space && text[space] != ' ')
+            space--;
+        n = space ? space : n;
+        (void)fmt_text(line, sizeof line, "%*s%.*s", (int)indent, "", (int)n, text);
         put(s, row++, line, false);
-        text += n;
-        while (*text == ' ')
+        for (text += n; *text == ' ';)
             text++;
-        indent = "      ";
     }
     return row;
 }
@@ -296,25 +278,22 @@ static void draw_details(struct menu *m, struct screen *s, unsigned row, unsigne
     const struct entry *e = m->entry[m->selected];
     char text[LINE_BYTES];
 
-    if (m->help) {
-        for (unsigned i = 0; i < ARRAY_LEN(help) && row < end; i++)
-            row = put_wrapped(s, row, end, help[i]);
-    } else {
-        for (unsigned i = 0; i < e->nnotes; i++) {
-            entry_note_text(e, &e->note[i], text, sizeof text);
-            row = put_wrapped(s, row, end, text);
-        }
-        if (*e->file && row < end) {
-            (void)fmt_text(text, sizeof text, "%s on volume %u", e->file, e->volume);
-            row = put_wrapped(s, row, end, text);
-        }
-        if (*e->options && row < end) {
-            (void)fmt_text(text, sizeof text, "options: %.400s", m->edited == m->selected ? m->line.text : e->options);
-            row = put_wrapped(s, row, end, text);
-        }
+    for (unsigned i = 0; m->help && i < ARRAY_LEN(help); i++)
+        row = put_wrapped(s, row, end, help[i]);
+    for (unsigned i = 0; !m->help && i < e->nnotes; i++) {
+        entry_note_text(e, &e->note[i], text, sizeof text);
+        row = put_wrapped(s, row, end, text);
+    }
+    if (!m->help && *e->file) {
+        (void)fmt_text(text, sizeof text, "%s on volume %u", e->file, e->volume);
+        row = put_wrapped(s, row, end, text);
+    }
+    if (!m->help && *e->options) {
+        (void)fmt_text(text, sizeof text, "options: %.400s", m->edited == m->selected ? m->line.text : e->options);
+        row = put_wrapped(s, row, end, text);
     }
     while (row < end)
-        put_const(s, row++, "");
+        put(s, row++, "", false);
 }
 
 static void draw_countdown(struct menu *m, struct screen *s, unsigned row)
@@ -357,17 +336,18 @@ void menu_draw(struct menu *m, struct screen *s)
         m->top = m->selected - room + 1;
     if (!m->editing)
         s->cursor(s, false, 0, 0);
-    put_const(s, 0, "Goblin boot menu");
+    put(s, 0, "Goblin boot menu", false);
     for (unsigned i = m->top; i < m->top + room; i++)
         draw_entry(m, s, row++, i);
-    put_const(s, row++, m->top + room < m->count ? "  ... (more below)" : "");
+    put(s, row++, m->top + room < m->count ? "  ... (more below)" : "", false);
     end = row + details;
     draw_details(m, s, row, end);
-    put_const(s, end, "");
-    put_const(s, end + 1, m->message);
-    put_const(s, end + 3,
-              m->editing ? "Enter start  Tab keep  Esc drop"
-                         : "Enter start  n native  g guest  e edit  o next time only  ? help");
+    put(s, end, "", false);
+    put(s, end + 1, m->message, false);
+    put(s, end + 3,
+        m->editing ? "Enter start  Tab keep  Esc drop"
+                   : "Enter start  n native  g guest  e edit  o next time only  ? help",
+        false);
     if (m->editing)
         draw_editor(m, s, end + 2);
     else

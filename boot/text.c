@@ -140,43 +140,21 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
-/* Matches c with the pattern's next element and sets *next behind it. */
-static bool glob_one(const char *p, char c, const char **next)
-{
-    bool hit = false;
-
-    c = lower(c);
-    if (*p != '[' || !strchr(p + 1, ']')) {
-        *next = p + 1;
-        return *p == '?' || lower(*p) == c;
-    }
-    for (p++; *p != ']'; p++) {
-        bool range = p[1] == '-' && p[2] != ']';
-        char from = lower(p[0]);
-
-        if (range)
-            p += 2;
-        hit |= c >= from && c <= lower(*p);
-    }
-    *next = p + 1;
-    return hit;
-}
-
 /* On a mismatch the last star takes one more character, so the time is at most the product of the lengths. */
 bool text_glob(const char *p, const char *s)
 {
-    const char *star = NULL, *star_s = NULL, *next;
+    const char *star = NULL, *from = NULL;
 
     while (*s) {
         if (*p == '*') {
             star = ++p;
-            star_s = s;
-        } else if (*p && glob_one(p, *s, &next)) {
-            p = next;
+            from = s;
+        } else if (*p == '?' || (*p && lower(*p) == lower(*s))) {
+            p++;
             s++;
         } else if (star) {
             p = star;
-            s = ++star_s;
+            s = ++from;
         } else {
             return false;
         }
@@ -221,53 +199,63 @@ static int run_cmp(const char **a, const char **b, bool digits)
     return order ? order : nx < ny ? -1 : nx > ny;
 }
 
+/* Where it ends counts too: ~ is older than the end, and the end than - ^ . in this order. */
+#define MARKS 5
+static int mark_rank(char c)
+{
+    int rank = 0;
+
+    while (rank < MARKS && "~\0-^."[rank] != c)
+        rank++;
+    return rank;
+}
+
 int text_version_cmp(const char *a, const char *b)
 {
     for (;;) {
-        const char *mark;
-        int order;
+        int rank, order;
 
         a = skip(a, is_separator);
         b = skip(b, is_separator);
-        if (*a != '~' && *b != '~' && (!*a || !*b))
-            return !*b - !*a;
-        /* ~ is older than the end, and the end than - ^ . in this order; all of them older than anything else */
-        for (mark = "~-^."; *mark && *a != *mark && *b != *mark;)
-            mark++;
-        if (*mark) {
-            if (*a != *b)
-                return *a == *mark ? -1 : 1;
+        rank = mark_rank(*a);
+        order = rank - mark_rank(*b);
+        if (order || !*a)
+            return order;
+        if (rank == MARKS) {
+            order = run_cmp(&a, &b, is_digit(*a) || is_digit(*b));
+            if (order)
+                return order;
+        } else {
             a++;
             b++;
-            continue;
         }
-        order = run_cmp(&a, &b, is_digit(*a) || is_digit(*b));
-        if (order)
-            return order;
     }
 }
 
-unsigned text_distance(const char *a, const char *b)
+bool text_one_slip(const char *a, const char *b)
 {
-    size_t na = strlen(a), nb = strlen(b);
-    uint8_t d[16][16]; /* d[i][j]: from the first i letters of a to the first j of b */
+    size_t na, nb;
 
-    if (na > 15 || nb > 15)
-        return 99;
-    for (size_t i = 0; i <= na; i++) {
-        for (size_t j = 0; j <= nb; j++) {
-            unsigned best;
-
-            if (!i || !j) {
-                d[i][j] = (uint8_t)(i + j);
-                continue;
-            }
-            best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-            best = (unsigned)min_u64(best, min_u64(d[i - 1][j], d[i][j - 1]) + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-                best = (unsigned)min_u64(best, d[i - 2][j - 2] + 1u);
-            d[i][j] = (uint8_t)best;
-        }
+    while (*a && *a == *b) {
+        a++;
+        b++;
     }
-    return d[na][nb];
+    na = strlen(a);
+    nb = strlen(b);
+    while (na && nb && a[na - 1] == b[nb - 1]) {
+        na--;
+        nb--;
+    }
+    if (na == 2 && nb == 2)
+        return a[0] == b[1] && a[1] == b[0];
+    return na <= 1 && nb <= 1 && (na || nb);
+}
+
+size_t text_stem(const char *name)
+{
+    size_t n = strlen(name), at = n;
+
+    while (at && name[at] != '.')
+        at--;
+    return at ? at : n;
 }

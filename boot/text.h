@@ -18,10 +18,11 @@ size_t text_to_utf16(uint16_t *dst, size_t size, const char *s);
 /* Back; s ends at n units or at a 0. Half a surrogate pair becomes '?'. dst always ends with 0. */
 void text_from_utf16(char *dst, size_t size, const uint16_t *s, size_t n);
 
-/* Shell pattern of the whole string: * ? [a-z]. ASCII case does not matter, as on the FAT file system. */
+/* Shell pattern of the whole string: * and ?. ASCII case does not matter, as on the FAT file system. */
 bool text_glob(const char *pattern, const char *s);
 /* The order of versions: negative if a is older than b. UAPI group, "Version Format Specification". */
 int text_version_cmp(const char *a, const char *b);
-/* How many letters must be added, dropped, changed or swapped with their neighbour to make b of a. 99 if either is
- * longer than 15. */
-unsigned text_distance(const char *a, const char *b);
+/* True if one letter added, dropped, changed, or swapped with its neighbour makes b of a. */
+bool text_one_slip(const char *a, const char *b);
+/* Bytes of a file name without its suffix. */
+size_t text_stem(const char *name);

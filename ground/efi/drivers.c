@@ -1,7 +1,6 @@
 /* Names the backends and drivers this ground is made of. With main.c the only place that does. */
 #include "ground/efi/drivers.h"
 #include "base/fmt.h"
-#include "base/str.h"
 #include "console/console.h"
 #include "cpu/svm/svm.h"
 #include "ground/efi/launch.h"
@@ -30,21 +29,17 @@ const char *drivers_cpu(void)
     const char *lacks = NULL;
 
     for (unsigned i = 0; i < ARRAY_LEN(cpu_backends); i++) {
-        lacks = cpu_backends[i]->lacks();
-        if (!lacks) {
-            cpu = cpu_backends[i];
-            return NULL;
-        }
+        cpu = cpu_backends[i];
+        lacks = cpu->lacks();
+        if (!lacks)
+            break;
     }
     return lacks;
 }
 
 /* --- console --- */
 
-static void draw_panic(const char *text)
-{
-    fb_print(&fb, text);
-}
+static void draw_panic(const char *text) { fb_print(&fb, text); }
 
 static void console_start(const struct launch *l)
 {
@@ -87,31 +82,21 @@ static uint64_t watch_chore(uint64_t now)
     return now + ground_ns_to_tsc(WATCH_NS);
 }
 
-/* Files that entries' disk keys name: path and disk. */
-static struct {
-    const char *path;
-    struct ramdisk disk;
-} ram_disk[ARRAY_LEN(((struct launch *)0)->ram_disk)];
-static unsigned nram_disks;
-
-static void ram_disk_add(const char *path, const struct blob *file)
+static void ram_disk_add(struct ramdisk *r, unsigned n, const char *path, const struct blob *file)
 {
-    struct ramdisk *r = &ram_disk[nram_disks].disk;
     char name[16];
 
-    (void)fmt_text(name, sizeof name, "ram%u", nram_disks);
-    err_t e = ramdisk_init(r, name, (void *)(uintptr_t)file->data, file->size);
-    if (e) {
+    (void)fmt_text(name, sizeof name, "ram%u", n);
+    if (ramdisk_init(r, name, (void *)(uintptr_t)file->data, file->size))
         ground_log("%s: no disk: its size is not a multiple of %u bytes", path, BLK_SECTOR);
-        return;
-    }
-    hal_disk_add(&r->blk, path);
-    ram_disk[nram_disks++].path = path;
+    else
+        hal_disk_add(&r->blk, path);
 }
 
 void drivers_init(struct launch *l)
 {
     static struct acpi_info acpi;
+    static struct ramdisk ram_disk[ARRAY_LEN(l->ram_disk)];
 
     console_start(l);
     if (acpi_read(&acpi_identity, l->acpi_rsdp, &acpi))
@@ -119,14 +104,6 @@ void drivers_init(struct launch *l)
     else
         hal_disks_probe(&acpi);
     for (unsigned i = 0; i < l->nram_disks; i++)
-        ram_disk_add(l->ram_disk[i].path, &l->ram_disk[i].file);
+        ram_disk_add(&ram_disk[i], i, l->ram_disk[i].path, &l->ram_disk[i].file);
     sched_add_chore(watch_chore);
-}
-
-struct blk *drivers_disk(const char *spec)
-{
-    for (unsigned i = 0; i < nram_disks; i++)
-        if (str_eq(ram_disk[i].path, spec))
-            return &ram_disk[i].disk.blk;
-    return blk_find(spec);
 }

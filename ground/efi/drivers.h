@@ -8,7 +8,5 @@ struct launch;
 const char *drivers_cpu(void);
 /* Console, disks, RAM disks. CPU 0, before the first guest. */
 void drivers_init(struct launch *);
-/* A disk by what an entry's disk key says; NULL if there is none. */
-struct blk *drivers_disk(const char *spec);
 /* Gives a new guest its place on the console. */
 void drivers_console_add(struct vm *);

@@ -40,20 +40,17 @@ MUST_USE err_t fw_file_read(struct fw_file *, uint64_t offset, void *buf, uint64
 MUST_USE err_t fw_text_read(unsigned volume, const char *path, uint64_t max, char **out, size_t *len);
 /* Calls fn for everything in a folder; nothing if there is no such folder. */
 void fw_dir_each(unsigned volume, const char *path, void (*fn)(void *arg, const char *name, bool is_dir), void *arg);
-/* The file's full device path, fw_alloc'd; NULL when out of memory. */
-struct efi_device_path *fw_file_device_path(unsigned volume, const char *path);
+/* The file's full device path of *size bytes, fw_alloc'd; NULL when out of memory. */
+struct efi_device_path *fw_file_device_path(unsigned volume, const char *path, size_t *size);
 
 /* --- fw_var.c: the firmware's variables --- */
-bool fw_var_text(const uint16_t *name, char *buf,
-                 size_t size); /* of the Boot Loader Interface; false if there is none */
-void fw_var_delete(const uint16_t *name);
-efi_status fw_var_set_text(const uint16_t *name, const char *text, bool for_ever);
+/* The entry marked for one start, and forgets it. False if there is none. */
+bool fw_one_shot_take(char *id, size_t size);
+bool fw_one_shot_set(const char *id); /* false: the firmware keeps no variables */
 bool fw_setup_available(void);
 efi_status fw_setup_request(void);
 /* The firmware's own boot entry for this file starts next, once. False if it has none. */
-bool fw_boot_next(struct efi_device_path *file);
-/* Tells the started system what the menu did and when. TSC values. */
-void fw_export(const char *selected, uint64_t start_tsc, uint64_t menu_tsc);
+bool fw_boot_next(const void *device_path, size_t size);
 
 /* --- fw_scan.c: what there is to start --- */
 #define FW_ENTRIES 128
@@ -69,9 +66,9 @@ void fw_check_files(struct entry *);
 void fw_check_guest(struct entry *);
 
 /* --- fw_screen.c: the firmware's text console --- */
-struct screen *fw_screen_open(int console_mode); /* NULL if there is no console */
-void fw_screen_close(void);                      /* leaves it as a fresh program expects it */
-void fw_print(const char *text);                 /* a line, where the cursor is */
+struct screen *fw_screen_open(void); /* NULL if there is no console */
+void fw_screen_close(void);          /* leaves it as a fresh program expects it */
+void fw_print(const char *text);     /* a line, where the cursor is */
 bool fw_key(uint32_t *key);
 /* Until a key (true) or a second is over (false). */
 bool fw_key_wait(uint32_t *key);

@@ -1,12 +1,9 @@
 /* What an entry needs: its files, and for a guest what the machine must have. Each lack becomes a note on the entry. */
-#include "arch/x86/cpu.h"
 #include "base/str.h"
 #include "boot/image.h"
 #include "boot/linux.h"
+#include "ground/efi/drivers.h"
 #include "ground/efi/fw.h"
-
-#define MSR_VM_CR 0xC0010114u /* AMD APM volume 2, 15.30.1 */
-#define VM_CR_SVMDIS BIT64(4)
 
 static void check_file(struct entry *e, const char *key, const struct entry_file *f, unsigned forbids)
 {
@@ -34,59 +31,25 @@ void fw_check_files(struct entry *e)
 
 /* --- the machine --- */
 
-static bool no_svm(void)
-{
-    return cpu_id(0x80000000, 0).eax < 0x8000000a || !(cpu_id(0x80000001, 0).ecx & BIT(2));
-}
+/* What is free now or will be when the firmware has gone. */
+#define FREE_LATER                                                                                                     \
+    (BIT(EFI_MEM_LOADER_CODE) | BIT(EFI_MEM_LOADER_DATA) | BIT(EFI_MEM_BOOT_CODE) | BIT(EFI_MEM_BOOT_DATA) |           \
+     BIT(EFI_MEM_CONVENTIONAL))
 
-static bool svm_locked(void)
-{
-    return cpu_rdmsr(MSR_VM_CR) & VM_CR_SVMDIS;
-}
-
-static bool no_nested_paging(void)
-{
-    return !(cpu_id(0x8000000a, 0).edx & BIT(0));
-}
-
-/* In this order: a row may rely on those above it. */
-static const struct {
-    bool (*lacks)(void);
-    const char *text;
-} needs[] = {
-    { no_svm, "this machine's CPU has no SVM (AMD-V); start it natively with n" },
-    { svm_locked, "SVM is switched off; switch it on in the firmware set-up" },
-    { no_nested_paging, "this machine's CPU has no nested paging; start it natively with n" },
-};
-
-static const char *machine_lacks(void)
-{
-    for (unsigned i = 0; i < ARRAY_LEN(needs); i++)
-        if (needs[i].lacks())
-            return needs[i].text;
-    return NULL;
-}
-
-/* Bytes that are free now or will be when the firmware has gone. 0: not known. */
+/* Bytes of it. 0: not known. */
 static uint64_t machine_memory(void)
 {
-    uint64_t size = 0, key, step, total = 0;
+    static uint8_t map[KIB(64)] ALIGNED(8);
+    uint64_t size = sizeof map, key, step, total = 0;
     uint32_t version;
-    uint8_t *map;
 
-    (void)fw.bs->get_memory_map(&size, NULL, &key, &step, &version);
-    size += KIB(4); /* the allocation itself may split a piece */
-    if (fw.bs->allocate_pool(EFI_MEM_LOADER_DATA, size, (void **)&map))
-        return 0;
     if (fw.bs->get_memory_map(&size, map, &key, &step, &version))
-        size = 0;
+        return 0;
     for (uint64_t at = 0; at < size; at += step) {
         const struct efi_memory_desc *d = (const void *)(map + at);
-        if (d->type >= EFI_MEM_LOADER_CODE && d->type <= EFI_MEM_CONVENTIONAL && d->type != EFI_MEM_RUNTIME_CODE &&
-            d->type != EFI_MEM_RUNTIME_DATA)
+        if (d->type <= EFI_MEM_CONVENTIONAL && FREE_LATER & BIT(d->type))
             total += d->pages * PAGE_SIZE;
     }
-    (void)fw.bs->free_pool(map);
     return total;
 }
 
@@ -120,13 +83,13 @@ static void check_kernel(struct entry *e)
 
 void fw_check_guest(struct entry *e)
 {
-    const char *lack = machine_lacks();
+    const char *lack = drivers_cpu();
     uint64_t memory = machine_memory();
 
     if (e->kind >= ENTRY_LOADER)
         return; /* the menu says so */
     if (lack)
-        entry_note(e, e->run_line, ENTRY_NO_GUEST, "%s", lack);
+        entry_note(e, e->run_line, ENTRY_NO_GUEST, "run: %s; it can only start natively, with n", lack);
     if (memory && e->memory > memory)
         entry_note(e, e->memory_line, ENTRY_NO_GUEST,
                    "memory: %" PRIu64 "M is more than the %" PRIu64 "M this machine has free; write less",

@@ -152,7 +152,7 @@ void fw_dir_each(unsigned volume, const char *path, void (*fn)(void *arg, const 
     (void)dir->close(dir);
 }
 
-struct efi_device_path *fw_file_device_path(unsigned volume, const char *path)
+struct efi_device_path *fw_file_device_path(unsigned volume, const char *path, size_t *size)
 {
     static const struct efi_device_path end = { EFI_DP_END, EFI_DP_END_ALL, { sizeof end, 0 } };
     const uint8_t *device = fw_protocol(volume_table[volume].handle, &guid_device_path);
@@ -164,7 +164,8 @@ struct efi_device_path *fw_file_device_path(unsigned volume, const char *path)
         return NULL;
     while (device[before] != EFI_DP_END && get_le16(device + before + 2) >= sizeof end)
         before += get_le16(device + before + 2);
-    out = fw_alloc(before + sizeof end + bytes + sizeof end);
+    *size = before + sizeof end + bytes + sizeof end;
+    out = fw_alloc(*size);
     if (!out)
         return NULL;
     memcpy(out, device, before);

@@ -4,6 +4,7 @@
 #include "base/str.h"
 #include "boot/image.h"
 #include "boot/linux.h"
+#include "boot/text.h"
 #include "ground/efi/fw.h"
 #include "ground/efi/launch.h"
 
@@ -79,21 +80,16 @@ static void files_drop(void)
 /* The file name without suffix, made to fit and to differ from all others. */
 static void name_guest(const struct launch *l, const struct entry *e, struct vm_config *vm)
 {
-    size_t n = strlen(e->id), end;
-    char stem[VM_NAME_MAX];
+    size_t stem = text_stem(e->id);
+    unsigned again = 1, i;
 
-    while (n && e->id[n] != '.')
-        n--;
-    end = min_size(n ? n : strlen(e->id), sizeof stem - 1);
-    memcpy(stem, e->id, end);
-    stem[end] = 0;
-    (void)str_copy(vm->name, sizeof vm->name, stem);
-    for (unsigned again = 2, i = 0; i < l->nvms; i++) {
-        if (!str_eq(l->vm[i].name, vm->name))
-            continue;
-        (void)fmt_text(vm->name, sizeof vm->name, "%.*s~%u", (int)sizeof stem - 5, stem, again++);
-        i = UINT32_MAX; /* look at all of them again */
-    }
+    (void)str_copy(vm->name, min_size(stem + 1, sizeof vm->name), e->id);
+    do {
+        for (i = 0; i < l->nvms && !str_eq(l->vm[i].name, vm->name);)
+            i++;
+        if (i < l->nvms)
+            (void)fmt_text(vm->name, sizeof vm->name, "%.*s~%u", (int)min_size(stem, VM_NAME_MAX - 4), e->id, ++again);
+    } while (i < l->nvms);
 }
 
 static bool get_uki(struct entry *e, struct vm_config *vm)
@@ -116,37 +112,29 @@ static bool get_uki(struct entry *e, struct vm_config *vm)
     return true;
 }
 
-/* The monitor knows a RAM disk by the text of its disk line alone. */
-static bool get_disks(struct launch *l, struct entry *e, struct vm_config *vm)
+/* A disk of the machine is found by the monitor; a file becomes RAM disk n, which the monitor calls ramN. */
+static bool get_disk(struct launch *l, struct entry *e, const struct entry_file *want, struct vm_config *vm)
 {
-    static unsigned volume[ARRAY_LEN(((struct launch *)0)->ram_disk)];
+    char *name = vm->disk[vm->ndisks++];
+    struct blob file;
+    unsigned n = 0;
 
-    for (unsigned i = 0; i < e->ndisks; i++) {
-        const char *text = e->disk[i].path;
-        unsigned at = 0;
-
-        (void)str_copy(vm->disk[vm->ndisks++], sizeof vm->disk[0], text);
-        if (*text != '/')
-            continue;
-        while (at < l->nram_disks && !str_eq(l->ram_disk[at].path, text))
-            at++;
-        if (at == ARRAY_LEN(l->ram_disk)) {
-            entry_note(e, e->disk[i].line, ENTRY_NO_GUEST, "disk: more than %u disk files; leave some out",
-                       (unsigned)ARRAY_LEN(l->ram_disk));
-            return false;
-        }
-        if (at < l->nram_disks && volume[at] == e->volume)
-            continue;
-        if (at < l->nram_disks) {
-            entry_note(e, e->disk[i].line, ENTRY_NO_GUEST, "disk: another volume has a %.40s in use; rename this one",
-                       text);
-            return false;
-        }
-        if (!file_get(e, &e->disk[i], &l->ram_disk[at].file))
-            return false;
-        (void)str_copy(l->ram_disk[at].path, sizeof l->ram_disk[at].path, text);
-        volume[l->nram_disks++] = e->volume;
+    (void)str_copy(name, sizeof vm->disk[0], want->path);
+    if (*want->path != '/')
+        return true;
+    if (!file_get(e, want, &file))
+        return false;
+    while (n < l->nram_disks && l->ram_disk[n].file.data != file.data)
+        n++;
+    if (n == ARRAY_LEN(l->ram_disk)) {
+        entry_note(e, want->line, ENTRY_NO_GUEST, "disk: more than %u disk files; leave some out", n);
+        return false;
     }
+    if (n == l->nram_disks) {
+        l->ram_disk[l->nram_disks++].file = file;
+        (void)str_copy(l->ram_disk[n].path, sizeof l->ram_disk[n].path, want->path);
+    }
+    (void)fmt_text(name, sizeof vm->disk[0], "ram%u", n);
     return true;
 }
 
@@ -177,8 +165,9 @@ static bool add_guest(struct launch *l, struct entry *e, const char *options, bo
     for (unsigned i = 0; e->kind == ENTRY_LINUX && i < e->ninitrd; i++)
         if (!file_get(e, &e->initrd[i], &vm->initrd[vm->ninitrd++]))
             return false;
-    if (!get_disks(l, e, vm))
-        return false;
+    for (unsigned i = 0; i < e->ndisks; i++)
+        if (!get_disk(l, e, &e->disk[i], vm))
+            return false;
     l->nvms++;
     return true;
 }

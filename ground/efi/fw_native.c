@@ -2,7 +2,6 @@
  * the program runs, all that is left of us is what it was handed: its options and the initrd's open files. */
 #include "base/fmt.h"
 #include "base/str.h"
-#include "boot/image.h"
 #include "boot/text.h"
 #include "ground/efi/fw.h"
 
@@ -88,51 +87,24 @@ static bool initrd_offer(const struct entry *e, char *why, size_t size)
     return false;
 }
 
-/* --- options --- */
-
-/* EFI stubs before Linux 5.8 know no LoadFile2: they read files named on the command line from their own volume. */
-static bool initrd_by_name(const struct entry *e)
-{
-    static uint8_t head[IMAGE_HEAD];
-    struct fw_file f;
-    bool old = false;
-
-    if (e->kind != ENTRY_LINUX || !e->ninitrd || fw_file_open(e->volume, e->start.path, &f))
-        return false;
-    if (!fw_file_read(&f, 0, head, min_u64(sizeof head, f.size)))
-        old = image_pe_version(head, (size_t)min_u64(sizeof head, f.size)) < 1;
-    fw_file_close(&f);
-    return old;
-}
+/* --- start --- */
 
 static void set_options(const struct entry *e, const char *options, struct efi_loaded_image *image)
 {
-    static char text[ENTRY_OPTIONS + ENTRY_INITRDS * (ENTRY_PATH_MAX + 16)];
-    static uint16_t wide[ARRAY_LEN(text)];
-    size_t at = 0;
+    static uint16_t wide[ENTRY_OPTIONS];
 
-    if (e->kind == ENTRY_UKI && !options)
-        return; /* it uses those inside it */
     if (!options)
-        options = e->options;
-    if (initrd_by_name(e))
-        for (unsigned i = 0; i < e->ninitrd; i++)
-            at += fmt_text(text + at, sizeof text - at, "initrd=%s ", e->initrd[i].path);
-    (void)fmt_text(text + at, sizeof text - at, "%s", options);
-    for (size_t i = 0; i < at; i++)
-        if (text[i] == '/')
-            text[i] = '\\';
-    if (!*text)
+        options = e->kind == ENTRY_UKI ? "" : e->options; /* a unified kernel image uses those inside it */
+    if (!*options)
         return;
     image->options = wide;
-    image->options_size = (uint32_t)(2 * (text_to_utf16(wide, ARRAY_LEN(wide), text) + 1));
+    image->options_size = (uint32_t)(2 * (text_to_utf16(wide, ARRAY_LEN(wide), options) + 1));
 }
-
-/* --- start --- */
 
 static efi_handle load(const struct entry *e, char *why, size_t size)
 {
-    struct efi_device_path *path = fw_file_device_path(e->volume, e->start.path);
+    size_t path_size;
+    struct efi_device_path *path = fw_file_device_path(e->volume, e->start.path, &path_size);
     efi_handle image = NULL;
     efi_status s = path ? fw.bs->load_image(false, fw.image, path, NULL, 0, &image) : EFI_OUT_OF_RESOURCES;
 

@@ -149,29 +149,14 @@ static void add_loader(struct scan *s, const char *path, const char *id, const c
 
 static void found_loader(void *arg, const char *name, bool is_dir)
 {
-    static const struct {
-        const char *file, *title; /* NULL: a helper that does not start anything by itself */
-    } known[] = {
-        { "shimx64.efi", "shim" },           { "grubx64.efi", "GRUB" }, { "systemd-bootx64.efi", "systemd-boot" },
-        { "bootx64.efi", "Default loader" }, { "mmx64.efi", NULL },     { "fbx64.efi", NULL },
-    };
     struct scan *s = arg;
     char path[ENTRY_PATH_MAX + 32], id[128], title[96];
-    const char *what = name;
 
-    if (is_dir || !has_suffix(name, ".efi"))
-        return;
-    for (unsigned i = 0; i < ARRAY_LEN(known); i++)
-        if (str_eq_nocase(name, known[i].file))
-            what = known[i].title;
-    if (!what)
-        return;
+    if (is_dir || !has_suffix(name, ".efi") || str_eq_nocase(name, "mmx64.efi") || str_eq_nocase(name, "fbx64.efi"))
+        return; /* the last two are shim's helpers, which start nothing by themselves */
     (void)fmt_text(path, sizeof path, "/EFI/%s/%s", s->folder, name);
-    (void)fmt_text(title, sizeof title, "%.40s (%.40s)", what, s->folder);
-    if (str_eq_nocase(s->folder, "BOOT") && str_eq_nocase(name, "bootx64.efi"))
-        (void)str_copy(id, sizeof id, "auto-efi-default");
-    else
-        (void)fmt_text(id, sizeof id, "auto-%.50s-%.70s", s->folder, name);
+    (void)fmt_text(title, sizeof title, "%.40s (%.40s)", name, s->folder);
+    (void)fmt_text(id, sizeof id, "auto-%.50s-%.70s", s->folder, name);
     add_loader(s, path, id, title);
 }
 
@@ -216,17 +201,14 @@ void fw_scan(struct fw_list *list, struct config *c)
     for (s.volume = 0; s.volume < volumes; s.volume++) {
         fw_dir_each(s.volume, "/loader/entries", found_conf, &s);
         fw_dir_each(s.volume, "/EFI/Linux", found_uki, &s);
-        if (c->auto_entries)
-            fw_dir_each(s.volume, "/EFI", found_vendor, &s);
+        fw_dir_each(s.volume, "/EFI", found_vendor, &s);
     }
     s.volume = 0;
     if (list->count > FW_ENTRIES - 3)
         list->count = FW_ENTRIES - 3;
-    if (c->auto_firmware && fw_setup_available())
+    if (fw_setup_available())
         add_verb(&s, ENTRY_SETUP, "auto-reboot-to-firmware-setup", "Firmware set-up");
-    if (c->auto_reboot)
-        add_verb(&s, ENTRY_REBOOT, "auto-reboot", "Reboot");
-    if (c->auto_poweroff)
-        add_verb(&s, ENTRY_POWER_OFF, "auto-poweroff", "Power off");
+    add_verb(&s, ENTRY_REBOOT, "auto-reboot", "Reboot");
+    add_verb(&s, ENTRY_POWER_OFF, "auto-poweroff", "Power off");
     entry_sort(list->entry, list->count);
 }

@@ -72,7 +72,7 @@ static void show_line(struct screen *s, unsigned row, const char *text, bool hig
         (void)out->set_attribute(out, NORMAL);
 }
 
-struct screen *fw_screen_open(int console_mode)
+struct screen *fw_screen_open(void)
 {
     static struct screen screen = { .line = show_line, .cursor = show_cursor };
     struct efi_text_out *out = fw.st->con_out;
@@ -80,10 +80,6 @@ struct screen *fw_screen_open(int console_mode)
 
     if (!out)
         return NULL;
-    if (console_mode == CONFIG_MODE_MAX)
-        console_mode = out->mode->max_mode - 1;
-    if (console_mode != CONFIG_MODE_KEEP && console_mode != out->mode->mode)
-        (void)out->set_mode(out, (uint64_t)console_mode);
     if (out->query_mode(out, (uint64_t)out->mode->mode, &columns, &rows) || columns < 40 || rows < 12)
         columns = 80, rows = 25;
     screen.columns = (unsigned)min_u64(columns, COLUMNS);

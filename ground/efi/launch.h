@@ -14,7 +14,7 @@ struct launch_screen {
 struct launch {
     struct vm_config vm[LAUNCH_VMS]; /* in menu order; blk[] empty, blobs loaded; autostart as decided by menu and entries */
     unsigned nvms;
-    /* RAM disks: `disk /path` names a file on the ESP; its bytes, by the text of the disk key */
+    /* RAM disks: `disk /path` names a file on the ESP; the monitor's disk ramN is ram_disk[N] */
     struct { char path[64]; struct blob file; } ram_disk[16];
     unsigned nram_disks;
     struct launch_screen screen;

@@ -1,12 +1,10 @@
 /* The EFI program's entry: finds what there is to start, shows the menu, starts it. Everything here runs under boot
  * services; from monitor_start() on the other half of the program owns the machine. */
-#include "arch/x86/cpu.h"
 #include "base/fmt.h"
 #include "base/str.h"
-#include "boot/text.h"
 #include "ground/efi/fw.h"
 
-/* The section tells other copies of this program from other loaders; the text goes to LoaderInfo. */
+/* The section tells other copies of this program from other loaders. */
 static const char marker[] __attribute__((section(".goblin"), used)) = "Goblin 1";
 
 #define HIDDEN_WAIT_US 50000u /* so long a key may be held to see a menu that would stay hidden */
@@ -17,44 +15,21 @@ static struct fw_list list;
 static struct config config;
 static char news[240];    /* what became of the last start; shown in the menu */
 static char last_id[128]; /* where the menu stood; its entry is looked for again after a new scan */
-static unsigned last_volume;
-static uint64_t start_tsc, menu_tsc;
 
-/* One-shot (only when we have just been started: later ones are for the next time), then the user's default by
- * variable, then loader.conf's. True if it is a one-shot. */
+/* One-shot (only when we have just been started: later ones are for the next time), else loader.conf's default. True if
+ * it is a one-shot. */
 static bool pick_target(bool first, unsigned *target)
 {
     char id[128];
 
-    *target = config_default(&config, list.entry, list.count);
-    if (first && fw_var_text(u"LoaderEntryOneShot", id, sizeof id)) {
-        unsigned at = config_find(list.entry, list.count, id);
-        fw_var_delete(u"LoaderEntryOneShot");
-        if (at < list.count) {
-            *target = at;
+    if (first && fw_one_shot_take(id, sizeof id)) {
+        *target = config_find(list.entry, list.count, id);
+        if (*target < list.count)
             return true;
-        }
         (void)fmt_text(news, sizeof news, "There is no entry %.80s to start once.", id);
     }
-    if (fw_var_text(u"LoaderEntryDefault", id, sizeof id)) {
-        unsigned at = config_find(list.entry, list.count, id);
-        if (at < list.count)
-            *target = at;
-    }
+    *target = config_default(&config, list.entry, list.count);
     return false;
-}
-
-/* True if a hidden menu is to be shown after all. */
-static bool key_held(void)
-{
-    uint32_t key;
-
-    if (config.menu == CONFIG_MENU_DISABLED)
-        return false;
-    if (fw_key(&key))
-        return true;
-    (void)fw.bs->stall(HIDDEN_WAIT_US);
-    return fw_key(&key);
 }
 
 /* Returns when there is something to do. */
@@ -65,17 +40,16 @@ static void choose(bool first, struct menu_choice *choice)
     struct screen *screen;
     uint32_t key;
 
-    if (!fw.st->con_in && config.timeout == CONFIG_WAIT) {
+    if (!fw.st->con_in && config.timeout == CONFIG_WAIT)
         config.timeout = NO_KEYS_SECONDS;
-        (void)fmt_text(news, sizeof news, "The firmware offers no keyboard: the menu cannot wait for a key.");
-    }
     menu_init(&menu, list.entry, list.count, target, first ? config.timeout : CONFIG_WAIT, first && !one_shot);
     menu.may_edit = config.editor;
     for (unsigned i = 0; !first && i < list.count; i++)
-        if (str_eq(list.entry[i]->id, last_id) && list.entry[i]->volume == last_volume)
+        if (str_eq(list.entry[i]->id, last_id))
             menu.selected = i;
-    if (first && config.menu != CONFIG_MENU_SHOWN) {
-        if (!key_held() && menu_expire(&menu, choice))
+    if (first && !config.timeout) {
+        (void)fw.bs->stall(HIDDEN_WAIT_US);
+        if (!fw_key(&key) && menu_expire(&menu, choice))
             return;
         menu.counting = false;
     }
@@ -85,14 +59,12 @@ static void choose(bool first, struct menu_choice *choice)
         (void)fmt_text(menu.message, sizeof menu.message, "There are more than %u entries; the rest is not shown.",
                        list.count);
     news[0] = 0;
-    screen = fw_screen_open(config.console_mode);
+    screen = fw_screen_open();
     for (;;) {
         bool pressed;
 
         if (screen)
             menu_draw(&menu, screen);
-        if (!menu_tsc)
-            menu_tsc = cpu_tsc();
         pressed = fw_key_wait(&key);
         do { /* all keys that are there, before the next picture */
             if (pressed ? menu_key(&menu, key, choice) : menu_second(&menu, choice))
@@ -105,17 +77,18 @@ static void choose(bool first, struct menu_choice *choice)
 /* The firmware's own entry if it has one for this loader: then it starts at once. Else we remember it ourselves. */
 static void one_shot(const struct entry *e)
 {
-    struct efi_device_path *path = e->kind == ENTRY_LOADER ? fw_file_device_path(e->volume, e->start.path) : NULL;
+    size_t size = 0;
+    void *path = e->kind == ENTRY_LOADER ? fw_file_device_path(e->volume, e->start.path, &size) : NULL;
 
-    if (path && fw_boot_next(path)) {
+    if (path && fw_boot_next(path, size)) {
         fw_screen_close();
         fw_print("Restarting through the firmware's own boot entry.");
         fw.rt->reset_system(EFI_RESET_COLD, EFI_SUCCESS, 0, NULL);
     }
-    if (fw_var_set_text(u"LoaderEntryOneShot", e->id, true))
-        (void)fmt_text(news, sizeof news, "The firmware does not keep variables: nothing was remembered.");
-    else
+    if (fw_one_shot_set(e->id))
         (void)fmt_text(news, sizeof news, "Once only, at the next start of the machine: %.80s", e->title);
+    else
+        (void)fmt_text(news, sizeof news, "The firmware does not keep variables: nothing was remembered.");
 }
 
 static void start(const struct menu_choice *c)
@@ -133,7 +106,6 @@ static void start(const struct menu_choice *c)
         return;
     }
     if (c->how == MENU_NATIVE) {
-        fw_export(e->id, start_tsc, menu_tsc);
         fw_start_native(e, c->options, news, sizeof news);
         return;
     }
@@ -147,20 +119,17 @@ efi_status efi_main(efi_handle image, struct efi_system_table *st)
 {
     static const struct efi_guid guid_loaded_image = EFI_GUID_LOADED_IMAGE;
 
-    start_tsc = cpu_tsc();
     fw = (struct fw){ .image = image, .st = st, .bs = st->bs, .rt = st->rt };
     fw.self = fw_protocol(image, &guid_loaded_image);
     if (!fw.self)
         return EFI_UNSUPPORTED;
     (void)fw.bs->set_watchdog(0, 0x10000, 0, NULL);
-    (void)fw_var_set_text(u"LoaderInfo", marker, false);
     for (bool first = true;; first = false) {
         struct menu_choice choice = { 0 };
 
         fw_scan(&list, &config);
         choose(first, &choice);
         (void)str_copy(last_id, sizeof last_id, list.entry[menu.selected]->id);
-        last_volume = list.entry[menu.selected]->volume;
         if (choice.verb == MENU_ONE_SHOT)
             one_shot(list.entry[choice.entry]);
         else if (choice.verb == MENU_START)

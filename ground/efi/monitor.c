@@ -27,7 +27,7 @@ static void cpu_begin(void)
 static void resolve_disks(struct vm_config *cfg)
 {
     for (unsigned i = 0; i < cfg->ndisks; i++)
-        cfg->blk[i] = drivers_disk(cfg->disk[i]);
+        cfg->blk[i] = blk_find(cfg->disk[i]);
 }
 
 static void make_guests(struct launch *l)

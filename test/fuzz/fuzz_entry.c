@@ -78,7 +78,6 @@ static void check_image(const uint8_t *head, size_t len)
     struct image_span s;
 
     (void)image_is_efi_program(head, len);
-    (void)image_pe_version(head, len);
     for (unsigned i = 0; i < ARRAY_LEN(names); i++)
         if (!image_section(head, len, 1 << 20, names[i], &s))
             ASSERT(s.offset <= 1 << 20 && s.size <= (1 << 20) - s.offset);
@@ -94,7 +93,7 @@ static void check_pair(char *text)
     order = text_version_cmp(a, b);
     ASSERT((order < 0) == (text_version_cmp(b, a) > 0));
     ASSERT(text_version_cmp(a, a) == 0);
-    ASSERT(text_distance(a, b) == text_distance(b, a));
+    ASSERT(text_one_slip(a, b) == text_one_slip(b, a) && !text_one_slip(a, a));
     (void)text_glob(a, b);
     ASSERT(text_glob("*", b));
 }

@@ -90,11 +90,11 @@ static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **state)
 {
     static const struct mistake rows[] = {
         { "linux /v\n\n\n\n\n\nmemory 5 apples", 7, "x.conf:7: memory: '5 apples' is not a size; write e.g. 512M" },
-        { "linux /v\nmemory 0", 2, "too small for a guest; write at least 32M" },
-        { "linux /v\nmemory 33M\n", 2, "not a multiple of 2M; write 34M" },
+        { "linux /v\nmemory 0", 2, "cannot be a guest's; write a multiple of 2M, at least 32M" },
+        { "linux /v\nmemory 33M\n", 2, "write a multiple of 2M" },
         { "linux /v\nmemory 99999999999999999999", 2, "more than any machine has" },
         { "linux /v\nmemory 17000G", 2, "more than any machine has" },
-        { "linux /v\nmemory 64M\nmemory 64M", 3, "given before on line 2" },
+        { "linux /v\nmemory 64M\nmemory 64M", 3, "given twice" },
         { "linux /v\nmemory", 2, "nothing follows" },
         { "linux /v\ncpus 0", 2, "write 1 to 16" },
         { "linux /v\ncpus 17", 2, "write 1 to 16" },
@@ -116,7 +116,6 @@ static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **state)
         { "linux /v\noptions caf\xe9", 2, "not plain UTF-8" },
         { "linux /v\x1b[2J", 1, "not plain UTF-8" },
         { "app /a.img\nnamespace /dev /net\nargs x", 1, "needs the app OS, which this build does not have" },
-        { "linux /v\nnamespace /dev", 2, "only for apps" },
         { "linux /v\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a", 10, "more than 8" },
         { "linux /v\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a", 10,
           "more than 8" },
@@ -136,9 +135,6 @@ static void remarks_do_not_block(void **state)
     (void)state;
     parse("linux /v\nintird /i\n");
     expect_note(0, 2, 0, "did you mean initrd?");
-    assert_false(entry_blocked(&e));
-    parse("efi /x.efi\ninitrd /i\n");
-    expect_note(0, 2, 0, "no effect without linux");
     assert_false(entry_blocked(&e));
     parse("title caf\xe9 \x1b[31m\nlinux /v");
     assert_int_equal(e.nnotes, 0);
@@ -203,7 +199,8 @@ static void boot_counters_are_no_part_of_the_id(void **state)
         { "debian+0.conf", "debian.conf", true },
         { "a+b.conf", "a+b.conf", false },
         { "a+.conf", "a+.conf", false },
-        { "a+-1.conf", "a+-1.conf", false },
+        { "a+03-00.conf", "a.conf", false },
+        { "a+00-3.conf", "a.conf", true },
         { "+3.conf", "+3.conf", false },
         { "noext", "noext", false },
     };
@@ -258,7 +255,8 @@ static void entries_stand_in_the_order_of_the_specification(void **state)
 
 static void os_release_gives_the_best_names_it_has(void **state)
 {
-    char text[] = "NAME=Plain\nPRETTY_NAME=\"Pretty 1 \xff\"\nID=plain\nVERSION_ID='12'\nPRETTY_NAMES=no\n";
+    char text[] = "NAME=Plain\nPRETTY_NAME=\"Pretty 1 \xff\"\nID=plain\nVERSION_ID='12'\nPRETTY_NAMES=no\n"
+                  "ID=\nVERSION_ID=\"\n";
     char empty[1] = "";
 
     (void)state;
@@ -286,19 +284,16 @@ static struct config config_of(const char *text)
 
 static void loader_conf_sets_what_it_names(void **state)
 {
-    struct config c = config_of("timeout 0\ndefault debian-*\nconsole-mode max\neditor no\nauto-entries 0\nbeep yes\n");
+    struct config c = config_of("timeout 0\ndefault debian-*\nconsole-mode max\neditor no\nbeep yes\n");
 
     (void)state;
     assert_int_equal(c.timeout, 0);
-    assert_int_equal(c.menu, CONFIG_MENU_HIDDEN);
     assert_string_equal(c.fallback, "debian-*");
-    assert_int_equal(c.console_mode, CONFIG_MODE_MAX);
-    assert_false(c.editor || c.auto_entries);
-    assert_true(c.auto_firmware);
+    assert_false(c.editor);
     assert_string_equal(c.problem, "");
     assert_int_equal(config_of("timeout menu-force").timeout, CONFIG_WAIT);
-    assert_int_equal(config_of("timeout menu-disabled").menu, CONFIG_MENU_DISABLED);
-    assert_int_equal(config_of("console-mode 2").console_mode, 2);
+    assert_int_equal(config_of("timeout menu-hidden").timeout, 0);
+    assert_true(config_of("editor 1").editor);
     assert_int_equal(config_of("").timeout, 5);
 }
 
@@ -310,7 +305,6 @@ static void a_mistake_in_loader_conf_is_told_and_has_no_effect(void **state)
         { "timeout 4294967296", 1, "loader.conf:1: timeout" },
         { "default", 1, "loader.conf:1: default: '' is not an entry's name" },
         { "editor perhaps\ntimeout x", 1, "loader.conf:1: editor" },
-        { "console-mode huge", 1, "loader.conf:1: console-mode" },
     };
 
     (void)state;
@@ -358,7 +352,6 @@ static size_t make_pe(uint8_t pe[1024])
     put_le16(pe + PE_AT + 6, 2);
     put_le16(pe + PE_AT + 20, 240);
     put_le16(pe + PE_AT + 24, 0x20b);
-    put_le16(pe + PE_AT + 24 + 44, 3);
     put_le16(pe + PE_AT + 24 + 68, 10);
     memcpy(pe + SECTIONS, ".text", 5);
     memcpy(pe + SECTIONS + 40, ".linux", 6);
@@ -376,7 +369,6 @@ static void sections_are_found_and_kept_inside_the_file(void **state)
 
     (void)state;
     assert_true(image_is_efi_program(pe, len));
-    assert_int_equal(image_pe_version(pe, len), 3);
     assert_int_equal(image_section(pe, len, 1536, ".linux", &s), OK);
     assert_int_equal(s.offset, 1024);
     assert_int_equal(s.size, 500);
@@ -400,7 +392,6 @@ static void what_is_no_program_for_this_machine_is_refused(void **state)
         size_t len = make_pe(pe);
         put_le16(pe + damage[i].at, damage[i].value);
         assert_false(image_is_efi_program(pe, len));
-        assert_int_equal(image_pe_version(pe, len), 0);
         assert_int_equal(image_section(pe, len, 1536, ".linux", &s), ERR_FORMAT);
     }
     make_pe(pe);
@@ -419,7 +410,6 @@ static void a_head_cut_anywhere_is_never_read_beyond(void **state)
         memcpy(exact, pe, len);
         assert_int_not_equal(image_section(exact, len, 1536, ".linux", &s), OK);
         image_is_efi_program(exact, len);
-        image_pe_version(exact, len);
         free(exact);
     }
 }
