@@ -21,8 +21,8 @@ struct reference {
     uint64_t (*read)(void);
 };
 
-static uint64_t hz, apic_hz;            /* apic_hz: 0 with a deadline timer */
-static uint64_t to_ns, to_tsc, to_apic; /* factors, 32 bits behind the point */
+static uint64_t hz, timer_hz;            /* timer_hz: 0 with a deadline timer */
+static uint64_t to_ns, to_tsc, to_timer; /* factors, 32 bits behind the point */
 static uint64_t wall_ns, wall_tsc;
 static uint16_t pm_port;
 
@@ -57,7 +57,7 @@ static struct stamp stamp_take(const struct reference *r)
 
     for (unsigned i = 0; i < STAMP_TRIES; i++) {
         uint64_t before = cpu_tsc(), ref = r->read();
-        uint32_t apic = apic_timer_left();
+        uint32_t apic = lapic_timer_left();
         uint64_t width = cpu_tsc() - before;
 
         if (width < best_width) {
@@ -89,7 +89,7 @@ static bool sample(const struct reference *r, uint64_t *tsc_hz, uint64_t *ticks_
 static bool measure(const struct reference *r, uint64_t *tsc_hz, uint64_t *ticks_hz)
 {
     *tsc_hz = UINT64_MAX;
-    apic_timer_count(UINT32_MAX);
+    lapic_timer_count(UINT32_MAX);
     for (unsigned i = 0; i < SAMPLES; i++) {
         uint64_t t, a;
 
@@ -98,7 +98,7 @@ static bool measure(const struct reference *r, uint64_t *tsc_hz, uint64_t *ticks
         if (t < *tsc_hz)
             *tsc_hz = t, *ticks_hz = a;
     }
-    apic_timer_count(0);
+    lapic_timer_count(0);
     return *tsc_hz > 1000000;
 }
 
@@ -136,16 +136,16 @@ void clock_init(const struct launch *l, const struct acpi_info *acpi)
             panic("clock: neither PM timer nor PIT counts");
     if (i == 0)
         hz = refs[0].hz;
-    apic_hz = apic_has_deadline() ? 0 : ticks;
+    timer_hz = lapic_has_deadline() ? 0 : ticks;
     to_ns = factor(NS_PER_S, hz);
     to_tsc = factor(hz, NS_PER_S);
-    to_apic = factor(apic_hz, hz);
+    to_timer = factor(timer_hz, hz);
     wall_ns = l->wall_ns;
     wall_tsc = l->wall_tsc;
     if (!(cpu_id(0x80000000, 0).eax >= 0x80000007 && cpu_id(0x80000007, 0).edx >> 8 & 1))
         ground_log("clock: this CPU does not promise a constant TSC");
     ground_log("clock: TSC %" PRIu64 " kHz by %s, timer %s", hz / 1000, refs[i].name,
-               apic_hz ? "one-shot" : "TSC deadline");
+               timer_hz ? "one-shot" : "TSC deadline");
 }
 
 /* Firmwares have been seen to start CPUs with different counts; where it can be undone it is. SDM volume 3, 17.17.3. */
@@ -177,20 +177,20 @@ void clock_wait_us(uint64_t us)
 static void count_towards(uint64_t deadline)
 {
     uint64_t now = cpu_tsc(), left = deadline > now ? deadline - now : 0;
-    uint64_t ticks = min_u64(left, hz) * to_apic >> 32; /* at most a second: no overflow below 2^32 APIC ticks */
+    uint64_t ticks = min_u64(left, hz) * to_timer >> 32; /* at most a second: no overflow below 2^32 APIC ticks */
 
-    apic_timer_count((uint32_t)min_u64(ticks + 1, UINT32_MAX)); /* never early, and never 0: that would be off */
+    lapic_timer_count((uint32_t)min_u64(ticks + 1, UINT32_MAX)); /* never early, and never 0: that would be off */
 }
 
 void ground_timer_set(uint64_t deadline)
 {
-    if (!apic_hz) {
-        apic_timer_deadline(deadline == UINT64_MAX ? 0 : deadline);
+    if (!timer_hz) {
+        lapic_timer_deadline(deadline == UINT64_MAX ? 0 : deadline);
         return;
     }
     percpu_self()->deadline = deadline;
     if (deadline == UINT64_MAX)
-        apic_timer_count(0);
+        lapic_timer_count(0);
     else
         count_towards(deadline);
 }
@@ -199,7 +199,7 @@ void clock_timer_fired(void)
 {
     uint64_t deadline = percpu_self()->deadline;
 
-    if (!apic_hz || deadline == UINT64_MAX)
+    if (!timer_hz || deadline == UINT64_MAX)
         return;
     if (cpu_tsc() < deadline)
         count_towards(deadline); /* it was further than the counter reaches */

@@ -57,15 +57,15 @@ void irq_handle(unsigned vector)
         clock_timer_fired();
     else if (slot < VECTOR_IRQS && p->irq[slot].fn)
         p->irq[slot].fn(p->irq[slot].arg);
-    else if (vector != VECTOR_KICK && !apic_in_service(vector))
+    else if (vector != VECTOR_KICK && !lapic_in_service(vector))
         return; /* spurious, the APIC's or an 8259's */
-    apic_eoi();
+    lapic_eoi();
 }
 
 void ground_cpu_kick(unsigned cpu)
 {
     if (cpu < ground_cpus())
-        apic_ipi(percpu_of[cpu]->apic_id, APIC_IPI_FIXED | VECTOR_KICK);
+        lapic_ipi(percpu_of[cpu]->apic_id, LAPIC_IPI_FIXED | VECTOR_KICK);
 }
 
 void ground_irq_window(void) { __asm__ volatile("sti; nop; cli" ::: "memory"); }

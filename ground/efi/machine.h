@@ -114,21 +114,21 @@ extern const uint8_t __ImageBase[]; /* the linker's name for where we lie */
 /* --- panic.c --- */
 NORETURN void panic_trap(const struct trap *);
 
-/* --- apic.c --- */
-void apic_init(uint64_t xapic_base); /* once */
-void apic_cpu_init(void);            /* on each CPU */
-uint32_t apic_id(void);
-void apic_eoi(void);
-bool apic_in_service(unsigned vector);
-void apic_ipi(uint32_t apic_id, uint32_t command); /* low half of the ICR */
-#define APIC_IPI_NMI 0x4400u
-#define APIC_IPI_INIT 0x4500u
-#define APIC_IPI_STARTUP 0x4600u /* | page number */
-#define APIC_IPI_FIXED 0x4000u   /* | vector */
-bool apic_has_deadline(void);
-void apic_timer_deadline(uint64_t tsc); /* 0: none */
-void apic_timer_count(uint32_t count);  /* ticks to an interrupt; 0: none */
-uint32_t apic_timer_left(void);
+/* --- lapic.c --- */
+void lapic_init(uint64_t xapic_base); /* once */
+void lapic_cpu_init(void);            /* on each CPU */
+uint32_t lapic_id(void);
+void lapic_eoi(void);
+bool lapic_in_service(unsigned vector);
+void lapic_ipi(uint32_t apic_id, uint32_t command); /* low half of the ICR */
+#define LAPIC_IPI_NMI 0x4400u
+#define LAPIC_IPI_INIT 0x4500u
+#define LAPIC_IPI_STARTUP 0x4600u /* | page number */
+#define LAPIC_IPI_FIXED 0x4000u   /* | vector */
+bool lapic_has_deadline(void);
+void lapic_timer_deadline(uint64_t tsc); /* 0: none */
+void lapic_timer_count(uint32_t count);  /* ticks to an interrupt; 0: none */
+uint32_t lapic_timer_left(void);
 
 /* --- ioapic.c --- */
 void ioapic_start(const struct acpi_info *); /* everything masked */

@@ -41,7 +41,7 @@ static void enter(bool *has_cpu)
     cpu_cli();
     *has_cpu = percpu_recover();
     if (atomic_exchange(&someone, true)) {
-        if (!*has_cpu || apic_id() != owner) {
+        if (!*has_cpu || lapic_id() != owner) {
             if (*has_cpu)
                 atomic_store(&percpu_self()->stopped, true);
             cpu_halt_forever();
@@ -53,7 +53,7 @@ static void enter(bool *has_cpu)
         return;
     }
     if (*has_cpu) {
-        owner = apic_id();
+        owner = lapic_id();
         smp_stop_others(STOP_HALT);
     }
 }

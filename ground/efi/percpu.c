@@ -96,7 +96,7 @@ struct percpu *percpu_self(void) { return percpu_of[ground_cpu()]; }
 bool percpu_recover(void)
 {
     for (unsigned i = 0; i < CPU_MAX && percpu_of[i]; i++)
-        if (percpu_of[i]->apic_id == apic_id()) {
+        if (percpu_of[i]->apic_id == lapic_id()) {
             cpu_wrmsr(MSR_GS_BASE, (uintptr_t)percpu_of[i]);
             return true;
         }

@@ -12,8 +12,8 @@ static void (*ap_main)(unsigned cpu);
 static void cpu_set_up(unsigned id)
 {
     paging_cpu_init();
-    apic_cpu_init();
-    percpu_of[id]->apic_id = apic_id();
+    lapic_cpu_init();
+    percpu_of[id]->apic_id = lapic_id();
     clock_cpu_init(id);
     percpu_load(id);
 }
@@ -62,7 +62,7 @@ void platform_start(struct launch *l, void (*boot)(struct launch *), void (*ap)(
     pages_init(&machine_map);
     read_acpi(l->acpi_rsdp);
     paging_init(&machine_map, &l->screen);
-    apic_init(acpi.lapic);
+    lapic_init(acpi.lapic);
     idt_init();
     if (percpu_make(0))
         panic("platform: no memory for CPU 0");

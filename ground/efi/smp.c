@@ -78,8 +78,8 @@ void smp_enter(void (*entry)(unsigned id))
 static void send_all(const struct acpi_info *acpi, uint32_t command)
 {
     for (unsigned i = 0; i < acpi->ncpus; i++)
-        if (acpi->cpu[i].apic_id != apic_id())
-            apic_ipi(acpi->cpu[i].apic_id, command);
+        if (acpi->cpu[i].apic_id != lapic_id())
+            lapic_ipi(acpi->cpu[i].apic_id, command);
 }
 
 void smp_start(const struct acpi_info *acpi, void (*entry)(unsigned id))
@@ -96,10 +96,10 @@ void smp_start(const struct acpi_info *acpi, void (*entry)(unsigned id))
     trampoline_write(entry, cpus);
     paging_trampoline(machine_low_page, true);
     if (cpus > 1) {
-        send_all(acpi, APIC_IPI_INIT);
+        send_all(acpi, LAPIC_IPI_INIT);
         clock_wait_us(10000);
         for (unsigned i = 0; i < 2; i++) {
-            send_all(acpi, APIC_IPI_STARTUP | (uint32_t)(machine_low_page / PAGE_SIZE));
+            send_all(acpi, LAPIC_IPI_STARTUP | (uint32_t)(machine_low_page / PAGE_SIZE));
             clock_wait_us(200);
         }
     }
@@ -125,7 +125,7 @@ void smp_stop_others(enum stop_why why)
     atomic_store(&stop_why, why);
     for (unsigned id = 0; id < running; id++)
         if (id != self)
-            apic_ipi(percpu_of[id]->apic_id, APIC_IPI_NMI);
+            lapic_ipi(percpu_of[id]->apic_id, LAPIC_IPI_NMI);
     for (unsigned id = why == STOP_HALT ? 0 : 1; id < running; id++)
         while (id != self && !atomic_load(&percpu_of[id]->stopped) && cpu_tsc() < end)
             cpu_pause();

@@ -44,7 +44,7 @@ static void reg_write(unsigned reg, uint32_t v)
         *(volatile uint32_t *)(volatile void *)(xapic + reg) = v;
 }
 
-void apic_init(uint64_t xapic_base)
+void lapic_init(uint64_t xapic_base)
 {
     uint32_t ecx = cpu_id(1, 0).ecx;
 
@@ -55,7 +55,7 @@ void apic_init(uint64_t xapic_base)
         ground_mmio_map(hpa(xapic_base), PAGE_SIZE);
 }
 
-void apic_cpu_init(void)
+void lapic_cpu_init(void)
 {
     static const uint16_t masked[] = { REG_LVT_LINT0, REG_LVT_LINT1, REG_LVT_ERROR };
     uint64_t base = cpu_rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
@@ -72,17 +72,17 @@ void apic_cpu_init(void)
     reg_write(REG_LVT_TIMER, (has_deadline ? LVT_DEADLINE : 0) | VECTOR_TIMER);
     __asm__ volatile("mfence" ::: "memory");           /* the mode is set before the first deadline (SDM 11.5.4.1) */
     for (unsigned vector = 16; vector < 256; vector++) /* what the firmware left in service */
-        if (apic_in_service(vector))
-            apic_eoi();
+        if (lapic_in_service(vector))
+            lapic_eoi();
 }
 
-uint32_t apic_id(void) { return x2apic ? reg_read(REG_ID) : reg_read(REG_ID) >> 24; }
+uint32_t lapic_id(void) { return x2apic ? reg_read(REG_ID) : reg_read(REG_ID) >> 24; }
 
-void apic_eoi(void) { reg_write(REG_EOI, 0); }
+void lapic_eoi(void) { reg_write(REG_EOI, 0); }
 
-bool apic_in_service(unsigned vector) { return reg_read(REG_ISR + vector / 32 * 16) >> vector % 32 & 1; }
+bool lapic_in_service(unsigned vector) { return reg_read(REG_ISR + vector / 32 * 16) >> vector % 32 & 1; }
 
-void apic_ipi(uint32_t to, uint32_t command)
+void lapic_ipi(uint32_t to, uint32_t command)
 {
     if (x2apic) {
         __asm__ volatile("mfence; lfence" ::: "memory"); /* this WRMSR does not wait for earlier stores */
@@ -95,7 +95,7 @@ void apic_ipi(uint32_t to, uint32_t command)
     reg_write(REG_ICR, command);
 }
 
-bool apic_has_deadline(void) { return has_deadline; }
-void apic_timer_deadline(uint64_t tsc) { cpu_wrmsr(MSR_TSC_DEADLINE, tsc); }
-void apic_timer_count(uint32_t count) { reg_write(REG_TIMER_INITIAL, count); }
-uint32_t apic_timer_left(void) { return reg_read(REG_TIMER_CURRENT); }
+bool lapic_has_deadline(void) { return has_deadline; }
+void lapic_timer_deadline(uint64_t tsc) { cpu_wrmsr(MSR_TSC_DEADLINE, tsc); }
+void lapic_timer_count(uint32_t count) { reg_write(REG_TIMER_INITIAL, count); }
+uint32_t lapic_timer_left(void) { return reg_read(REG_TIMER_CURRENT); }
