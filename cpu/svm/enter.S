@@ -3,61 +3,52 @@
  * GIF is off from CLGI to VMRUN and from #VMEXIT to STGI, so that IF can be 1 (VMRUN saves it as the host's: it lets real
  * interrupts end the guest) and no interrupt is taken while FS, GS, TR belong to the wrong side. */
     .intel_syntax noprefix
+
+/* All that go through struct regs, with their offsets; RDI last, since it points at the struct. */
+    .macro guest_registers do
+    \do rcx, 8
+    \do rdx, 16
+    \do rbx, 24
+    \do rbp, 40
+    \do rsi, 48
+    \do r8, 64
+    \do r9, 72
+    \do r10, 80
+    \do r11, 88
+    \do r12, 96
+    \do r13, 104
+    \do r14, 112
+    \do r15, 120
+    \do rdi, 56
+    .endm
+    .macro load reg, offset
+    mov \reg, [rdi + \offset]
+    .endm
+    .macro store reg, offset
+    mov [rax + \offset], \reg
+    .endm
+
     .text
     .globl svm_enter
 svm_enter:
-    push rbx
-    push rbp
-    push r12
-    push r13
-    push r14
-    push r15
-    push rdi
-    push rdx
+    .irp reg, rbx, rbp, r12, r13, r14, r15, rdi, rdx
+    push \reg
+    .endr
     mov rax, rsi
     clgi
     sti
     vmload rax
-    mov rcx, [rdi + 8]
-    mov rdx, [rdi + 16]
-    mov rbx, [rdi + 24]
-    mov rbp, [rdi + 40]
-    mov rsi, [rdi + 48]
-    mov r8, [rdi + 64]
-    mov r9, [rdi + 72]
-    mov r10, [rdi + 80]
-    mov r11, [rdi + 88]
-    mov r12, [rdi + 96]
-    mov r13, [rdi + 104]
-    mov r14, [rdi + 112]
-    mov r15, [rdi + 120]
-    mov rdi, [rdi + 56]
+    guest_registers load
     vmrun rax
     vmsave rax
     mov rax, [rsp + 8]
-    mov [rax + 8], rcx
-    mov [rax + 16], rdx
-    mov [rax + 24], rbx
-    mov [rax + 40], rbp
-    mov [rax + 48], rsi
-    mov [rax + 56], rdi
-    mov [rax + 64], r8
-    mov [rax + 72], r9
-    mov [rax + 80], r10
-    mov [rax + 88], r11
-    mov [rax + 96], r12
-    mov [rax + 104], r13
-    mov [rax + 112], r14
-    mov [rax + 120], r15
+    guest_registers store
     pop rax
     vmload rax
     cli
     stgi
     add rsp, 8
-    pop r15
-    pop r14
-    pop r13
-    pop r12
-    pop rbp
-    pop rbx
+    .irp reg, r15, r14, r13, r12, rbp, rbx
+    pop \reg
+    .endr
     ret

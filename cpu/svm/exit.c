@@ -9,10 +9,7 @@
 struct row {
     uint8_t kind, len;
 };
-static const struct row rows[SVM_EXIT_TABLE] = {
-    [SVM_EXIT_INTR] = { EXIT_IRQ, 0 },
-    [SVM_EXIT_NMI] = { EXIT_IRQ, 0 },
-    [SVM_EXIT_INIT] = { EXIT_IRQ, 0 },
+static const struct row rows[SVM_EXIT_END] = {
     [SVM_EXIT_CPUID] = { EXIT_CPUID, 2 },
     [SVM_EXIT_VMMCALL] = { EXIT_HYPERCALL, 3 },
     [SVM_EXIT_HLT] = { EXIT_HLT, 1 },
@@ -21,15 +18,6 @@ static const struct row rows[SVM_EXIT_TABLE] = {
     [SVM_EXIT_WBINVD] = { EXIT_NOP, 2 },
     [SVM_EXIT_XSETBV] = { EXIT_XSETBV, 3 },
     [SVM_EXIT_SHUTDOWN] = { EXIT_SHUTDOWN, 0 },
-    [SVM_EXIT_RDPMC] = { EXIT_UD, 0 },
-    [SVM_EXIT_RSM] = { EXIT_UD, 0 },
-    [SVM_EXIT_INVLPGA] = { EXIT_UD, 0 },
-    [SVM_EXIT_VMRUN] = { EXIT_UD, 0 },
-    [SVM_EXIT_VMLOAD ... SVM_EXIT_SKINIT] = { EXIT_UD, 0 },
-    [SVM_EXIT_MONITOR ... SVM_EXIT_MWAIT_ARMED] = { EXIT_UD, 0 },
-    [SVM_EXIT_RDPRU] = { EXIT_UD, 0 },
-    [0xA0 ... 0xA1] = { EXIT_UD, 0 }, /* INVLPGB */
-    [0xA3 ... 0xA4] = { EXIT_UD, 0 }, /* MCOMMIT, TLBSYNC */
 };
 
 static void dead(struct vcpu *v)
@@ -121,6 +109,7 @@ static void decode_other(struct vcpu *v, uint64_t code)
     struct vmcb *b = vmcb_of(v);
 
     switch (code) {
+    case SVM_EXIT_INTR: case SVM_EXIT_NMI: case SVM_EXIT_INIT: v->x.kind = EXIT_IRQ; break;
     case SVM_EXIT_VINTR:
         b->vintr &= ~VINTR_WINDOW;
         b->icept1 &= ~ICEPT1_VINTR;
@@ -133,7 +122,11 @@ static void decode_other(struct vcpu *v, uint64_t code)
     case SVM_EXIT_DB: pass_on(v, VEC_DB, -1); break;
     case SVM_EXIT_AC: pass_on(v, VEC_AC, 0); break;
     case SVM_EXIT_MC: panic("machine check while a guest ran");
-    default: dead(v);
+    default:
+        if (code >= SVM_EXIT_RDPMC && code < SVM_EXIT_END)
+            v->x.kind = EXIT_UD; /* an instruction that is intercepted because no guest may have it */
+        else
+            dead(v);
     }
 }
 
@@ -159,7 +152,7 @@ void svm_decode_exit(struct vcpu *v)
         decode_io(v);
     } else if (code == SVM_EXIT_MSR) {
         decode_msr(v);
-    } else if (code < SVM_EXIT_TABLE && (rows[code].kind || code == SVM_EXIT_INTR || code == SVM_EXIT_NMI || code == SVM_EXIT_INIT)) {
+    } else if (code < SVM_EXIT_END && rows[code].kind) {
         v->x.kind = rows[code].kind;
         v->x.next_rip = svm_shared.has_next_rip ? b->next_rip : v->r.rip + rows[code].len;
     } else {

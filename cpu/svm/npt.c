@@ -7,18 +7,12 @@
 #define NPT_TABLE (PTE_P | PTE_W | PTE_U)
 #define NPT_LEAF (NPT_TABLE | PTE_A | PTE_D | PTE_PS)
 #define ENTRIES 512
-#define CHUNKS_PER_GIB 512
-
-static uint64_t *table_new(void)
-{
-    return ground_alloc(PAGE_SIZE);
-}
 
 /* The table entry *e points to, made if there is none. NULL: no memory. */
 static uint64_t *table_below(uint64_t *e)
 {
     if (!(*e & PTE_P)) {
-        uint64_t *t = table_new();
+        uint64_t *t = ground_alloc(PAGE_SIZE);
         if (!t)
             return NULL;
         *e = hpa_of(t).v | NPT_TABLE;
@@ -26,36 +20,16 @@ static uint64_t *table_below(uint64_t *e)
     return hpa_ptr(hpa(*e & PTE_ADDR));
 }
 
-/* n chunks, contiguous in the machine, make a 1 GiB page. */
-static bool makes_gib(const hpa_t *chunk, uint64_t n, uint64_t at)
-{
-    if (!svm_shared.has_1g_pages || n < CHUNKS_PER_GIB || at % GIB(1) || chunk[0].v % GIB(1))
-        return false;
-    for (unsigned i = 1; i < CHUNKS_PER_GIB; i++)
-        if (chunk[i].v != chunk[0].v + i * MEM_CHUNK)
-            return false;
-    return true;
-}
-
+/* RAM comes in chunks of 2 MiB from anywhere: larger pages would only fit by accident. */
 static err_t map(uint64_t *root, uint64_t at, const hpa_t *chunk, uint64_t n)
 {
-    while (n) {
+    for (uint64_t i = 0; i < n; i++, at += MEM_CHUNK) {
         uint64_t *pdpt = table_below(&root[at >> 39 & 511]);
-        if (!pdpt)
+        uint64_t *pd = pdpt ? table_below(&pdpt[at >> 30 & 511]) : NULL;
+
+        if (!pd)
             return ERR_NOMEM;
-        uint64_t *e = &pdpt[at >> 30 & 511], step = 1;
-        if (makes_gib(chunk, n, at)) {
-            *e = chunk->v | NPT_LEAF;
-            step = CHUNKS_PER_GIB;
-        } else {
-            uint64_t *pd = table_below(e);
-            if (!pd)
-                return ERR_NOMEM;
-            pd[at >> 21 & 511] = chunk->v | NPT_LEAF;
-        }
-        at += step * MEM_CHUNK;
-        chunk += step;
-        n -= step;
+        pd[at >> 21 & 511] = chunk[i].v | NPT_LEAF;
     }
     return OK;
 }
@@ -63,26 +37,28 @@ static err_t map(uint64_t *root, uint64_t at, const hpa_t *chunk, uint64_t n)
 static void tables_free(uint64_t *table, unsigned levels)
 {
     for (unsigned i = 0; levels > 1 && i < ENTRIES; i++)
-        if ((table[i] & PTE_P) && !(table[i] & PTE_PS))
+        if (table[i] & PTE_P)
             tables_free(hpa_ptr(hpa(table[i] & PTE_ADDR)), levels - 1);
     ground_free(table, PAGE_SIZE);
 }
 
-void npt_free(uint64_t *root)
+void npt_fini(struct vm *vm)
 {
-    tables_free(root, 3); /* the lowest level is never used: the leaves are 2 MiB */
+    tables_free(vm->hw, 3); /* the lowest level is never used: the leaves are 2 MiB */
+    vm->hw = NULL;
 }
 
-err_t npt_make(struct vm *vm, uint64_t **out)
+err_t npt_init(struct vm *vm)
 {
-    uint64_t *root = table_new();
+    uint64_t *root = vm->hw = ground_alloc(PAGE_SIZE);
+    err_t e = ERR_NOMEM;
 
     if (!root)
-        return ERR_NOMEM;
-    if (map(root, 0, vm->low, vm->low_chunks) || map(root, MEM_HIGH_START, vm->high, vm->high_chunks)) {
-        npt_free(root);
-        return ERR_NOMEM;
-    }
-    *out = root;
-    return OK;
+        return e;
+    e = map(root, 0, vm->low, vm->low_chunks);
+    if (!e)
+        e = map(root, MEM_HIGH_START, vm->high, vm->high_chunks);
+    if (e)
+        npt_fini(vm);
+    return e;
 }

@@ -11,7 +11,6 @@
 #define MSR_VM_HSAVE_PA 0xC0010117u
 #define IOPM_SIZE (3 * PAGE_SIZE)
 #define MSRPM_SIZE (2 * PAGE_SIZE)
-#define FXSAVE_SIZE 512u
 #define MXCSR_OFFSET 24
 #define MXCSR_RESET 0x1F80u
 
@@ -32,6 +31,8 @@ static const char *lacks(void)
         return "AMD-V (SVM) is switched off in the firmware set-up";
     if (!(cpu_id(0x8000000A, 0).edx & BIT(0)))
         return "the CPU's AMD-V has no nested paging";
+    if (!(cpu_id(1, 0).ecx & BIT(26)))
+        return "the CPU has no XSAVE";
     return NULL;
 }
 
@@ -49,7 +50,6 @@ static err_t shared_init(void)
     static const uint32_t passed[] = { MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_STAR, MSR_LSTAR, MSR_CSTAR,
         MSR_SFMASK, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE, MSR_TSC_AUX };
     struct svm_shared *s = &svm_shared;
-    bool xsave = cpu_id(1, 0).ecx & BIT(26);
     struct cpuid svm = cpu_id(0x8000000A, 0);
 
     s->iopm = ground_alloc(IOPM_SIZE);
@@ -60,11 +60,10 @@ static err_t shared_init(void)
     memset(s->msrpm, 0xFF, MSRPM_SIZE);
     for (unsigned i = 0; i < ARRAY_LEN(passed); i++)
         msr_pass(passed[i]);
-    s->xcr0_mask = xsave ? cpuid_xcr0_mask() : 0;
-    s->fpu_size = xsave ? cpu_id(0xD, 0).ecx : FXSAVE_SIZE;
+    s->xcr0_mask = cpuid_xcr0_mask();
+    s->fpu_size = cpu_id(0xD, 0).ecx;
     s->asids = svm.ebx;
     s->has_next_rip = svm.edx & BIT(3);
-    s->has_1g_pages = cpu_id(0x80000001, 0).edx & BIT(26);
     return OK;
 }
 
@@ -77,26 +76,10 @@ static err_t cpu_start(void)
         return ERR_NOMEM; /* there is no monitor without these: nothing is given back */
     cpu_wrmsr(MSR_EFER, cpu_rdmsr(MSR_EFER) | EFER_SVME);
     cpu_wrmsr(MSR_VM_HSAVE_PA, hpa_of(save).v);
-    cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | (svm_shared.xcr0_mask ? CR4_OSXSAVE : 0));
+    cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE);
     cpus[me].host_vmcb = hpa_of(host);
     __asm__ volatile("vmsave" ::"a"(hpa_of(host).v) : "memory");
     return OK;
-}
-
-static err_t vm_init(struct vm *vm)
-{
-    uint64_t *root;
-    err_t e = npt_make(vm, &root);
-
-    if (!e)
-        vm->hw = root;
-    return e;
-}
-
-static void vm_fini(struct vm *vm)
-{
-    npt_free(vm->hw);
-    vm->hw = NULL;
 }
 
 static void vmcb_init(struct vmcb *b, struct vm *vm)
@@ -127,8 +110,6 @@ static err_t vcpu_init(struct vcpu *v)
     if (!h->fpu)
         goto free_vmcb;
     memcpy((uint8_t *)h->fpu + MXCSR_OFFSET, &(uint32_t){ MXCSR_RESET }, 4);
-    if (!svm_shared.xcr0_mask)
-        memcpy(h->fpu, &(uint16_t){ 0x37F }, 2); /* FXRSTOR has no notion of "initial state" */
     h->xcr0 = 1;
     vmcb_init(h->vmcb, v->vm);
     v->hw = h;
@@ -171,10 +152,6 @@ static void asid_get(struct svm_vcpu *h)
 
 static void fpu_load(struct svm_vcpu *h)
 {
-    if (!svm_shared.xcr0_mask) {
-        __asm__ volatile("fxrstor64 (%0)" ::"r"(h->fpu) : "memory");
-        return;
-    }
     cpu_xsetbv(0, svm_shared.xcr0_mask);
     __asm__ volatile("xrstor64 (%0)" ::"r"(h->fpu), "a"((uint32_t)svm_shared.xcr0_mask), "d"(0) : "memory");
     cpu_xsetbv(0, h->xcr0);
@@ -182,10 +159,6 @@ static void fpu_load(struct svm_vcpu *h)
 
 static void fpu_unload(struct svm_vcpu *h)
 {
-    if (!svm_shared.xcr0_mask) {
-        __asm__ volatile("fxsave64 (%0)" ::"r"(h->fpu) : "memory");
-        return;
-    }
     h->xcr0 = cpu_xgetbv(0); /* the guest may have set it without an exit: QEMU never takes the XSETBV intercept */
     cpu_xsetbv(0, svm_shared.xcr0_mask);
     __asm__ volatile("xsave64 (%0)" ::"r"(h->fpu), "a"((uint32_t)svm_shared.xcr0_mask), "d"(0) : "memory");
@@ -249,13 +222,8 @@ static void want_window(struct vcpu *v, bool on)
 {
     struct vmcb *b = vmcb_of(v);
 
-    if (on) {
-        b->vintr |= VINTR_WINDOW;
-        b->icept1 |= ICEPT1_VINTR;
-    } else {
-        b->vintr &= ~VINTR_WINDOW;
-        b->icept1 &= ~ICEPT1_VINTR;
-    }
+    b->vintr = on ? b->vintr | VINTR_WINDOW : b->vintr & ~VINTR_WINDOW;
+    b->icept1 = on ? b->icept1 | ICEPT1_VINTR : b->icept1 & ~ICEPT1_VINTR;
 }
 
 static void inject_irq(struct vcpu *v, uint8_t vector)
@@ -297,8 +265,8 @@ const struct cpu_ops cpu_svm = {
     .name = "svm",
     .lacks = lacks,
     .cpu_start = cpu_start,
-    .vm_init = vm_init,
-    .vm_fini = vm_fini,
+    .vm_init = npt_init,
+    .vm_fini = npt_fini,
     .vcpu_init = vcpu_init,
     .vcpu_fini = vcpu_fini,
     .start_at = svm_start_at,

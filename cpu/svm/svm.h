@@ -19,15 +19,15 @@ struct svm_vcpu {
 /* What all guests share: permission maps, features. */
 struct svm_shared {
     void *iopm, *msrpm;
-    uint64_t xcr0_mask;    /* 0: no XSAVE, FXSAVE instead */
+    uint64_t xcr0_mask;
     uint32_t fpu_size, asids;
-    bool has_next_rip, has_1g_pages;
+    bool has_next_rip;
 };
 extern struct svm_shared svm_shared;
 
-/* cpu/svm/npt.c: nested page tables over a guest's RAM; *root is their top table. */
-MUST_USE err_t npt_make(struct vm *, uint64_t **root);
-void npt_free(uint64_t *root);
+/* cpu/svm/npt.c: nested page tables over a guest's RAM; vm->hw is their top table. */
+MUST_USE err_t npt_init(struct vm *);
+void npt_fini(struct vm *);
 
 /* cpu/svm/state.c: register state of a vCPU. */
 void svm_reset(struct vcpu *);
