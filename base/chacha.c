@@ -11,12 +11,13 @@ static void quarter(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
     *c += *d, *b = rotate(*b ^ *c, 7);
 }
 
-void chacha_block(const uint32_t state[16], uint8_t *out)
+void chacha_block(const uint8_t *key, const uint32_t *at, uint8_t *out)
 {
-    uint32_t x[16];
+    static const uint32_t constant[4] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 };
+    uint32_t state[16], x[16];
 
     for (unsigned i = 0; i < 16; i++)
-        x[i] = state[i];
+        x[i] = state[i] = i < 4 ? constant[i] : i < 12 ? get_le32(key + 4 * (i - 4)) : at[i - 12];
     for (unsigned round = 0; round < 10; round++) {
         for (unsigned i = 0; i < 4; i++)
             quarter(&x[i], &x[4 + i], &x[8 + i], &x[12 + i]);
@@ -25,16 +26,4 @@ void chacha_block(const uint32_t state[16], uint8_t *out)
     }
     for (unsigned i = 0; i < 16; i++)
         put_le32(out + 4 * i, x[i] + state[i]);
-}
-
-void chacha_init(uint32_t state[16], const uint8_t *key, uint32_t counter)
-{
-    static const uint32_t constant[4] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 };
-
-    for (unsigned i = 0; i < 4; i++)
-        state[i] = constant[i];
-    for (unsigned i = 0; i < 8; i++)
-        state[4 + i] = get_le32(key + 4 * i);
-    state[12] = counter;
-    state[13] = state[14] = state[15] = 0;
 }

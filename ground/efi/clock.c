@@ -102,40 +102,20 @@ static bool measure(const struct reference *r, uint64_t *tsc_hz, uint64_t *ticks
     return *tsc_hz > 1000000;
 }
 
-/* What the CPU, or the hypervisor below, says itself; 0 if nothing. SDM CPUID 15h; 40000010h is KVM's and VMware's. */
-static uint64_t told_hz(void)
-{
-    struct cpuid c;
-
-    if (cpu_id(0, 0).eax >= 0x15) {
-        c = cpu_id(0x15, 0);
-        if (c.eax && c.ebx && c.ecx)
-            return (uint64_t)c.ecx * c.ebx / c.eax;
-    }
-    if (cpu_id(1, 0).ecx >> 31 && cpu_id(0x40000000, 0).eax >= 0x40000010)
-        return cpu_id(0x40000010, 0).eax * 1000ull;
-    return 0;
-}
-
 static uint64_t factor(uint64_t to, uint64_t from) { return cpu_mul_div(to, BIT64(32), from); }
 
 void clock_init(const struct launch *l, const struct acpi_info *acpi)
 {
-    struct reference refs[] = {
-        { "TSC", told_hz(), UINT64_MAX, cpu_tsc },
-        { "PM timer", PM_HZ, acpi->pm_timer_32bit ? 0xFFFFFFFF : 0xFFFFFF, pm_read },
-        { "PIT", PIT_HZ, 0xFFFF, pit_read },
-    };
-    unsigned i = refs[0].hz ? 0 : acpi->pm_timer_port ? 1 : 2;
+    struct reference ref = { "PM timer", PM_HZ, acpi->pm_timer_32bit ? 0xFFFFFFFF : 0xFFFFFF, pm_read };
     uint64_t ticks;
 
     pm_port = acpi->pm_timer_port;
-    pit_start();
-    while (!measure(&refs[i], &hz, &ticks))
-        if (++i == ARRAY_LEN(refs) || (i == 1 && !pm_port && ++i == ARRAY_LEN(refs)))
+    if (!pm_port || !measure(&ref, &hz, &ticks)) {
+        ref = (struct reference){ "PIT", PIT_HZ, 0xFFFF, pit_read };
+        pit_start();
+        if (!measure(&ref, &hz, &ticks))
             panic("clock: neither PM timer nor PIT counts");
-    if (i == 0)
-        hz = refs[0].hz;
+    }
     timer_hz = lapic_has_deadline() ? 0 : ticks;
     to_ns = factor(NS_PER_S, hz);
     to_tsc = factor(hz, NS_PER_S);
@@ -144,7 +124,7 @@ void clock_init(const struct launch *l, const struct acpi_info *acpi)
     wall_tsc = l->wall_tsc;
     if (!(cpu_id(0x80000000, 0).eax >= 0x80000007 && cpu_id(0x80000007, 0).edx >> 8 & 1))
         ground_log("clock: this CPU does not promise a constant TSC");
-    ground_log("clock: TSC %" PRIu64 " kHz by %s, timer %s", hz / 1000, refs[i].name,
+    ground_log("clock: TSC %" PRIu64 " kHz by %s, timer %s", hz / 1000, ref.name,
                timer_hz ? "one-shot" : "TSC deadline");
 }
 

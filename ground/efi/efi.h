@@ -104,7 +104,7 @@ struct efi_text_out {
     efi_status (*output)(struct efi_text_out *, const uint16_t *text);
     void *test_string;
     efi_status (*query_mode)(struct efi_text_out *, uint64_t mode, uint64_t *columns, uint64_t *rows);
-    efi_status (*set_mode)(struct efi_text_out *, uint64_t mode);
+    void *set_mode;
     efi_status (*set_attribute)(struct efi_text_out *, uint64_t attribute);
     efi_status (*clear)(struct efi_text_out *);
     efi_status (*set_cursor)(struct efi_text_out *, uint64_t column, uint64_t row);
@@ -114,7 +114,7 @@ struct efi_text_out {
 #define EFI_TEXT_ATTR(fg, bg) ((uint64_t)((fg) | (bg) << 4)) /* foreground 0-15, background 0-7 */
 
 /* --- 12.9 graphics output --- */
-enum efi_pixel_format { EFI_PIXEL_RGBX, EFI_PIXEL_BGRX, EFI_PIXEL_MASK, EFI_PIXEL_BLT_ONLY };
+enum efi_pixel_format { EFI_PIXEL_RGBX, EFI_PIXEL_BGRX }; /* and others, without a frame buffer we could use */
 
 struct efi_gop_info {
     uint32_t version, width, height;

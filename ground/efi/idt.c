@@ -36,7 +36,7 @@ void trap_handle(struct trap *t)
         return;
     }
     if (atomic_load(&runtime_ending) && t->vector != VEC_NMI)
-        runtime_end_next();
+        runtime_failed();
     if (t->vector == VEC_NMI)
         smp_nmi(t);
     panic_trap(t);

@@ -49,8 +49,6 @@ struct pagetable {
 MUST_USE err_t pagetable_init(struct pagetable *, bool has_1g);
 /* Maps [start, end), whole pages, over whatever was there. flags: PTE bits; 0: unmaps. ERR_NOMEM may leave a part. */
 MUST_USE err_t pagetable_map(struct pagetable *, uint64_t start, uint64_t end, uint64_t flags);
-/* The entry that maps an address, 0 if none does. *size: of its page. */
-uint64_t pagetable_look(const struct pagetable *, uint64_t at, uint64_t *size);
 
 /* --- paging.c --- */
 void paging_init(const struct memmap *, const struct launch_screen *);
@@ -155,8 +153,8 @@ void smp_nmi(const struct trap *); /* on an NMI */
 /* --- runtime.c --- */
 void runtime_init(const struct launch *);
 NORETURN void runtime_end(bool power_off); /* on this CPU, all others stopped */
-extern _Atomic bool runtime_ending;        /* an exception now is the firmware's: try the next way */
-NORETURN void runtime_end_next(void);
+extern _Atomic bool runtime_ending;        /* an exception now is the firmware's */
+NORETURN void runtime_failed(void);        /* it cannot end the machine */
 
 /* --- random.c --- */
 void random_init(const struct launch *);

@@ -73,16 +73,3 @@ err_t pagetable_map(struct pagetable *t, uint64_t start, uint64_t end, uint64_t 
 {
     return map_level(t, table_at(t->root), 3, start, end, flags);
 }
-
-uint64_t pagetable_look(const struct pagetable *t, uint64_t at, uint64_t *size)
-{
-    uint64_t entry = t->root;
-
-    for (unsigned level = 4; level--;) {
-        *size = level_size(level);
-        entry = table_at(entry)[at / *size % ENTRIES];
-        if (!(entry & PTE_P) || entry & PTE_PS)
-            break;
-    }
-    return entry;
-}

@@ -115,13 +115,9 @@ void ground_mmio_map(hpa_t at, uint64_t len)
         ground_log("paging: 0x%" PRIx64 " + 0x%" PRIx64 " cannot be a device's registers", at.v, len);
         return;
     }
+    if (end <= GIB(4))
+        return; /* mapped from the beginning */
     lock_take(&lock);
-    for (uint64_t size, next; start < end; start = next) {
-        bool mapped = pagetable_look(&tables, start, &size);
-
-        next = min_u64(align_down(start, size) + size, end);
-        if (!mapped) /* so no CPU can have it in its TLB */
-            must(pagetable_map(&tables, start, next, UNCACHED));
-    }
+    must(pagetable_map(&tables, max_u64(start, GIB(4)), end, UNCACHED)); /* new, or as before: nothing to flush */
     lock_drop(&lock);
 }

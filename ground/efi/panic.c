@@ -19,11 +19,16 @@ static const char *const exception_names[] = {
 static void (*_Atomic draw)(const char *text);
 static _Atomic bool someone; /* has panicked */
 static uint32_t owner;       /* APIC id of the one */
-static unsigned depth;       /* of panics inside its panic */
 static char text[TEXT_MAX];
 static size_t used;
 
 void platform_panic_to(void (*to)(const char *text)) { atomic_store(&draw, to); }
+
+static void put_args(const char *fmt, va_list ap) PRINTF(1, 0);
+static void put_args(const char *fmt, va_list ap)
+{
+    used = min_size(used + fmt_vtext(text + used, sizeof text - used, fmt, ap), sizeof text - 1);
+}
 
 static void put(const char *fmt, ...) PRINTF(1, 2);
 static void put(const char *fmt, ...)
@@ -31,31 +36,28 @@ static void put(const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    used = min_size(used + fmt_vtext(text + used, sizeof text - used, fmt, ap), sizeof text - 1);
+    put_args(fmt, ap);
     va_end(ap);
 }
 
 /* Returns on the one CPU that shall write the screen, with all others stopped. */
-static void enter(bool *has_cpu)
+static void begin(void)
 {
     cpu_cli();
-    *has_cpu = percpu_recover();
+    bool has_cpu = percpu_recover();
+
     if (atomic_exchange(&someone, true)) {
-        if (!*has_cpu || lapic_id() != owner) {
-            if (*has_cpu)
-                atomic_store(&percpu_self()->stopped, true);
-            cpu_halt_forever();
-        }
-        if (++depth == 1)
-            log_raw("\npanic: another one while writing the first\n");
-        if (depth > 2)
-            cpu_halt_forever();
-        return;
+        if (has_cpu && lapic_id() == owner)
+            log_raw(text); /* what the first panic came to say before this one */
+        else if (has_cpu)
+            atomic_store(&percpu_self()->stopped, true);
+        cpu_halt_forever();
     }
-    if (*has_cpu) {
+    if (has_cpu) {
         owner = lapic_id();
         smp_stop_others(STOP_HALT);
     }
+    put("\n*** goblin panic, CPU %u: ", has_cpu ? ground_cpu() : 0);
 }
 
 static bool readable(uint64_t address) { return address % 8 == 0 && percpu_place(address) == PLACE_STACK; }
@@ -89,12 +91,6 @@ static void put_registers(const struct trap *t)
         cpu_read_cr3(), cpu_read_cr4());
 }
 
-static void put_head(bool has_cpu)
-{
-    used = 0;
-    put("\n*** goblin panic, CPU %u: ", has_cpu ? ground_cpu() : 0);
-}
-
 NORETURN static void finish(struct unwind *u)
 {
     void (*to)(const char *) = atomic_load(&draw);
@@ -102,7 +98,7 @@ NORETURN static void finish(struct unwind *u)
     put_backtrace(u);
     put("build %s, image at 0x%" PRIx64 ". The machine is halted.\n", build_id, (uint64_t)(uintptr_t)__ImageBase);
     log_raw(text);
-    if (to && !depth)
+    if (to)
         to(text);
     cpu_halt_forever();
 }
@@ -111,10 +107,8 @@ void panic_trap(const struct trap *t)
 {
     struct unwind u = { .rip = t->rip };
     const char *name = t->vector < ARRAY_LEN(exception_names) ? exception_names[t->vector] : "";
-    bool has_cpu;
 
-    enter(&has_cpu);
-    put_head(has_cpu);
+    begin();
     put("exception %u (%s)", (unsigned)t->vector, name);
     if (t->vector == VEC_PF)
         put(", %s 0x%" PRIx64, t->error & 16 ? "executing" : t->error & 2 ? "writing" : "reading", cpu_read_cr2());
@@ -130,15 +124,13 @@ void panic_trap(const struct trap *t)
 void panic(const char *fmt, ...)
 {
     struct unwind u = { 0 };
-    bool has_cpu;
     va_list ap;
 
     unwind_here(&u);
     unwind_step(&u, __ImageBase, readable); /* the caller is what matters */
-    enter(&has_cpu);
-    put_head(has_cpu);
+    begin();
     va_start(ap, fmt);
-    used = min_size(used + fmt_vtext(text + used, sizeof text - used, fmt, ap), sizeof text - 1);
+    put_args(fmt, ap);
     va_end(ap);
     put("\n");
     finish(&u);

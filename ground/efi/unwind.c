@@ -1,15 +1,14 @@
 /* Who called whom. Code for the PE target keeps no chain of frame pointers; its function table says how to undo each
- * prologue instead. Called by panic.c. Microsoft x64 exception handling: "struct UNWIND_INFO". Epilogues are not told
- * apart: a return address is never in one, an exception seldom. */
+ * prologue instead. Called by panic.c. Microsoft x64 exception handling: "struct UNWIND_INFO". Only what the compiler
+ * makes of this program is known: no frame pointer, no saved XMM registers, no chained parts. Epilogues are not told apart: a
+ * return address is never in one, an exception seldom. */
 #include "base/bytes.h"
 #include "ground/efi/machine.h"
 
 enum { PE_OFFSET_AT = 0x3C, PE_IMAGE_SIZE = 24 + 56, PE_EXCEPTIONS = 24 + 112 + 3 * 8 };
 #define FUNCTION_BYTES 12u /* begin, end, unwind information: 32-bit offsets into the image */
-#define CHAINED BIT(2)
-#define CHAIN_MAX 4
 
-enum { OP_PUSH, OP_ALLOC_LARGE, OP_ALLOC_SMALL, OP_SET_FRAME, OP_SAVE, OP_SAVE_FAR, OP_MACHINE_FRAME = 10 };
+enum { OP_PUSH, OP_ALLOC_LARGE, OP_ALLOC_SMALL, OP_MACHINE_FRAME = 10 };
 
 static const uint8_t *pe_header(const uint8_t *image) { return image + get_le32(image + PE_OFFSET_AT); }
 
@@ -52,34 +51,33 @@ static uint64_t pop(struct step *s)
     return v;
 }
 
-/* Undoes one operation; returns how many 16-bit slots it takes. `frame`: byte 3 of the information. */
-static unsigned undo(struct step *s, const uint8_t *slot, uint8_t frame, bool ran)
+/* Undoes one operation; returns how many 16-bit slots it takes. */
+static unsigned undo(struct step *s, const uint8_t *slot, bool ran)
 {
-    /* by operation; 6 to 9 are EPILOG, a spare one, SAVE_XMM128 and its far form */
-    static const uint8_t slots[] = { 1, 2, 1, 1, 2, 3, 2, 1, 2, 3, 1 };
     unsigned op = slot[1] & 15, info = slot[1] >> 4;
+    unsigned used = op == OP_ALLOC_LARGE ? 2 + (info != 0) : 1;
     uint64_t *gpr = s->u->gpr;
-    unsigned used = op < ARRAY_LEN(slots) ? slots[op] + (op == OP_ALLOC_LARGE && info) : 1;
 
     if (!ran)
         return used;
-    if (op == OP_PUSH)
+    switch (op) {
+    case OP_PUSH:
         gpr[info] = pop(s);
-    else if (op == OP_ALLOC_LARGE)
+        break;
+    case OP_ALLOC_LARGE:
         gpr[REG_RSP] += info ? get_le32(slot + 2) : get_le16(slot + 2) * 8u;
-    else if (op == OP_ALLOC_SMALL)
+        break;
+    case OP_ALLOC_SMALL:
         gpr[REG_RSP] += info * 8 + 8;
-    else if (op == OP_SET_FRAME)
-        gpr[REG_RSP] = gpr[frame & 15] - (frame >> 4) * 16u;
-    else if (op == OP_SAVE)
-        gpr[info] = load(s, gpr[REG_RSP] + get_le16(slot + 2) * 8u);
-    else if (op == OP_SAVE_FAR)
-        gpr[info] = load(s, gpr[REG_RSP] + get_le32(slot + 2));
-    else if (op == OP_MACHINE_FRAME) {
+        break;
+    case OP_MACHINE_FRAME:
         gpr[REG_RSP] += info * 8; /* an error code */
         s->u->rip = load(s, gpr[REG_RSP]);
         gpr[REG_RSP] = load(s, gpr[REG_RSP] + 24);
         s->done = true;
+        break;
+    default:
+        s->bad = true;
     }
     return used;
 }
@@ -90,13 +88,11 @@ bool unwind_step(struct unwind *u, const uint8_t *image, bool (*readable)(uint64
     uint32_t at = (uint32_t)(u->rip - (uintptr_t)image);
     const uint8_t *f = unwind_inside(image, u->rip) ? function_find(image, at) : NULL;
 
-    for (unsigned chain = 0; f && chain < CHAIN_MAX; chain++) {
+    if (f) {
         const uint8_t *info = image + get_le32(f + 8);
-        unsigned count = info[2];
 
-        for (unsigned i = 0; i < count;) /* a chained part's prologue has run as a whole */
-            i += undo(&s, info + 4 + 2 * i, info[3], chain || at - get_le32(f) >= info[4 + 2 * i]);
-        f = info[0] >> 3 & CHAINED ? info + 4 + 2 * ((count + 1) & ~1u) : NULL;
+        for (unsigned i = 0; i < info[2];)
+            i += undo(&s, info + 4 + 2 * i, at - get_le32(f) >= info[4 + 2 * i]);
     }
     if (!s.done)
         u->rip = pop(&s); /* a function without an entry in the table moves nothing but the return address */

@@ -28,33 +28,36 @@ static void function(unsigned n, const uint8_t *info, unsigned bytes)
 
 static int setup(void **unused)
 {
-    /* push rbp; push rsi; push rdi; sub rsp, 192; lea rbp, [rsp + 128] */
-    static const uint8_t framed[] = { 1, 0x12, 6, 0x85, 0x12, 3, 0x0A, 1, 24, 0, 3, 0x70, 2, 0x60, 1, 0x50 };
+    /* push rbp; push rsi; push rdi; sub rsp, 192 */
+    static const uint8_t large[] = { 1, 0x0A, 5, 0, 0x0A, 1, 24, 0, 3, 0x70, 2, 0x60, 1, 0x50 };
     /* push rbx; sub rsp, 32 */
     static const uint8_t plain[] = { 1, 5, 2, 0, 5, 0x32, 1, 0x30 };
     /* an interrupt's entry: machine frame with error code, vector, push rax */
     static const uint8_t entry[] = { 1, 1, 3, 0, 1, 0x00, 0, 0x02, 0, 0x1A };
+
+    /* lea rbp, [rsp + 128]: no code of ours has a frame pointer */
+    static const uint8_t framed[] = { 1, 4, 1, 0x85, 4, 3 };
 
     (void)unused;
     memset(image, 0, sizeof image);
     memset(stack, 0, sizeof stack);
     put32(PE_OFFSET_AT, PE);
     put32(PE + PE_IMAGE_SIZE, IMAGE_BYTES);
-    function(0, framed, sizeof framed);
+    function(0, large, sizeof large);
     function(1, plain, sizeof plain);
     function(2, entry, sizeof entry);
+    function(3, framed, sizeof framed);
     return 0;
 }
 
 static uint64_t code(unsigned at) { return (uintptr_t)image + at; }
 
-static void frame_register_leads_to_the_caller(void **unused)
+static void large_frame_leads_to_the_caller(void **unused)
 {
     struct unwind u = { .rip = code(0x1050) };
 
     (void)unused;
-    u.gpr[REG_RBP] = (uintptr_t)&stack[16]; /* rsp + 128, rsp = &stack[0] */
-    u.gpr[REG_RSP] = 0xBAD;                 /* may be anything below */
+    u.gpr[REG_RSP] = (uintptr_t)&stack[0];
     stack[24] = 0xD1;
     stack[25] = 0x51;
     stack[26] = 0xB9;
@@ -108,6 +111,16 @@ static void interrupt_frame_leads_to_what_was_interrupted(void **unused)
     assert_ptr_equal(hpa_ptr(hpa(u.gpr[REG_RSP])), &stack[40]);
 }
 
+static void unknown_operation_ends_the_chain(void **unused)
+{
+    struct unwind u = { .rip = code(0x1350) };
+
+    (void)unused;
+    u.gpr[REG_RSP] = (uintptr_t)&stack[9];
+    stack[9] = code(0x1150);
+    assert_false(unwind_step(&u, image, on_stack));
+}
+
 static void chain_ends_at_zero_and_at_the_stacks_edge(void **unused)
 {
     struct unwind u = { .rip = code(0x3000) };
@@ -126,10 +139,11 @@ static void chain_ends_at_zero_and_at_the_stacks_edge(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(frame_register_leads_to_the_caller, setup),
+        cmocka_unit_test_setup(large_frame_leads_to_the_caller, setup),
         cmocka_unit_test_setup(half_run_prologue_is_half_undone, setup),
         cmocka_unit_test_setup(function_without_entry_is_a_leaf, setup),
         cmocka_unit_test_setup(interrupt_frame_leads_to_what_was_interrupted, setup),
+        cmocka_unit_test_setup(unknown_operation_ends_the_chain, setup),
         cmocka_unit_test_setup(chain_ends_at_zero_and_at_the_stacks_edge, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
