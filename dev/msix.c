@@ -2,6 +2,7 @@
  * Bus 3.0, 6.8.2. Devices raise vectors on any CPU, so the state has a lock of its own. */
 #include "base/bytes.h"
 #include "base/panic.h"
+#include "base/str.h"
 #include "dev/pci.h"
 #include "vm/irq.h"
 
@@ -55,23 +56,16 @@ void pci_msix_update(struct pci_dev *d)
     lock_drop(&m->lock);
 }
 
-static uint8_t byte_read(const struct pci_msix *m, uint64_t off)
-{
-    if (off < m->nvectors * ENTRY_BYTES)
-        return m->table[off];
-    if (off >= PBA_AT && off < PBA_AT + 4)
-        return (uint8_t)(m->pending >> 8 * (off - PBA_AT));
-    return 0;
-}
-
 static err_t table_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
 {
     struct pci_msix *m = &((struct pci_dev *)dev)->msix;
 
     *val = 0;
     lock_take(&m->lock);
-    for (unsigned i = 0; i < size; i++)
-        *val |= (uint64_t)byte_read(m, off + i) << 8 * i;
+    if (off < m->nvectors * ENTRY_BYTES)
+        memcpy(val, &m->table[off], min_size(size, m->nvectors * ENTRY_BYTES - off));
+    else if (off == PBA_AT)
+        *val = m->pending;
     lock_drop(&m->lock);
     return OK;
 }

@@ -29,21 +29,19 @@ static uint64_t bar_wish(const struct pci_dev *d, unsigned i)
  * the place is free. That another device's BAR may become free is why all are looked at; moves are rare. */
 static void bars_update(struct pci_host *h)
 {
-    for (unsigned i = 0; i < PCI_SLOTS * PCI_BARS; i++) {
-        struct pci_dev *d = h->slot[i / PCI_BARS];
-        struct pci_bar *b = d ? &d->bar[i % PCI_BARS] : NULL;
-
-        if (b && b->at && b->at != bar_wish(d, i % PCI_BARS)) {
-            bus_remove(h->vm, b->kind, b->at);
-            b->at = 0;
-        }
-    }
-    for (unsigned i = 0; i < PCI_SLOTS * PCI_BARS; i++) {
-        struct pci_dev *d = h->slot[i / PCI_BARS];
+    for (unsigned i = 0; i < 2 * PCI_SLOTS * PCI_BARS; i++) {
+        bool adds = i >= PCI_SLOTS * PCI_BARS; /* after all have left where they were */
+        struct pci_dev *d = h->slot[i / PCI_BARS % PCI_SLOTS];
         struct pci_bar *b = d ? &d->bar[i % PCI_BARS] : NULL;
         uint64_t wish = b && b->ops ? bar_wish(d, i % PCI_BARS) : 0;
 
-        if (wish && !b->at && !bus_add(h->vm, b->kind, wish, b->size, b->ops, b->dev))
+        if (!b || b->at == wish)
+            continue;
+        if (!adds && b->at) {
+            bus_remove(h->vm, b->kind, b->at);
+            b->at = 0;
+        }
+        if (adds && !bus_add(h->vm, b->kind, wish, b->size, b->ops, b->dev))
             b->at = wish;
     }
 }
@@ -73,11 +71,6 @@ err_t pci_bar_add(struct pci_dev *d, unsigned index, enum bus_kind kind, uint32_
 
 /* --- configuration space --- */
 
-static bool touches(unsigned reg, unsigned size, unsigned field, unsigned len)
-{
-    return reg < field + len && field < reg + size;
-}
-
 static uint64_t config_read(struct pci_dev *d, unsigned reg, unsigned size)
 {
     uint64_t val = 0;
@@ -97,14 +90,9 @@ static void config_write(struct pci_dev *d, unsigned reg, unsigned size, uint64_
         uint8_t mask = d->writable[reg + i];
         d->cfg[reg + i] = (uint8_t)((d->cfg[reg + i] & ~mask) | (val >> 8 * i & mask));
     }
-    if (touches(reg, size, CFG_COMMAND, 2)) {
-        d->master = d->cfg[CFG_COMMAND] & COMMAND_MASTER;
-        pci_msix_update(d);
-    }
-    if (touches(reg, size, CFG_COMMAND, 2) || touches(reg, size, CFG_BAR, 4 * PCI_BARS))
-        bars_update(d->host);
-    if (d->msix.cap && touches(reg, size, d->msix.cap, 4))
-        pci_msix_update(d);
+    d->master = d->cfg[CFG_COMMAND] & COMMAND_MASTER;
+    bars_update(d->host);
+    pci_msix_update(d);
 }
 
 /* ECAM: bits 15-19 slot, 12-14 function, 0-11 register */

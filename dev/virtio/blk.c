@@ -305,7 +305,7 @@ static const struct virtio_ops blk_ops = {
 
 /* --- life --- */
 
-static uint64_t config_fill(struct virtio_blk_config *c, const struct blk *blk, unsigned nqueues)
+static uint64_t config_fill(struct virtio_blk_config *c, const struct blk *blk, uint16_t nqueues)
 {
     uint64_t features = VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_FLUSH |
                         (nqueues > 1 ? VIRTIO_BLK_F_MQ : 0);
@@ -314,7 +314,7 @@ static uint64_t config_fill(struct virtio_blk_config *c, const struct blk *blk, 
                                      .size_max = SEGMENT_MAX,
                                      .seg_max = VIRTIO_BLK_DATA_SEGS,
                                      .blk_size = blk->block_size,
-                                     .num_queues = (uint16_t)nqueues };
+                                     .num_queues = nqueues };
     if (blk->read_only)
         return features | VIRTIO_BLK_F_RO;
     if (!blk->can_discard)
@@ -328,7 +328,7 @@ static uint64_t config_fill(struct virtio_blk_config *c, const struct blk *blk, 
 err_t virtio_blk_init(struct virtio_blk *b, struct vm *vm, struct pci_host *host, unsigned slot, struct blk *blk,
                       const char *serial)
 {
-    unsigned nqueues = (unsigned)min_u64(max_u64(vm->cfg.vcpus, 1), VIRTIO_QUEUES_MAX);
+    uint16_t nqueues = (uint16_t)min_u64(max_u64(vm->cfg.vcpus, 1), VIRTIO_QUEUES_MAX);
     err_t e;
 
     *b = (struct virtio_blk){ .blk = blk, .dev = { .ops = &blk_ops, .nqueues = nqueues } };

@@ -18,15 +18,16 @@ enum { REGS_COMMON = 0, REGS_ISR = 0x100, REGS_CONFIG = 0x200, REGS_CONFIG_MAX =
 
 #define TRANSPORT_FEATURES (VIRTIO_F_VERSION_1 | VIRTIO_F_EVENT_IDX | VIRTIO_F_INDIRECT_DESC)
 
+/* The common configuration is two pieces of memory: the device's registers, then those of the selected queue. */
+enum { QUEUE_REGS = VIRTIO_COMMON_QUEUE_SIZE, QUEUE_BYTES = VIRTIO_COMMON_BYTES - QUEUE_REGS };
+_Static_assert(offsetof(struct virtio_dev, queue_select) - offsetof(struct virtio_dev, offered_select) ==
+               VIRTIO_COMMON_QUEUE_SELECT, "common registers");
+_Static_assert(offsetof(struct virtq, ring) + sizeof(uint64_t[RINGS]) - offsetof(struct virtq, size) == QUEUE_BYTES,
+               "queue registers");
+
 static uint64_t offered(const struct virtio_dev *d)
 {
     return d->offered | TRANSPORT_FEATURES;
-}
-
-/* The selected queue; NULL if there is none of that number. */
-static struct virtq *selected(struct virtio_dev *d)
-{
-    return d->queue_select < d->nqueues ? &d->queue[d->queue_select] : NULL;
 }
 
 /* --- reset and status --- */
@@ -34,23 +35,13 @@ static struct virtq *selected(struct virtio_dev *d)
 /* Everything as after power-on. Requests in flight go on, but belong to an older generation now. */
 static void reset(struct virtio_dev *d)
 {
-    for (unsigned i = 0; i < d->nqueues; i++)
+    for (uint16_t i = 0; i < d->nqueues; i++)
         d->queue[i] = (struct virtq){ .dev = d, .index = i, .size = d->ops->queue_size, .vector = VIRTIO_NO_VECTOR };
     d->accepted = 0;
     d->offered_select = d->accepted_select = 0;
     d->queue_select = 0;
     d->config_vector = VIRTIO_NO_VECTOR;
     d->generation++;
-}
-
-/* Reads as 0 only when a reset is complete, that is when no disk writes to the guest's memory any more (4.1.4.3.1). */
-static uint8_t status_read(struct virtio_dev *d)
-{
-    if (d->draining && !d->inflight) {
-        d->draining = false;
-        d->status = 0;
-    }
-    return d->status;
 }
 
 static void status_write(struct virtio_dev *d, uint8_t val)
@@ -73,7 +64,18 @@ static void status_write(struct virtio_dev *d, uint8_t val)
 
 /* --- common configuration: 4.1.4.3 --- */
 
-/* The size a register must be accessed with; 0 inside one. The 64-bit ones are accessed by halves (4.1.3.1). */
+/* The memory that holds a register, and how many bytes of it follow. NULL: the selected queue does not exist. */
+static uint8_t *register_at(struct virtio_dev *d, uint64_t off, uint64_t *left)
+{
+    struct virtq *q = d->queue_select < d->nqueues ? &d->queue[d->queue_select] : NULL;
+
+    *left = (off < QUEUE_REGS ? QUEUE_REGS : VIRTIO_COMMON_BYTES) - off;
+    if (off < QUEUE_REGS)
+        return (uint8_t *)d + offsetof(struct virtio_dev, offered_select) + off;
+    return q ? (uint8_t *)q + offsetof(struct virtq, size) + (off - QUEUE_REGS) : NULL;
+}
+
+/* The size a register must be written with; 0 inside one. The 64-bit ones are accessed by halves (4.1.3.1). */
 static unsigned common_size(uint64_t off)
 {
     bool byte = off == VIRTIO_COMMON_STATUS || off == VIRTIO_COMMON_CONFIG_GENERATION;
@@ -87,104 +89,63 @@ static uint32_t half(uint64_t v, uint32_t select)
     return select > 1 ? 0 : (uint32_t)(v >> 32 * select);
 }
 
-static void half_set(uint64_t *v, uint32_t select, uint32_t val)
+/* Registers of a queue that does not exist are 0. Status reads as 0 only when a reset is complete, that is when no disk
+ * writes to the guest's memory any more (4.1.4.3.1). */
+static uint64_t common_read(struct virtio_dev *d, uint64_t off, unsigned size)
 {
-    if (select <= 1)
-        *v = (*v & ~(0xFFFFFFFFull << 32 * select)) | (uint64_t)val << 32 * select;
-}
+    uint64_t val = 0, left;
+    const uint8_t *at = register_at(d, off, &left);
 
-/* A register of the selected queue; for a queue that does not exist, and for enable when off, 0 (4.1.4.3.1). */
-static uint32_t queue_read(struct virtq *q, unsigned off)
-{
-    unsigned ring = off - VIRTIO_COMMON_QUEUE_DESC;
-
-    if (!q)
-        return 0;
-    switch (off) {
-    case VIRTIO_COMMON_QUEUE_SIZE:
-        return q->size;
-    case VIRTIO_COMMON_QUEUE_VECTOR:
-        return q->vector;
-    case VIRTIO_COMMON_QUEUE_ENABLE:
-        return q->enabled;
-    case VIRTIO_COMMON_QUEUE_NOTIFY_OFF:
-        return q->index;
+    d->offered_half = half(offered(d), d->offered_select);
+    d->accepted_half = half(d->accepted, d->accepted_select);
+    if (d->draining && !d->inflight) {
+        d->draining = false;
+        d->status = 0;
     }
-    return half(q->ring[ring / 8], ring / 4 & 1);
+    if (at && size <= left)
+        memcpy(&val, at, size);
+    return val;
 }
 
-static err_t queue_write(struct virtq *q, unsigned off, uint32_t val)
+static uint16_t vector_of(const struct virtio_dev *d, uint32_t val)
 {
-    unsigned ring = off - VIRTIO_COMMON_QUEUE_DESC;
-
-    if (!q)
-        return OK;
-    if (off == VIRTIO_COMMON_QUEUE_VECTOR)
-        q->vector = val < q->dev->pci.msix.nvectors ? (uint16_t)val : VIRTIO_NO_VECTOR;
-    else if (q->enabled)
-        return OK; /* the rest is fixed until reset */
-    else if (off == VIRTIO_COMMON_QUEUE_SIZE)
-        q->size = (uint16_t)val;
-    else if (off == VIRTIO_COMMON_QUEUE_ENABLE)
-        return val == 1 ? virtq_enable(q) : OK;
-    else if (off >= VIRTIO_COMMON_QUEUE_DESC)
-        half_set(&q->ring[ring / 8], ring / 4 & 1, val);
-    return OK;
+    return val < d->pci.msix.nvectors ? (uint16_t)val : VIRTIO_NO_VECTOR;
 }
 
-static uint32_t common_read(struct virtio_dev *d, unsigned off)
+/* size is the register's own. */
+static err_t common_write(struct virtio_dev *d, unsigned off, unsigned size, uint32_t val)
 {
+    uint64_t left;
+    uint8_t *at = register_at(d, off, &left);
+    struct virtq *q = at && off >= QUEUE_REGS ? &d->queue[d->queue_select] : NULL;
+
     switch (off) {
-    case VIRTIO_COMMON_DEVICE_FEATURE_SELECT:
-        return d->offered_select;
-    case VIRTIO_COMMON_DEVICE_FEATURE:
-        return half(offered(d), d->offered_select);
-    case VIRTIO_COMMON_DRIVER_FEATURE_SELECT:
-        return d->accepted_select;
     case VIRTIO_COMMON_DRIVER_FEATURE:
-        return half(d->accepted, d->accepted_select);
-    case VIRTIO_COMMON_CONFIG_VECTOR:
-        return d->config_vector;
-    case VIRTIO_COMMON_NUM_QUEUES:
-        return d->nqueues;
-    case VIRTIO_COMMON_STATUS:
-        return status_read(d);
-    case VIRTIO_COMMON_CONFIG_GENERATION:
-        return 0; /* no device changes its configuration */
-    case VIRTIO_COMMON_QUEUE_SELECT:
-        return d->queue_select;
-    }
-    return queue_read(selected(d), off);
-}
-
-static err_t common_write(struct virtio_dev *d, unsigned off, uint32_t val)
-{
-    switch (off) {
-    case VIRTIO_COMMON_DEVICE_FEATURE_SELECT:
-        d->offered_select = val;
-        return OK;
-    case VIRTIO_COMMON_DRIVER_FEATURE_SELECT:
-        d->accepted_select = val;
-        return OK;
-    case VIRTIO_COMMON_DRIVER_FEATURE:
-        if (!(d->status & VIRTIO_FEATURES_OK))
-            half_set(&d->accepted, d->accepted_select, val);
+        if (!(d->status & VIRTIO_FEATURES_OK) && d->accepted_select <= 1)
+            d->accepted = (d->accepted & ~(0xFFFFFFFFull << 32 * d->accepted_select)) |
+                          (uint64_t)val << 32 * d->accepted_select;
         return OK;
     case VIRTIO_COMMON_CONFIG_VECTOR:
-        d->config_vector = val < d->pci.msix.nvectors ? (uint16_t)val : VIRTIO_NO_VECTOR;
+        d->config_vector = vector_of(d, val);
         return OK;
     case VIRTIO_COMMON_STATUS:
         status_write(d, (uint8_t)val);
         return OK;
-    case VIRTIO_COMMON_QUEUE_SELECT:
-        d->queue_select = (uint16_t)val;
+    case VIRTIO_COMMON_QUEUE_VECTOR:
+        if (q)
+            q->vector = vector_of(d, val);
         return OK;
+    case VIRTIO_COMMON_QUEUE_ENABLE:
+        return q && val == 1 && !q->enabled ? virtq_enable(q) : OK;
     case VIRTIO_COMMON_DEVICE_FEATURE:
     case VIRTIO_COMMON_NUM_QUEUES:
     case VIRTIO_COMMON_CONFIG_GENERATION:
-        return OK;
+    case VIRTIO_COMMON_QUEUE_NOTIFY_OFF:
+        return OK; /* read only */
     }
-    return queue_write(selected(d), off, val);
+    if (off < QUEUE_REGS || (q && !q->enabled)) /* a queue's place is fixed until reset */
+        memcpy(at, &val, size);
+    return OK;
 }
 
 /* --- the BARs --- */
@@ -202,7 +163,7 @@ static uint64_t reg_read(struct virtio_dev *d, uint64_t off, unsigned size)
 {
     if (off >= REGS_CONFIG)
         return config_read(d, off - REGS_CONFIG, size);
-    return off < VIRTIO_COMMON_BYTES && common_size(off) == size ? common_read(d, (unsigned)off) : 0;
+    return off < VIRTIO_COMMON_BYTES ? common_read(d, off, size) : 0;
 }
 
 static err_t regs_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
@@ -235,7 +196,7 @@ static err_t regs_write(void *dev, uint64_t off, unsigned size, uint64_t val)
         return OK;
     lock_take(&d->lock);
     stopped = !(d->status & VIRTIO_DRIVER_OK);
-    e = common_write(d, (unsigned)off, (uint32_t)val);
+    e = common_write(d, (unsigned)off, size, (uint32_t)val);
     started = stopped && d->status & VIRTIO_DRIVER_OK;
     lock_drop(&d->lock);
     return e || !started ? e : kick_all(d);

@@ -17,11 +17,13 @@ enum { RING_DESC, RING_AVAIL, RING_USED, RINGS };
 
 struct virtq {
     struct virtio_dev *dev; /* fixed */
-    unsigned index;         /* fixed */
-    /* under dev->lock; what the driver has set, fixed while enabled */
-    bool enabled; /* then size is a power of two and the rings lie aligned in RAM */
-    uint16_t size, vector;
-    uint64_t ring[RINGS]; /* guest-physical */
+    /* under dev->lock; the queue's registers as the driver sees them, in the order of 4.1.4.3, fixed while enabled */
+    struct {
+        uint16_t size, vector;
+        uint16_t enabled;     /* 1: then size is a power of two and the rings lie aligned in RAM */
+        uint16_t index;       /* fixed */
+        uint64_t ring[RINGS]; /* guest-physical */
+    };
     /* under dev->lock; free-running positions */
     uint16_t next_avail; /* the next chain to take */
     uint16_t end_avail;  /* chains before this one may be taken */
@@ -62,18 +64,24 @@ struct virtio_dev {
     const struct virtio_ops *ops;
     char name[40];    /* "virtio-blk vda2", for messages */
     uint64_t offered; /* the device's own feature bits */
-    unsigned nqueues;
     const void *config; /* as the driver reads it; kept */
     /* fixed */
     struct vm *vm;
 
     struct lock lock;
+    /* under lock; the common registers as the driver sees them, in the order of 4.1.4.3 */
+    struct {
+        uint32_t offered_select, offered_half; /* the half of `offered` that offered_select says */
+        uint32_t accepted_select, accepted_half;
+        uint16_t config_vector;
+        uint16_t nqueues; /* fixed; set before virtio_init() */
+        uint8_t status;
+        uint8_t config_generation; /* 0: no device changes its configuration */
+        uint16_t queue_select;
+    };
     /* under lock */
     struct virtq queue[VIRTIO_QUEUES_MAX];
     uint64_t accepted; /* feature bits */
-    uint32_t offered_select, accepted_select;
-    uint16_t queue_select, config_vector;
-    uint8_t status;
     bool broken;         /* the guest broke a rule, or the VM is ending: take no more work */
     bool draining;       /* reset by the driver, which is not told so before inflight is 0 */
     uint32_t generation; /* counts resets: requests of an older one are forgotten */
