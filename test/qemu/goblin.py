@@ -29,6 +29,9 @@ class Goblin(Machine):
         """Waits for the menu and stops its countdown."""
         self.expect("Goblin boot menu", seconds)
         self.expect("Enter start", 10)
+        self.stop_countdown()
+
+    def stop_countdown(self):
         self.send("?")
         self.expect("close this help", 10)
         self.send("?")

@@ -1,0 +1,187 @@
+"""The boot menu over the serial line, mistakes in entries, native starts, other loaders and our entries."""
+import os
+
+from disk import EFI, OUT, File
+from goblin import ENTER, Goblin
+from lab import check, entry, lab
+from machine import CPU_PLAIN
+from suite import log_path, need, test
+
+SYSTEMD_BOOT = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
+
+
+def native(name, options="", more=""):
+    """A Linux entry that starts natively, on the serial port."""
+    files = entry(name, autostart=False)
+    path = f"/loader/entries/{name}.conf"
+    files[path] = (f"title {name}\nlinux /linux/vmlinuz\ninitrd /linux/test.img\n"
+                   f"options console=ttyS0 quiet name={name} {options}\n{more}")
+    return files
+
+
+@test()
+def menu_by_keys():
+    """Countdown stopped, entry chosen, its options edited, started as a guest."""
+    with lab("menu_by_keys", entry("first", autostart=False), entry("second", autostart=False), timeout=30) as goblin:
+        goblin.expect("Starting in 30 s", 60)
+        goblin.stop_countdown()
+        goblin.refuse(r"Starting in \d", 3)
+        goblin.select("first")
+        goblin.send("e")
+        goblin.expect("options> ", 10)
+        goblin.type(" name=edited", 0.1)
+        goblin.expect("name=edited", 10)
+        goblin.send(ENTER)
+        goblin.monitor()
+        goblin.attach("first")
+        goblin.expect("edited: up on 1 CPUs", 60)
+
+
+@test()
+def menu_mistakes():
+    """Each mistake shows with file, line and cure and blocks its entry only."""
+    wrong = {
+        "size": (dict(memory="5 apples"), r"/loader/entries/size\.conf:6: memory: .*is not a size"),
+        "small": (dict(memory="3M"), r"/loader/entries/small\.conf:6: memory: "),
+        "huge": (dict(memory="900G"), r"/loader/entries/huge\.conf:6: "),
+        "cpus": (dict(cpus=99), r"/loader/entries/cpus\.conf:5: cpus: "),
+        "slip": (dict(more="memroy 64M\n"), r"/loader/entries/slip\.conf:7: memroy: unknown key; did you mean memory\?"),
+        "file": (dict(more="initrd /no/such/file\n"), r"/loader/entries/file\.conf:7: initrd: there is no file /no/such/file"),
+    }
+    entries = [entry(name, kernel="hello", title=f"mistake {name}", autostart=False, **{"memory": "64M", **how})
+               for name, (how, _) in wrong.items()]
+    with lab("menu_mistakes", entry("good", kernel="hello", memory="64M"), *entries, timeout=30) as goblin:
+        goblin.menu()
+        for name, (_, text) in wrong.items():
+            goblin.select(f"mistake {name}")
+            start = goblin.at
+            goblin.read(1)
+            goblin.at = start
+            goblin.expect(text, 10)
+            goblin.send("g") # refused, with the same text in the line of news
+            goblin.expect(text, 10)
+        goblin.select("good")
+        goblin.send(ENTER)
+        goblin.monitor()
+        goblin.expect("good: powered off", 60)
+
+
+@test()
+def native_start():
+    """Linux started natively owns the machine: all its memory and CPUs, its SVM."""
+    with lab("native_start", native("alone"), entry("guest", kernel="hello", memory="64M"), timeout=30) as goblin:
+        goblin.menu()
+        goblin.select("alone")
+        goblin.send(ENTER)
+        found = goblin.expect(r"alone: up on (\d+) CPUs with (\d+) MiB", 90)
+        check(found.group(1) == "2" and int(found.group(2)) > 1800, found.group())
+
+
+@test()
+def guest_entry_natively():
+    """An entry written for a guest starts natively with key n."""
+    with lab("guest_entry_natively", entry("guest", options="console=ttyS0"), timeout=30) as goblin:
+        goblin.menu()
+        goblin.send("n")
+        goblin.expect("guest: up on 2 CPUs", 90)
+
+
+@test(seconds=240)
+def debian_natively():
+    """The Debian of the disk image starts natively from the menu, lets root in, and powers off."""
+    need(OUT + "/goblin.img", "the disk image")
+    with Goblin([OUT + "/goblin.img"], log=log_path("debian_natively"), extra=["-snapshot"]) as goblin:
+        goblin.menu()
+        goblin.select("Debian 12, natively")
+        goblin.send(ENTER)
+        goblin.expect("debian login: ", 180)
+        goblin.type("root\n")
+        goblin.expect("Password: ", 30)
+        goblin.type("goblin\n")
+        goblin.expect("root@debian:~#", 30)
+        goblin.type("systemctl is-system-running; findmnt -no FSTYPE /; poweroff\n")
+        goblin.expect("running|degraded", 30)
+        goblin.expect("ext4", 30)
+        goblin.wait_end(60)
+
+
+@test(seconds=240)
+def debian_as_guest():
+    """The same Debian as a guest: login, its disk, its two CPUs; the power button shuts it down."""
+    need(OUT + "/goblin.img", "the disk image")
+    with Goblin([OUT + "/goblin.img"], log=log_path("debian_as_guest"), extra=["-snapshot"]) as goblin:
+        goblin.menu()
+        goblin.select("Debian 12, beside the others")
+        goblin.send(ENTER)
+        goblin.monitor()
+        goblin.attach("debian")
+        goblin.expect("debian login: ", 180)
+        goblin.type("root\n")
+        goblin.expect("Password: ", 30)
+        goblin.type("goblin\n")
+        goblin.expect("root@debian:~#", 30)
+        goblin.type("echo CPUs $(nproc) on $(findmnt -no SOURCE /) under $(systemd-detect-virt)\n")
+        goblin.expect("CPUs 2 on /dev/vda under kvm", 30)
+        goblin.select_guest("debian")
+        goblin.send("b")
+        goblin.expect("^debian: powered off", 120)
+
+
+@test()
+def other_loader_reads_our_entries():
+    """systemd-boot starts an entry that has all of Goblin's keys."""
+    need(SYSTEMD_BOOT, "systemd-boot")
+    keys = "run vm\ncpus 2\nmemory 512M\ndisk PARTLABEL=debian\nautostart yes\n"
+    with lab("other_loader_reads_our_entries", native("ours", more=keys), loader=SYSTEMD_BOOT) as machine:
+        machine.expect("ours: up on 2 CPUs", 90)
+
+
+@test()
+def chain_load():
+    """Another loader on the ESP is in the menu and starts."""
+    need(SYSTEMD_BOOT, "systemd-boot")
+    with lab("chain_load", native("linux"), files={"/EFI/other/loader.efi": File(SYSTEMD_BOOT)}, timeout=30) as goblin:
+        goblin.menu()
+        goblin.select("loader.efi (other)")
+        goblin.send(ENTER)
+        goblin.expect("Reboot Into Firmware Interface", 30) # systemd-boot's own menu
+
+
+@test()
+def machine_without_svm():
+    """Guests are blocked with the reason; the same entry starts natively."""
+    with lab("machine_without_svm", entry("guest", options="console=ttyS0"), timeout=30, cpu=CPU_PLAIN) as goblin:
+        goblin.menu()
+        goblin.select("guest")
+        goblin.expect(r"/loader/entries/guest\.conf:\d+: run: .*SVM", 10)
+        goblin.send("g")
+        goblin.expect(r"run: .*SVM", 10)
+        goblin.send("n")
+        goblin.expect("guest: up on 2 CPUs", 90)
+
+
+@test()
+def once_only():
+    """An entry chosen for the next start only is what the next countdown is for, and not the one after."""
+    with lab("once_only", native("first"), native("second"), timeout=30) as goblin:
+        goblin.menu()
+        goblin.select("first")
+        goblin.send("o")
+        goblin.expect("Once only, at the next start of the machine: first", 10)
+        goblin.select("Reboot")
+        goblin.send(ENTER)
+        goblin.expect(r"Starting in \d+ s: first", 60)
+        goblin.stop_countdown()
+        goblin.select("Reboot")
+        goblin.send(ENTER)
+        goblin.expect(r"Starting in \d+ s: second", 60)
+
+
+@test()
+def power_off_from_the_menu():
+    """The menu's power-off ends the machine."""
+    with lab("power_off_from_the_menu", native("first"), timeout=30) as goblin:
+        goblin.menu()
+        goblin.select("Power off")
+        goblin.send(ENTER)
+        goblin.wait_end(30)
