@@ -93,10 +93,8 @@ unsigned config_default(const struct config *c, struct entry *const *list, unsig
 {
     unsigned at = config_find(list, count, c->fallback);
 
-    if (at < count)
-        return at;
-    for (at = 0; at < count; at++)
-        if (!entry_blocked(list[at]))
-            return at;
-    return 0;
+    for (unsigned i = 0; at == count && i < count; i++)
+        if (!entry_blocked(list[i]) && list[i]->kind < ENTRY_SETUP)
+            at = i;
+    return at;
 }

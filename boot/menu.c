@@ -53,10 +53,10 @@ void menu_init(struct menu *m, struct entry *const *list, unsigned count, unsign
     memset(m, 0, sizeof *m);
     m->entry = list;
     m->count = m->edited = count;
-    m->selected = m->target = target;
+    m->target = target;
+    m->selected = target < count ? target : 0;
     m->may_edit = true;
     m->left = timeout;
-    m->counting = timeout != CONFIG_WAIT && count;
     for (unsigned i = 0; i < count; i++) {
         char name[NAME_BYTES];
         unsigned columns;
@@ -66,6 +66,7 @@ void menu_init(struct menu *m, struct entry *const *list, unsigned count, unsign
         columns = cut(name, UINT32_MAX);
         m->widest = columns > m->widest ? columns : m->widest;
     }
+    m->counting = timeout != CONFIG_WAIT && (m->autostart || target < count);
 }
 
 /* --- what may be started --- */

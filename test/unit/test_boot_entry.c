@@ -329,8 +329,13 @@ static void the_default_is_the_first_match_else_the_first_that_can_start(void **
     c = config_of("default nothing");
     entry_note(list[0], 0, ENTRY_BLOCKED, "broken");
     assert_int_equal(config_default(&c, list, 3), 1);
-    assert_int_equal(config_default(&c, list, 1), 0);
+    assert_int_equal(config_default(&c, list, 1), 1);
     assert_int_equal(config_default(&c, list, 0), 0);
+    list[1]->kind = ENTRY_SETUP; /* nobody asked for that */
+    list[2]->kind = ENTRY_REBOOT;
+    assert_int_equal(config_default(&c, list, 3), 3);
+    c = config_of("default a-2");
+    assert_int_equal(config_default(&c, list, 3), 1);
     assert_int_equal(config_find(list, 3, "c*"), 3);
     for (unsigned i = 0; i < 3; i++)
         free(list[i]);

@@ -172,6 +172,21 @@ static void a_blocked_default_starts_nothing_and_says_why(void **state)
     expect_shown("/loader/entries/f.conf:7: memory: '5 apples'");
 }
 
+static void with_nothing_to_start_the_menu_waits(void **state)
+{
+    (void)state;
+    usual();
+    menu_init(&m, list, count, count, 1, false);
+    draw();
+    assert_int_equal(row_of("Starting in"), -1);
+    assert_false(menu_second(&m, &got));
+    assert_false(menu_expire(&m, &got));
+    assert_int_equal(m.selected, 0);
+    menu_init(&m, list, count, count, 1, true);
+    assert_true(menu_second(&m, &got));
+    assert_int_equal(got.verb, MENU_AUTOSTART);
+}
+
 static void any_key_stops_the_countdown(void **state)
 {
     (void)state;
@@ -462,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_blocked_guest_does_not_start_by_itself),
         cmocka_unit_test(a_one_shot_starts_before_the_marked_guests),
         cmocka_unit_test(a_blocked_default_starts_nothing_and_says_why),
+        cmocka_unit_test(with_nothing_to_start_the_menu_waits),
         cmocka_unit_test(any_key_stops_the_countdown),
         cmocka_unit_test(a_forced_menu_waits_for_ever),
         cmocka_unit_test(enter_starts_as_written),
