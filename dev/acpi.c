@@ -12,7 +12,7 @@ extern const unsigned char dsdt_aml_code[]; /* from dev/dsdt.asl */
 
 /* Where each table lies, from the base. */
 enum { RSDP = 0, XSDT = 0x40, FADT = 0x100, MCFG = 0x240, MADT = 0x300, DSDT = 0x400 };
-enum { HEADER = 36, RSDP_SIZE = 36, RSDP_V1_SIZE = 20, FADT_SIZE = 276, MCFG_SIZE = 60 };
+enum { RSDP_SIZE = 36, RSDP_V1_SIZE = 20, XSDT_SIZE = 60, FADT_SIZE = 276, MCFG_SIZE = 60 };
 enum { MADT_FIXED = 44, MADT_CPU = 8, MADT_IOAPIC = 12 };
 _Static_assert(MADT + MADT_FIXED + VM_VCPUS_MAX * MADT_CPU + MADT_IOAPIC <= DSDT, "MADT has room");
 
@@ -39,49 +39,37 @@ static void finish(uint8_t *t, const char *signature, uint8_t revision, uint32_t
     checksum(t, size, 9);
 }
 
-static void rsdp_write(uint8_t *t, uint64_t xsdt)
-{
-    memcpy(t, "RSD PTR ", 8);
-    memcpy(t + 9, "GOBLIN", 6);
-    t[15] = 2;
-    put_le32(t + 20, RSDP_SIZE);
-    put_le64(t + 24, xsdt);
-    checksum(t, RSDP_V1_SIZE, 8);
-    checksum(t, RSDP_SIZE, 32);
-}
-
-/* A byte-wide port as a generic address. 5.2.3.2. */
-static void port_write(uint8_t *at, uint16_t port)
-{
-    at[0] = 1; /* system I/O */
-    at[1] = 8; /* bits */
-    at[3] = 1; /* byte access */
-    put_le64(at + 4, port);
-}
-
-static void fadt_write(uint8_t *t, uint64_t dsdt)
-{
-    enum { NO_VGA = BIT(2), NO_RTC = BIT(5) }; /* bit 1, 8042 present, and bit 3, no MSI, stay clear */
-    enum { WBINVD = BIT(0), NO_FIXED_POWER_BUTTON = BIT(4), NO_FIXED_SLEEP_BUTTON = BIT(5), RESET_REG = BIT(10),
-        HW_REDUCED = BIT(20) };
-
-    put_le32(t + 40, (uint32_t)dsdt);
-    put_le16(t + 109, NO_VGA | NO_RTC);
-    put_le32(t + 112, WBINVD | NO_FIXED_POWER_BUTTON | NO_FIXED_SLEEP_BUTTON | RESET_REG | HW_REDUCED);
-    port_write(t + 116, PC_RESET_PORT);
-    t[128] = PC_RESET_VALUE;
-    t[131] = 4; /* minor version */
-    put_le64(t + 140, dsdt);
-    port_write(t + 244, PC_SLEEP_PORT);
-    port_write(t + 256, PC_SLEEP_PORT + 1);
-    finish(t, "FACP", 6, FADT_SIZE);
-}
-
-static void mcfg_write(uint8_t *t)
-{
-    put_le64(t + 44, PC_ECAM_BASE); /* segment, first and last bus: 0 */
-    finish(t, "MCFG", 1, MCFG_SIZE);
-}
+/* What the tables hold besides their headers and the list of CPUs. 5.2.5.3, 5.2.9 (FADT), MCFG. A port as a generic
+ * address (5.2.3.2) is two rows: system I/O, 8 bits, byte access; then its number. */
+enum { PORT = 0x01000801 };
+enum { NO_VGA = BIT(2), NO_RTC = BIT(5) }; /* bit 1, 8042 present, and bit 3, no MSI, stay clear */
+enum { WBINVD = BIT(0), NO_FIXED_POWER_BUTTON = BIT(4), NO_FIXED_SLEEP_BUTTON = BIT(5), RESET_REG = BIT(10),
+    HW_REDUCED = BIT(20) };
+static const struct {
+    uint16_t at;
+    uint8_t size;
+    uint64_t value;
+} fields[] = {
+    { RSDP + 15, 1, 2 }, /* revision */
+    { RSDP + 20, 4, RSDP_SIZE },
+    { RSDP + 24, 8, PC_ACPI_BASE + XSDT },
+    { XSDT + 36, 8, PC_ACPI_BASE + FADT },
+    { XSDT + 44, 8, PC_ACPI_BASE + MADT },
+    { XSDT + 52, 8, PC_ACPI_BASE + MCFG },
+    { FADT + 40, 4, PC_ACPI_BASE + DSDT },
+    { FADT + 109, 2, NO_VGA | NO_RTC },
+    { FADT + 112, 4, WBINVD | NO_FIXED_POWER_BUTTON | NO_FIXED_SLEEP_BUTTON | RESET_REG | HW_REDUCED },
+    { FADT + 116, 4, PORT },
+    { FADT + 120, 8, PC_RESET_PORT },
+    { FADT + 128, 1, PC_RESET_VALUE },
+    { FADT + 131, 1, 4 }, /* minor version */
+    { FADT + 140, 8, PC_ACPI_BASE + DSDT },
+    { FADT + 244, 4, PORT },
+    { FADT + 248, 8, PC_SLEEP_PORT },
+    { FADT + 256, 4, PORT },
+    { FADT + 260, 8, PC_SLEEP_PORT + 1 },
+    { MCFG + 44, 8, PC_ECAM_BASE }, /* segment, first and last bus: 0 */
+};
 
 static void madt_write(uint8_t *t, unsigned vcpus)
 {
@@ -101,25 +89,21 @@ static void madt_write(uint8_t *t, unsigned vcpus)
     finish(t, "APIC", 5, (uint32_t)(p - t));
 }
 
-static void xsdt_write(uint8_t *t, uint64_t base)
-{
-    static const uint16_t listed[] = { FADT, MADT, MCFG };
-
-    for (size_t i = 0; i < ARRAY_LEN(listed); i++)
-        put_le64(t + HEADER + i * 8, base + listed[i]);
-    finish(t, "XSDT", 1, HEADER + ARRAY_LEN(listed) * 8);
-}
-
-size_t acpi_build(uint8_t buf[ACPI_MAX], uint64_t base, unsigned vcpus)
+size_t acpi_build(uint8_t buf[ACPI_MAX], unsigned vcpus)
 {
     uint32_t dsdt_size = get_le32(dsdt_aml_code + 4);
 
     ASSERT(DSDT + dsdt_size <= ACPI_MAX && vcpus <= VM_VCPUS_MAX);
     memset(buf, 0, ACPI_MAX);
-    rsdp_write(buf + RSDP, base + XSDT);
-    xsdt_write(buf + XSDT, base);
-    fadt_write(buf + FADT, base + DSDT);
-    mcfg_write(buf + MCFG);
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+        memcpy(buf + fields[i].at, &fields[i].value, fields[i].size);
+    memcpy(buf + RSDP, "RSD PTR ", 8);
+    memcpy(buf + RSDP + 9, "GOBLIN", 6);
+    checksum(buf + RSDP, RSDP_V1_SIZE, 8);
+    checksum(buf + RSDP, RSDP_SIZE, 32);
+    finish(buf + XSDT, "XSDT", 1, XSDT_SIZE);
+    finish(buf + FADT, "FACP", 6, FADT_SIZE);
+    finish(buf + MCFG, "MCFG", 1, MCFG_SIZE);
     madt_write(buf + MADT, vcpus);
     memcpy(buf + DSDT, dsdt_aml_code, dsdt_size);
     return DSDT + dsdt_size;

@@ -4,6 +4,6 @@
 
 #define ACPI_MAX 0x2000u /* bytes, all tables together */
 
-/* Writes the tables as they must lie at guest-physical `base`; the RSDP comes first. vcpus: 1 to VM_VCPUS_MAX, with APIC ids
+/* Writes the tables as they must lie at PC_ACPI_BASE; the RSDP comes first. vcpus: 1 to VM_VCPUS_MAX, with APIC ids
  * from 0. Returns how many bytes are used. */
-size_t acpi_build(uint8_t buf[ACPI_MAX], uint64_t base, unsigned vcpus);
+size_t acpi_build(uint8_t buf[ACPI_MAX], unsigned vcpus);

@@ -136,7 +136,7 @@ static err_t tables_write(struct pc *pc, uint8_t *scratch)
     e = mem_write(pc->vm, gpa(PC_RESET_VECTOR), reset_code, sizeof reset_code);
     if (e)
         return e;
-    return mem_write(pc->vm, gpa(PC_ACPI_BASE), scratch, acpi_build(scratch, PC_ACPI_BASE, pc->vm->nvcpus));
+    return mem_write(pc->vm, gpa(PC_ACPI_BASE), scratch, acpi_build(scratch, pc->vm->nvcpus));
 }
 
 static err_t linux_make(struct pc *pc)

@@ -5,7 +5,7 @@
 #include "vm/irq.h"
 #include "vm/vm.h"
 
-enum { DATA, IER, IIR_FCR, LCR, MCR, LSR, MSR, SCRATCH, PORTS };
+enum { DATA, IER, IIR, FCR = IIR, LCR, MCR, LSR, MSR, SCRATCH, PORTS };
 
 enum { IER_RX = 1, IER_THRE = 2, IER_LINE = 4, IER_MODEM = 8, IER_BITS = 15 };
 enum { IIR_MODEM = 0, IIR_NONE = 1, IIR_THRE = 2, IIR_RX = 4, IIR_LINE = 6, IIR_TIMEOUT = 12, IIR_FIFO_ON = 0xC0 };
@@ -21,16 +21,16 @@ static uint8_t pending(const struct serial *s)
     static const uint8_t trigger[] = { 1, 4, 8, 14 };
     uint32_t used = ring_used(&s->rx);
 
-    if (s->ier & IER_LINE && s->overrun)
+    if (s->reg[IER] & IER_LINE && s->overrun)
         return IIR_LINE;
-    if (s->ier & IER_RX && used) {
-        if (s->fcr & FCR_ON && used < trigger[s->fcr >> FCR_TRIGGER_SHIFT])
+    if (s->reg[IER] & IER_RX && used) {
+        if (s->reg[FCR] & FCR_ON && used < trigger[s->reg[FCR] >> FCR_TRIGGER_SHIFT])
             return IIR_TIMEOUT; /* fewer than asked for: on a real line no more come for four character times */
         return IIR_RX;
     }
-    if (s->ier & IER_THRE && s->thre)
+    if (s->reg[IER] & IER_THRE && s->thre)
         return IIR_THRE;
-    if (s->ier & IER_MODEM && s->msr & MSR_CHANGES)
+    if (s->reg[IER] & IER_MODEM && s->reg[MSR] & MSR_CHANGES)
         return IIR_MODEM;
     return IIR_NONE;
 }
@@ -38,7 +38,7 @@ static uint8_t pending(const struct serial *s)
 /* OUT2 connects the chip to the interrupt line on a PC; loopback cuts it off. */
 static void line_update(struct serial *s)
 {
-    bool level = pending(s) != IIR_NONE && (s->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
+    bool level = pending(s) != IIR_NONE && (s->reg[MCR] & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
 
     if (level == s->line)
         return;
@@ -69,7 +69,7 @@ static void data_write(struct serial *s, uint8_t byte)
      * line must see. */
     s->thre = false;
     line_update(s);
-    if (!(s->mcr & MCR_LOOP))
+    if (!(s->reg[MCR] & MCR_LOOP))
         tty_output(&s->tty, &byte, 1);
     else if (!ring_put(&s->rx, byte))
         s->overrun = true;
@@ -78,11 +78,11 @@ static void data_write(struct serial *s, uint8_t byte)
 
 static void fifo_control(struct serial *s, uint8_t val)
 {
-    if ((s->fcr ^ val) & FCR_ON || val & FCR_CLEAR_RX) {
+    if ((s->reg[FCR] ^ val) & FCR_ON || val & FCR_CLEAR_RX) {
         s->rx.tail = s->rx.head;
         room_tell(s);
     }
-    s->fcr = val & FCR_ON ? val : 0;
+    s->reg[FCR] = val & FCR_ON ? val : 0;
 }
 
 /* In loopback the modem inputs are wired to the outputs; else the other side is always there and ready. */
@@ -90,77 +90,58 @@ static void modem_update(struct serial *s)
 {
     uint8_t now = MSR_CTS | MSR_DSR | MSR_CARRIER, changed;
 
-    if (s->mcr & MCR_LOOP)
-        now = (uint8_t)((s->mcr & MCR_RTS ? MSR_CTS : 0) | (s->mcr & MCR_DTR ? MSR_DSR : 0) |
-            (s->mcr & MCR_OUT1 ? MSR_RING : 0) | (s->mcr & MCR_OUT2 ? MSR_CARRIER : 0));
-    changed = (uint8_t)((s->msr ^ now) >> 4);
+    if (s->reg[MCR] & MCR_LOOP)
+        now = (uint8_t)((s->reg[MCR] & MCR_RTS ? MSR_CTS : 0) | (s->reg[MCR] & MCR_DTR ? MSR_DSR : 0) |
+            (s->reg[MCR] & MCR_OUT1 ? MSR_RING : 0) | (s->reg[MCR] & MCR_OUT2 ? MSR_CARRIER : 0));
+    changed = (uint8_t)((s->reg[MSR] ^ now) >> 4);
     if (now & MSR_RING)
         changed &= (uint8_t)~MSR_RING_FELL;
-    s->msr = (uint8_t)(now | (s->msr & MSR_CHANGES) | changed);
+    s->reg[MSR] = (uint8_t)(now | (s->reg[MSR] & MSR_CHANGES) | changed);
 }
 
 static uint8_t reg_read(struct serial *s, unsigned reg)
 {
-    uint8_t v;
+    uint8_t v = s->reg[reg];
 
+    if (s->reg[LCR] & LCR_DLAB && reg <= IER)
+        return s->divisor[reg];
     switch (reg) {
     case DATA:
-        return s->lcr & LCR_DLAB ? s->divisor[0] : data_read(s);
-    case IER:
-        return s->lcr & LCR_DLAB ? s->divisor[1] : s->ier;
-    case IIR_FCR:
+        return data_read(s);
+    case IIR:
         v = pending(s);
         if (v == IIR_THRE)
             s->thre = false;
-        return v | (s->fcr & FCR_ON ? IIR_FIFO_ON : 0);
-    case LCR:
-        return s->lcr;
-    case MCR:
-        return s->mcr;
+        return v | (s->reg[FCR] & FCR_ON ? IIR_FIFO_ON : 0);
     case LSR:
         v = (uint8_t)(LSR_THRE | LSR_IDLE | (ring_used(&s->rx) ? LSR_DATA : 0) | (s->overrun ? LSR_OVERRUN : 0));
         s->overrun = false;
         return v;
     case MSR:
-        v = s->msr;
-        s->msr &= (uint8_t)~MSR_CHANGES;
+        s->reg[MSR] &= (uint8_t)~MSR_CHANGES;
         return v;
     }
-    return s->scratch;
+    return v;
 }
 
 static void reg_write(struct serial *s, unsigned reg, uint8_t val)
 {
-    switch (reg) {
-    case DATA:
-        if (s->lcr & LCR_DLAB)
-            s->divisor[0] = val;
-        else
-            data_write(s, val);
-        break;
-    case IER:
-        if (s->lcr & LCR_DLAB) {
-            s->divisor[1] = val;
-            break;
-        }
-        if (val & ~s->ier & IER_THRE)
-            s->thre = true; /* newly enabled and the transmitter is empty: report that */
-        s->ier = val & IER_BITS;
-        break;
-    case IIR_FCR:
-        fifo_control(s, val);
-        break;
-    case LCR:
-        s->lcr = val;
-        break;
-    case MCR:
-        s->mcr = val & MCR_BITS;
-        modem_update(s);
-        break;
-    case SCRATCH:
-        s->scratch = val;
-        break;
+    static const uint8_t writable[PORTS] = { [IER] = IER_BITS, [LCR] = 0xFF, [MCR] = MCR_BITS, [SCRATCH] = 0xFF };
+
+    if (s->reg[LCR] & LCR_DLAB && reg <= IER) {
+        s->divisor[reg] = val;
+        return;
     }
+    if (reg == DATA)
+        data_write(s, val);
+    if (reg == IER && val & ~s->reg[IER] & IER_THRE)
+        s->thre = true; /* newly enabled and the transmitter is empty: report that */
+    if (reg == FCR)
+        fifo_control(s, val);
+    if (writable[reg])
+        s->reg[reg] = val & writable[reg];
+    if (reg == MCR)
+        modem_update(s);
 }
 
 static err_t serial_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
@@ -204,7 +185,7 @@ err_t serial_init(struct serial *s, struct vm *vm, uint16_t port, unsigned gsi)
     static const struct tty_dev_ops tty = { .input = serial_input };
 
     *s = (struct serial){ .tty.dev = &tty, .vm = vm, .gsi = gsi, .divisor = { 12, 0 } }; /* 9600 baud */
-    s->msr = MSR_CTS | MSR_DSR | MSR_CARRIER;
+    s->reg[MSR] = MSR_CTS | MSR_DSR | MSR_CARRIER;
     s->thre = true;
     ring_init(&s->rx, s->rx_bytes, SERIAL_RX);
     return bus_add(vm, BUS_PIO, port, PORTS, &bus, s);

@@ -15,7 +15,8 @@ struct serial {
     struct vm *vm;
     unsigned gsi;
     /* under vm->lock */
-    uint8_t ier, fcr, lcr, mcr, msr, scratch, divisor[2];
+    uint8_t reg[8];     /* by number, as last written or as they will be read; IIR's is FCR */
+    uint8_t divisor[2]; /* instead of registers 0 and 1 while LCR says so */
     bool thre;     /* "transmitter empty" is to be reported: set by a write or by enabling it, cleared by reading IIR */
     bool overrun;  /* a byte was lost; only loopback can do that */
     bool refused;  /* the user has more input waiting: say when there is room */

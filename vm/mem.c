@@ -31,9 +31,9 @@ static uint8_t *locate(const struct vm *vm, uint64_t at, uint64_t *left)
     return (uint8_t *)hpa_ptr(*chunk) + off;
 }
 
-static bool in_ram(const struct vm *vm, uint64_t at, uint64_t n)
+bool mem_holds(const struct vm *vm, gpa_t gpa, uint64_t n)
 {
-    uint64_t low = mem_low_size(vm), high = mem_high_size(vm);
+    uint64_t low = mem_low_size(vm), high = mem_high_size(vm), at = gpa.v;
 
     if (at < low)
         return n <= low - at;
@@ -48,7 +48,7 @@ static err_t copy(struct vm *vm, uint64_t at, uint8_t *buf, uint64_t n, enum cop
 
     if (!n)
         return OK;
-    if (!in_ram(vm, at, n))
+    if (!mem_holds(vm, gpa(at), n))
         return ERR_GUEST;
     for (; n; n -= take, at += take) {
         uint8_t *ram = locate(vm, at, &left);

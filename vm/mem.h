@@ -21,5 +21,7 @@ MUST_USE err_t mem_zero(struct vm *, gpa_t at, uint64_t n);
  * device said it is idle. */
 MUST_USE err_t mem_dma(struct vm *, gpa_t at, uint64_t len, hpa_t *out, uint64_t *run);
 
+/* Whether all of it is RAM. */
+bool mem_holds(const struct vm *, gpa_t at, uint64_t n);
 uint64_t mem_low_size(const struct vm *);  /* bytes of RAM from 0 */
 uint64_t mem_high_size(const struct vm *); /* bytes of RAM from 4 GiB */

@@ -119,25 +119,11 @@ static err_t range_check(const struct blk *blk, uint64_t sector, uint64_t nsecto
     return sector % per_block || nsectors % per_block ? ERR_INVAL : OK;
 }
 
-static err_t transfer_prepare(struct virtio_blk_io *io, enum blk_op op, uint64_t sector, uint64_t skip, uint64_t stream)
-{
-    io->req.op = op;
-    io->sector = sector;
-    io->skip = skip;
-    io->len = stream;
-    if (op == BLK_WRITE && io->owner->blk->read_only)
-        return ERR_IO;
-    if (!io->len || io->len > REQUEST_MAX || io->len % BLK_SECTOR)
-        return ERR_INVAL;
-    return range_check(io->owner->blk, sector, io->len / BLK_SECTOR);
-}
-
 static err_t discard_prepare(struct virtio_blk_io *io)
 {
     const struct blk *blk = io->owner->blk;
     struct virtio_blk_range r;
 
-    io->req.op = BLK_DISCARD;
     if (!blk->can_discard || blk->read_only)
         return ERR_UNSUPPORTED;
     if (io->chain.read_len != sizeof(struct virtio_blk_head) + sizeof r) /* max_discard_seg is 1 */
@@ -152,30 +138,40 @@ static err_t discard_prepare(struct virtio_blk_io *io)
     return r.nsectors ? range_check(blk, r.sector, r.nsectors) : ERR_INVAL;
 }
 
-/* Fills io->req from the chain. *now: there is nothing for the disk to do. An error is the request's status. */
-static err_t request_prepare(struct virtio_blk_io *io, const struct virtio_blk_head *head, bool *now)
+/* Fills io->req from the chain. An error is the request's status. GET_ID is served at once. */
+static err_t request_prepare(struct virtio_blk_io *io, const struct virtio_blk_head *head)
 {
-    struct virtio_blk *b = io->owner;
+    const struct virtio_blk *b = io->owner;
     struct virtq_chain *c = &io->chain;
 
     io->req = (struct blk_req){ .op = BLK_READ, .seg = io->seg, .done = io->req.done, .owner = io };
-    io->pos = io->len = 0;
-    *now = false;
+    io->pos = io->skip = io->len = 0;
+    io->sector = head->sector;
     switch (head->type) {
-    case VIRTIO_BLK_IN:
-        return transfer_prepare(io, BLK_READ, head->sector, 0, c->write_len - 1);
-    case VIRTIO_BLK_OUT:
-        return transfer_prepare(io, BLK_WRITE, head->sector, sizeof *head, c->read_len - sizeof *head);
     case VIRTIO_BLK_FLUSH:
         io->req.op = BLK_FLUSH;
         return OK;
     case VIRTIO_BLK_DISCARD:
+        io->req.op = BLK_DISCARD;
         return discard_prepare(io);
     case VIRTIO_BLK_GET_ID:
-        *now = true;
         return virtq_write(io->queue, c, 0, b->serial, min_size(sizeof b->serial, (size_t)c->write_len - 1));
+    case VIRTIO_BLK_OUT:
+        if (b->blk->read_only)
+            return ERR_IO;
+        io->req.op = BLK_WRITE;
+        io->skip = sizeof *head;
+        io->len = c->read_len - sizeof *head;
+        break;
+    case VIRTIO_BLK_IN:
+        io->len = c->write_len - 1;
+        break;
+    default:
+        return ERR_UNSUPPORTED;
     }
-    return ERR_UNSUPPORTED;
+    if (!io->len || io->len > REQUEST_MAX || io->len % BLK_SECTOR)
+        return ERR_INVAL;
+    return range_check(b->blk, io->sector, io->len / BLK_SECTOR);
 }
 
 /* A chain that was taken: checks it and sends it on its way. ERR_GUEST only if it has no place for head or status. */
@@ -183,7 +179,6 @@ static err_t request_start(struct virtio_blk_io *io)
 {
     struct virtio_dev *d = &io->owner->dev;
     struct virtio_blk_head head;
-    bool now;
     err_t e;
 
     if (virtq_read(io->queue, &io->chain, 0, &head, sizeof head))
@@ -193,8 +188,8 @@ static err_t request_start(struct virtio_blk_io *io)
     list_remove(&io->link);
     d->inflight++;
     io->generation = d->generation;
-    e = request_prepare(io, &head, &now);
-    if (e || now)
+    e = request_prepare(io, &head);
+    if (e || head.type == VIRTIO_BLK_GET_ID)
         request_end(io, e);
     else
         request_run(io);

@@ -25,15 +25,6 @@ err_t virtq_fault(struct virtq *q, const char *what)
     return ERR_GUEST;
 }
 
-static bool in_ram(struct vm *vm, uint64_t at, uint64_t len)
-{
-    uint64_t low = mem_low_size(vm), high = mem_high_size(vm);
-
-    if (at < low)
-        return len <= low - at;
-    return at >= MEM_HIGH_START && at - MEM_HIGH_START < high && len <= high - (at - MEM_HIGH_START);
-}
-
 static bool ready(const struct virtq *q)
 {
     const struct virtio_dev *d = q->dev;
@@ -49,7 +40,7 @@ err_t virtq_enable(struct virtq *q)
     if (!q->size || q->size > q->dev->ops->queue_size || q->size & (q->size - 1))
         return virtq_fault(q, "size is not possible");
     for (unsigned i = 0; i < RINGS; i++)
-        if (q->ring[i] % align[i] || !in_ram(q->dev->vm, q->ring[i], len[i]))
+        if (q->ring[i] % align[i] || !mem_holds(q->dev->vm, gpa(q->ring[i]), len[i]))
             return virtq_fault(q, "ring is outside memory or not aligned");
     q->enabled = true;
     return OK;
@@ -108,7 +99,7 @@ static err_t chain_add(struct virtq *q, struct virtq_chain *c, const struct virt
         return virtq_fault(q, "descriptor chain is too long");
     if (!d->len)
         return virtq_fault(q, "empty descriptor");
-    if (!in_ram(q->dev->vm, d->addr, d->len))
+    if (!mem_holds(q->dev->vm, gpa(d->addr), d->len))
         return virtq_fault(q, "descriptor points outside memory");
     if (!writable && c->nwrite)
         return virtq_fault(q, "readable descriptor after a writable one");
@@ -127,7 +118,7 @@ static err_t indirect_check(struct virtq *q, const struct virtq_desc *d, bool in
         return virtq_fault(q, "indirect descriptor inside or before others");
     if (!d->len || d->len % sizeof *d)
         return virtq_fault(q, "indirect table of odd length");
-    if (!in_ram(q->dev->vm, d->addr, d->len))
+    if (!mem_holds(q->dev->vm, gpa(d->addr), d->len))
         return virtq_fault(q, "indirect table outside memory");
     return OK;
 }

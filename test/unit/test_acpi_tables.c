@@ -41,7 +41,7 @@ static int build(void **state)
 {
     (void)state;
     memset(buf, 0xEE, sizeof buf);
-    used = acpi_build(buf, PC_ACPI_BASE, 3);
+    used = acpi_build(buf, 3);
     return 0;
 }
 
@@ -88,7 +88,7 @@ static void the_madt_lists_every_cpu_and_the_io_apic(void **state)
     for (unsigned cpus = 1; cpus <= VM_VCPUS_MAX; cpus++) {
         const uint8_t *t, *p;
 
-        used = acpi_build(buf, PC_ACPI_BASE, cpus);
+        used = acpi_build(buf, cpus);
         t = table("APIC");
         p = t + 44;
         for (unsigned i = 0; i < cpus; i++, p += 8) {
