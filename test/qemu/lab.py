@@ -55,9 +55,9 @@ def run_guest(goblin, name, seconds=60):
     goblin.select_guest(name)
     goblin.send("s")
     if goblin.expect(rf"^{name}: (started, |not started: )", 20).group(1) == "started, ":
-        why = goblin.expect(rf"^{name}: (powered off|panicked(?!, its crash)|triple fault|broke a rule)(.*)$", seconds)
+        why = goblin.expect(rf"^{name}: (powered off|panicked(?!, its crash)|triple fault|broke a rule)(.*)\n", seconds)
     else:
-        why = goblin.expect(r"()(.*)$", 5)
+        why = goblin.expect(r"()(.*)\n", 5)
     start = len(goblin.text)
     goblin.attach(name)
     while goblin.read(0.3):
