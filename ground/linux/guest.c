@@ -1,0 +1,484 @@
+/* An app guest's life on Linux: set-up, the loop of each CPU, signals and input from outside, the end. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+#include "ground/linux/guest.h"
+
+#define KICK_SIGNAL SIGUSR1
+#define TIMER_SIGNAL SIGUSR2
+/* The monitor's end of the guest's memory: boot record, gate, time, strings, channels. */
+#define AREA (APP_TOP - MIB(48))
+#define AREA_GATE (AREA + 0x4000)
+#define AREA_TIME (AREA + 0x5000)
+#define AREA_STRINGS (AREA + 0x10000)
+#define AREA_STRINGS_MAX MIB(2)
+#define AREA_CHANNELS (AREA + MIB(4))
+#define CHANNEL_BYTES align_up(sizeof(struct app_channel), PAGE_SIZE)
+_Static_assert(sizeof(struct app_boot) <= 0x4000, "boot record");
+_Static_assert(4 * 1024 * 1024 + APP_CHANNELS * (sizeof(struct app_channel) + PAGE_SIZE) <= 48 * 1024 * 1024, "area");
+
+static _Thread_local struct guest_cpu *self;
+static int poke_fd;
+
+uint64_t guest_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t wall_now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_REALTIME, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* --- events ---------------------------------------------------------------------------------------------------------- */
+static struct app_cpu *cpu_shared(struct guest_cpu *c)
+{
+    return (struct app_cpu *)(void *)(c->guest->space.base + c->shared);
+}
+
+static void event_note(struct guest_cpu *c, uint32_t event)
+{
+    struct app_cpu *s = cpu_shared(c);
+
+    __atomic_fetch_or(&s->events, event, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&s->pending, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&c->wake, 1, __ATOMIC_SEQ_CST);
+}
+
+void guest_event(struct guest_cpu *c, uint32_t event)
+{
+    event_note(c, event);
+    syscall(SYS_futex, &c->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    if (c != self && __atomic_load_n(&c->running, __ATOMIC_SEQ_CST))
+        pthread_kill(c->thread, KICK_SIGNAL);
+}
+
+/* Both run in the CPU's own thread: a KVM_RUN that has not begun yet must not begin. */
+static void on_kick(int n)
+{
+    (void)n;
+    if (self)
+        kvm_cpu_interrupt(&self->cpu);
+}
+
+static void on_timer(int n)
+{
+    on_kick(n);
+    if (self)
+        event_note(self, APP_EVENT_TIMER);
+}
+
+void guest_poke(void)
+{
+    uint64_t one = 1;
+
+    (void)!write(poke_fd, &one, sizeof one);
+}
+
+void guest_end(struct guest *g, uint32_t status)
+{
+    if (__atomic_exchange_n(&g->exiting, true, __ATOMIC_SEQ_CST))
+        return;
+    g->status = status;
+    guest_poke();
+}
+
+/* Makes the stopped CPU enter its event upcall, if it may be interrupted now. */
+static void event_deliver(struct guest_cpu *c)
+{
+    struct app_cpu *s = cpu_shared(c);
+    struct kvm_regs_app *r = c->cpu.regs;
+    uint64_t frame[5] = { r->rip, 0x33, r->rflags, r->rsp, 0x2B };
+
+    if (!__atomic_load_n(&s->pending, __ATOMIC_SEQ_CST) || s->masked || r->rsp - (c->stack_top - c->stack_size) <= c->stack_size)
+        return;
+    if (space_write(&c->guest->space, c->stack_top - sizeof frame, frame, sizeof frame)) {
+        guest_end(c->guest, APP_EXIT_SIGNAL + SIGSEGV);
+        return;
+    }
+    r->rsp = c->stack_top - sizeof frame;
+    r->rip = c->guest->image.upcalls + APP_VEC_EVENT * APP_STUB;
+    r->rflags = KVM_APP_RFLAGS;
+    kvm_cpu_dirty(&c->cpu);
+}
+
+static void cpu_loop(struct guest_cpu *c)
+{
+    struct guest *g = c->guest;
+    const char *why = "";
+    bool half = false;
+
+    while (!__atomic_load_n(&g->exiting, __ATOMIC_ACQUIRE)) {
+        bool pending;
+        __atomic_store_n(&c->running, true, __ATOMIC_SEQ_CST);
+        pending = __atomic_load_n(&cpu_shared(c)->pending, __ATOMIC_SEQ_CST) && !cpu_shared(c)->masked;
+        if (pending && !half)
+            event_deliver(c);
+        switch (kvm_cpu_run(&c->cpu, pending && half, &why)) {
+        case KVM_STOP_GATE:
+            __atomic_store_n(&c->running, false, __ATOMIC_SEQ_CST);
+            pthread_mutex_lock(&g->lock);
+            half = gate_call(c);
+            pthread_mutex_unlock(&g->lock);
+            if (!half)
+                return;
+            break;
+        case KVM_STOP_KICK: half = false; break;
+        case KVM_STOP_MEMORY:
+        case KVM_STOP_DEAD:
+            if (!g->exiting)
+                fprintf(stderr, "goblin: the guest was stopped: %s (at %#llx)\n", why, (unsigned long long)c->cpu.regs->rip);
+            guest_end(g, APP_EXIT_SIGNAL + SIGBUS);
+        }
+    }
+}
+
+static void *cpu_thread(void *arg)
+{
+    struct guest_cpu *c = arg;
+    struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TIMER_SIGNAL };
+    sigset_t open;
+
+    self = c;
+    ev._sigev_un._tid = gettid();
+    sigemptyset(&open);
+    sigaddset(&open, KICK_SIGNAL);
+    sigaddset(&open, TIMER_SIGNAL);
+    if (timer_create(CLOCK_MONOTONIC, &ev, &c->timer)) {
+        guest_end(c->guest, APP_EXIT_SIGNAL + SIGKILL);
+        return NULL;
+    }
+    pthread_sigmask(SIG_UNBLOCK, &open, NULL);
+    cpu_loop(c);
+    pthread_sigmask(SIG_BLOCK, &open, NULL);
+    self = NULL;
+    timer_delete(c->timer);
+    pthread_mutex_lock(&c->guest->lock);
+    c->started = c->stopping = false;
+    pthread_mutex_unlock(&c->guest->lock);
+    return NULL;
+}
+
+err_t guest_cpu_start(struct guest *g, unsigned number, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi)
+{
+    struct guest_cpu *c = &g->cpus[number];
+    struct app_cpu s;
+    err_t e;
+
+    if (shared % 16 || space_read(&g->space, shared, &s, sizeof s) || s.stack_top % 16 || s.stack_size < 1024 ||
+        s.stack_size > s.stack_top || !space_mapped(&g->space, s.stack_top - s.stack_size, s.stack_size))
+        return ERR_RANGE;
+    c->guest = g;
+    c->shared = shared;
+    c->stack_top = s.stack_top;
+    c->stack_size = s.stack_size;
+    c->stopping = false;
+    e = kvm_cpu_init(&c->cpu, &g->machine, number, shared, s.stack_top);
+    if (e)
+        return e;
+    kvm_cpu_start(&c->cpu, entry, rsp, rdi);
+    c->started = true;
+    if (pthread_create(&c->thread, NULL, cpu_thread, c)) {
+        c->started = false;
+        kvm_cpu_fini(&c->cpu);
+        return ERR_NOMEM;
+    }
+    return OK;
+}
+
+bool guest_holds(struct guest *g, uint64_t addr, uint64_t len)
+{
+    for (unsigned i = 0; i < g->ncpus; i++)
+        if (g->cpus[i].started && g->cpus[i].shared + sizeof(struct app_cpu) > addr && g->cpus[i].shared < addr + len)
+            return true;
+    return false;
+}
+
+/* --- time ------------------------------------------------------------------------------------------------------------- */
+/* A rate measured over the guest's whole life, refreshed each second: between two refreshes the error stays far below a microsecond. */
+void guest_time(struct guest *g)
+{
+    uint64_t tsc = __builtin_ia32_rdtsc(), now = guest_now();
+    struct app_time t = g->time;
+
+    if (tsc < g->time_next)
+        return;
+    if (!g->first_tsc) {
+        g->first_tsc = tsc;
+        g->first_ns = now;
+    } else {
+        uint64_t here = t.mono + (uint64_t)((unsigned __int128)(tsc - t.tsc_base) * t.mult >> 32);
+        if (tsc - g->first_tsc > g->tsc_hz) /* measured for a second at least */
+            t.mult = (uint64_t)(((unsigned __int128)(now - g->first_ns) << 32) / (tsc - g->first_tsc));
+        now = max_u64(now, here); /* the guest's clock does not go back */
+    }
+    t.tsc_base = tsc;
+    t.mono = now;
+    t.wall_offset = (int64_t)(wall_now() - guest_now());
+    t.seq = g->time.seq + 1;
+    if (space_write(&g->space, AREA_TIME, &t.seq, sizeof t.seq))
+        return;
+    (void)!space_write(&g->space, AREA_TIME + sizeof t.seq, &t.pad, sizeof t - sizeof t.seq);
+    t.seq++;
+    (void)!space_write(&g->space, AREA_TIME, &t.seq, sizeof t.seq);
+    g->time = t;
+    g->time_next = tsc + g->tsc_hz;
+}
+
+/* Ticks a second: as KVM says, else measured. A first value only, guest_time() makes it better. */
+static uint64_t tsc_hz(struct guest *g)
+{
+    uint64_t khz = kvm_machine_tsc_khz(&g->machine), tsc = __builtin_ia32_rdtsc(), now = guest_now();
+
+    if (khz)
+        return khz * 1000;
+    usleep(2000);
+    return (uint64_t)((unsigned __int128)(__builtin_ia32_rdtsc() - tsc) * 1000000000u / (guest_now() - now));
+}
+
+/* --- set-up ------------------------------------------------------------------------------------------------------------ */
+static err_t libos_load(struct guest *g, const struct guest_config *cfg)
+{
+    struct app_image *i = &g->image;
+    struct space *s = &g->space;
+    uint64_t text;
+    err_t e;
+
+    if (cfg->libos_size < sizeof *i)
+        return ERR_FORMAT;
+    memcpy(i, cfg->libos, sizeof *i);
+    if (i->magic != APP_MAGIC || i->version != APP_VERSION || i->text_end % PAGE_SIZE || i->data_end % PAGE_SIZE ||
+        i->text_end <= APP_LIBOS || i->data_end <= i->text_end || i->data_end > APP_PROGRAM || cfg->libos_size > i->data_end - APP_LIBOS)
+        return ERR_FORMAT;
+    text = i->text_end - APP_LIBOS;
+    if (space_map(s, APP_LIBOS, text, APP_READ | APP_EXEC) ||
+        space_map(s, i->text_end, i->data_end - i->text_end, APP_READ | APP_WRITE))
+        return ERR_NOMEM;
+    e = space_write(s, APP_LIBOS, cfg->libos, min_u64(text, cfg->libos_size));
+    if (!e && cfg->libos_size > text)
+        e = space_write(s, i->text_end, cfg->libos + text, cfg->libos_size - text);
+    kvm_machine_gates(&g->machine, i->upcalls);
+    return e;
+}
+
+static err_t area_map(struct guest *g, uint64_t at, uint64_t len, unsigned prot)
+{
+    return space_map(&g->space, at, len, prot | APP_SMALL) ? ERR_NOMEM : OK;
+}
+
+static err_t strings_write(struct guest *g, const struct guest_config *cfg, struct app_boot *b)
+{
+    uint64_t at = AREA_STRINGS, total = 0;
+    err_t e;
+
+    for (unsigned i = 0; i < cfg->argc + cfg->envc; i++)
+        total += strlen(i < cfg->argc ? cfg->argv[i] : cfg->env[i - cfg->argc]) + 1;
+    if (total > AREA_STRINGS_MAX)
+        return ERR_FULL;
+    e = area_map(g, AREA_STRINGS, align_up(total + 1, PAGE_SIZE), APP_READ | APP_WRITE);
+    for (unsigned i = 0; !e && i < cfg->argc + cfg->envc; i++) {
+        const char *s = i < cfg->argc ? cfg->argv[i] : cfg->env[i - cfg->argc];
+        e = space_write(&g->space, at, s, strlen(s) + 1);
+        at += strlen(s) + 1;
+    }
+    *b = (struct app_boot){ .strings = AREA_STRINGS, .strings_size = (uint32_t)total, .argc = cfg->argc, .envc = cfg->envc };
+    return e;
+}
+
+static err_t mount_add(struct guest *g, struct app_boot *b, struct ninep_fs *fs, const struct guest_mount *m, uint32_t flags)
+{
+    app_addr_t at = AREA_CHANNELS + g->nchannels * CHANNEL_BYTES;
+    struct app_mount *to = &b->mount[b->nmounts++];
+    err_t e = area_map(g, at, CHANNEL_BYTES, APP_READ | APP_WRITE);
+
+    if (!e)
+        e = channel_init(g, fs, m->read_only || m->layer, at);
+    *to = (struct app_mount){ .channel = at, .flags = flags };
+    snprintf(to->at, sizeof to->at, "%s", m->at);
+    return e;
+}
+
+static err_t mounts_make(struct guest *g, const struct guest_config *cfg, struct app_boot *b)
+{
+    static const struct guest_mount dev = { .at = "/dev" };
+    err_t e = OK;
+
+    for (unsigned i = 0; !e && i < cfg->nmounts; i++) {
+        const struct guest_mount *m = &cfg->mounts[i];
+        e = hostfs_open(&g->hostfs[i], m->host);
+        if (e) {
+            fprintf(stderr, "goblin: cannot serve %s: %s\n", m->host, e == ERR_IO ? strerror(errno) : err_text(e));
+            return e;
+        }
+        e = mount_add(g, b, &g->hostfs[i].fs, m, (m->read_only ? APP_MOUNT_READONLY : 0) | (m->layer ? APP_MOUNT_LAYER : 0));
+    }
+    console_init(g);
+    return e ? e : mount_add(g, b, &g->devices.fs, &dev, APP_MOUNT_DEV);
+}
+
+static err_t boot_make(struct guest *g, const struct guest_config *cfg)
+{
+    static const uint8_t gate[] = { 0xE7, KVM_APP_PORT, 0xC3 }; /* out %eax, $port; ret */
+    static struct app_boot b; /* large */
+    mode_t mask = umask(0); /* the guest applies its own */
+    err_t e = area_map(g, AREA, 0x4000, APP_READ | APP_WRITE);
+
+    if (!e)
+        e = area_map(g, AREA_GATE, PAGE_SIZE, APP_READ | APP_EXEC);
+    if (!e)
+        e = area_map(g, AREA_TIME, PAGE_SIZE, APP_READ);
+    if (!e)
+        e = strings_write(g, cfg, &b);
+    if (!e)
+        e = space_write(&g->space, AREA_GATE, gate, sizeof gate);
+    if (!e)
+        e = mounts_make(g, cfg, &b);
+    if (e)
+        return e;
+    b.magic = APP_MAGIC;
+    b.version = APP_VERSION;
+    b.size = sizeof b;
+    b.ncpus = g->ncpus;
+    b.mem_limit = cfg->memory;
+    b.gate = AREA_GATE;
+    b.time = AREA_TIME;
+    b.free = AREA;
+    b.tty = (isatty(0) ? APP_TTY_IN : 0) | (isatty(1) ? APP_TTY_OUT : 0) | (isatty(2) ? APP_TTY_ERR : 0);
+    b.uid = getuid();
+    b.gid = getgid();
+    b.pid = (uint32_t)getpid();
+    b.umask = mask;
+    snprintf(b.program, sizeof b.program, "%s", cfg->program);
+    snprintf(b.cwd, sizeof b.cwd, "%s", cfg->cwd);
+    snprintf(b.host, sizeof b.host, "%s", cfg->name);
+    if (getrandom(b.seed, sizeof b.seed, 0) != sizeof b.seed)
+        return ERR_IO;
+    return space_write(&g->space, AREA, &b, sizeof b);
+}
+
+/* --- from outside -------------------------------------------------------------------------------------------------------- */
+static const int forwarded[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIGCONT };
+
+static void signals_set_up(sigset_t *outside)
+{
+    struct sigaction kick = { .sa_handler = on_kick }, timer = { .sa_handler = on_timer };
+    sigset_t all;
+
+    space_guard();
+    sigaction(KICK_SIGNAL, &kick, NULL);
+    sigaction(TIMER_SIGNAL, &timer, NULL);
+    signal(SIGPIPE, SIG_IGN); /* a write's error is enough */
+    sigemptyset(outside);
+    for (size_t i = 0; i < ARRAY_LEN(forwarded); i++)
+        sigaddset(outside, forwarded[i]);
+    all = *outside;
+    sigaddset(&all, KICK_SIGNAL);
+    sigaddset(&all, TIMER_SIGNAL);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+}
+
+static void signal_forward(struct guest *g, int fd)
+{
+    struct signalfd_siginfo info;
+
+    while (read(fd, &info, sizeof info) == sizeof info) {
+        __atomic_fetch_or(&cpu_shared(&g->cpus[0])->signals, 1ull << (info.ssi_signo - 1), __ATOMIC_SEQ_CST);
+        guest_event(&g->cpus[0], APP_EVENT_SIGNAL);
+    }
+}
+
+static void serve_outside(struct guest *g, int signals)
+{
+    while (!__atomic_load_n(&g->exiting, __ATOMIC_ACQUIRE)) {
+        struct pollfd p[3] = { { .fd = poke_fd, .events = POLLIN }, { .fd = signals, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
+        uint64_t count;
+        pthread_mutex_lock(&g->lock);
+        p[2].fd = console_wanted(g);
+        pthread_mutex_unlock(&g->lock);
+        if (poll(p, 3, -1) < 0)
+            continue;
+        if (p[0].revents)
+            (void)!read(poke_fd, &count, sizeof count);
+        if (p[1].revents)
+            signal_forward(g, signals);
+        if (p[2].revents) {
+            pthread_mutex_lock(&g->lock);
+            console_ready(g);
+            for (unsigned i = 0; i < g->nchannels; i++)
+                channel_poll(&g->channels[i]);
+            pthread_mutex_unlock(&g->lock);
+        }
+    }
+}
+
+static err_t guest_start(struct guest *g, const struct guest_config *cfg)
+{
+    err_t e = kvm_machine_init(&g->machine, &g->space.tables);
+    const char *missing = e ? kvm_machine_missing() : NULL;
+
+    if (e) {
+        fprintf(stderr, "goblin: %s\n", missing ? missing : "this /dev/kvm lacks what goblin needs (Linux 4.17 or newer)");
+        return e;
+    }
+    e = space_init(&g->space, &g->machine, UINT64_MAX);
+    if (!e)
+        e = libos_load(g, cfg);
+    if (!e)
+        e = boot_make(g, cfg);
+    if (e)
+        goto failed;
+    g->space.limit = cfg->memory + g->space.tables.pages * PAGE_SIZE + g->space.tables.used;
+    g->tsc_hz = tsc_hz(g);
+    g->time.mult = (uint64_t)(((unsigned __int128)1000000000u << 32) / g->tsc_hz);
+    guest_time(g);
+    e = guest_cpu_start(g, 0, g->image.entry, g->image.stack, g->image.cpu0, AREA);
+    if (!e)
+        return OK;
+failed:
+    fprintf(stderr, "goblin: the guest could not be set up: %s\n", err_text(e));
+    return e;
+}
+
+err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
+{
+    struct guest *g = calloc(1, sizeof *g);
+    sigset_t outside;
+    err_t e;
+    int signals;
+
+    if (!g)
+        return ERR_NOMEM;
+    pthread_mutex_init(&g->lock, NULL);
+    g->ncpus = cfg->cpus;
+    poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    signals_set_up(&outside);
+    signals = signalfd(-1, &outside, SFD_CLOEXEC | SFD_NONBLOCK);
+    e = poke_fd < 0 || signals < 0 ? ERR_IO : guest_start(g, cfg);
+    if (e)
+        return e;
+    serve_outside(g, signals);
+    console_restore();
+    *killed = g->status & APP_EXIT_SIGNAL ? (int)(g->status & 0x7F) : 0;
+    *status = *killed ? 128 + *killed : (int)(g->status & 0xFF);
+    return OK; /* threads and memory end with the process */
+}

@@ -1,0 +1,103 @@
+#pragma once
+/* One app guest and the process that monitors it: a thread for each guest CPU, one more that waits for signals and for input.
+ * guest->lock guards everything but what is marked; a guest CPU holds it only while its gate call is served. */
+#include <pthread.h>
+#include "ground/linux/hostfs.h"
+#include "ground/linux/space.h"
+#include "ninep/server.h"
+#include "ninep/tree.h"
+
+#define CHANNEL_FIDS 4096
+#define CHANNEL_REQS (APP_CHANNEL_SLOTS + 1)
+
+struct guest;
+
+/* One 9P connection with a server at this end. */
+struct channel {
+    struct guest *guest;
+    app_addr_t at; /* struct app_channel in the guest */
+    struct ninep_server server;
+    uint32_t asked, answered;         /* our own indices: the guest's are only read */
+    bool busy[APP_CHANNEL_SLOTS];     /* a question with that tag is under way */
+    bool dead;                        /* it broke the protocol; it is not listened to any more */
+    uint8_t *ask, *answer;            /* private copies of a message */
+};
+
+struct guest_cpu {
+    struct kvm_cpu cpu;
+    struct guest *guest;
+    app_addr_t shared; /* struct app_cpu */
+    uint64_t stack_top, stack_size;
+    pthread_t thread;
+    bool started, stopping;
+    bool running;      /* it is in, or about to enter, the guest. atomically */
+    uint32_t wake;     /* futex: not 0: an event came. atomically */
+    timer_t timer;
+};
+
+struct guest {
+    pthread_mutex_t lock;
+    struct kvm_machine machine;
+    struct space space;
+    struct app_image image;
+    struct guest_cpu cpus[KVM_APP_CPUS];
+    unsigned ncpus;
+    unsigned nchannels;
+    struct channel channels[APP_CHANNELS];
+    struct hostfs hostfs[APP_CHANNELS];
+    struct tree devices;
+    struct app_time time; /* as the guest sees it */
+    uint64_t tsc_hz, first_tsc, first_ns, time_next;
+    uint32_t status;
+    bool exiting; /* atomically */
+};
+
+/* What to run, filled in by the command. Strings are kept until guest_run() returns. */
+struct guest_mount {
+    const char *host, *at;
+    bool read_only, layer;
+};
+struct guest_config {
+    const uint8_t *libos;
+    size_t libos_size;
+    const char *program; /* its path */
+    char *const *argv;
+    char *const *env;
+    unsigned argc, envc;
+    uint64_t memory;
+    unsigned cpus;
+    const char *cwd, *name;
+    struct guest_mount mounts[APP_CHANNELS];
+    unsigned nmounts;
+};
+
+/* Runs it to its end. *status is an exit status, or 128 + a signal's number, as a shell shows it; *killed the signal, or 0. On error,
+ * a line has been written to stderr. */
+MUST_USE err_t guest_run(const struct guest_config *, int *status, int *killed);
+
+/* gate.c: serves the gate call in the CPU's registers; true: this CPU is to go on. */
+bool gate_call(struct guest_cpu *);
+/* guest.c */
+void guest_end(struct guest *, uint32_t status); /* any thread */
+void guest_poke(void); /* makes the waiting thread look anew */
+/* True if the range touches a struct app_cpu in use, which must stay. */
+bool guest_holds(struct guest *, uint64_t addr, uint64_t len);
+/* An event for a CPU: APP_EVENT_*. Any thread. */
+void guest_event(struct guest_cpu *, uint32_t event);
+err_t guest_cpu_start(struct guest *, unsigned number, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi);
+void guest_time(struct guest *); /* keeps the time page current */
+uint64_t guest_now(void);        /* CLOCK_MONOTONIC, ns */
+/* channel.c, under the lock */
+err_t channel_init(struct guest *, struct ninep_fs *, bool read_only, app_addr_t at);
+void channel_fini(struct channel *);
+int64_t channel_kick(struct channel *);
+void channel_poll(struct channel *); /* answers that had to wait */
+/* The descriptor of an open file of a host directory, or -1. */
+int channel_fd(struct channel *, uint32_t fid);
+/* console.c: stdin, stdout, stderr, ttyctl */
+void console_init(struct guest *);
+int console_wanted(struct guest *); /* the descriptor somebody waits to read from, or -1 */
+void console_ready(struct guest *);
+void console_restore(void);
+/* rewrite.c: turns the `syscall` sites it is sure of in this mapped range into calls; how many */
+unsigned rewrite_sites(struct space *, uint64_t addr, uint64_t len);

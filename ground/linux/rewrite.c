@@ -1,0 +1,116 @@
+/* Finds `syscall` instructions in a program's text and turns each into `call *%rax`, of the same two bytes' length, when two things are
+ * sure: it is an instruction and not a part of one (the code around it is disassembled from two starts that agree), and
+ * nothing lives in the red zone there, which the call's return address would overwrite. What is left alone still works, slowly:
+ * it traps. Text may come from a hostile file: the work is bounded by its length. */
+#define _GNU_SOURCE
+#include <Zydis/Zydis.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ground/linux/guest.h"
+
+#define BACK 2048u   /* how far a function's start is looked for */
+#define FORWARD 512u /* how far its end is */
+#define STEPS 700u
+
+struct scan {
+    ZydisDecoder decoder;
+    const uint8_t *text;
+    uint64_t len;
+};
+
+static bool ends_function(const ZydisDecodedInstruction *in)
+{
+    return in->mnemonic == ZYDIS_MNEMONIC_RET || in->mnemonic == ZYDIS_MNEMONIC_JMP || in->mnemonic == ZYDIS_MNEMONIC_UD2 ||
+           in->mnemonic == ZYDIS_MNEMONIC_HLT;
+}
+
+/* Compilers align functions to 16 bytes, and before them stands a return, a jump or padding. Looking back from site, finds the n-th such place. */
+static uint64_t start_before(const struct scan *s, uint64_t site, unsigned n)
+{
+    uint64_t low = site > BACK ? site - BACK : 0;
+
+    for (uint64_t at = site & ~15ull; at > low; at -= 16) {
+        uint8_t last = s->text[at - 1];
+        bool padding = last == 0x90 || last == 0xCC || last == 0xC3 || (at >= 2 && last == 0 && (s->text[at - 2] == 0 || s->text[at - 2] == 0x40)) ||
+                       (at >= 4 && last == 0 && s->text[at - 4] == 0x0F && s->text[at - 3] == 0x1F);
+        if (padding && n-- == 0)
+            return at;
+    }
+    return low;
+}
+
+struct use {
+    bool reached; /* the site is an instruction, as seen from this start */
+    bool red_zone;
+};
+
+/* Notes whether an operand lies below the stack pointer, or below a frame pointer that may be the stack pointer. */
+static void operands_look(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op, bool *below_rsp, bool *below_rbp, bool *makes_room)
+{
+    for (unsigned i = 0; i < in->operand_count_visible; i++) {
+        if (op[i].type != ZYDIS_OPERAND_TYPE_MEMORY || !op[i].mem.disp.has_displacement || op[i].mem.disp.value >= 0)
+            continue;
+        *below_rsp |= op[i].mem.base == ZYDIS_REGISTER_RSP && in->mnemonic != ZYDIS_MNEMONIC_LEA;
+        *below_rbp |= op[i].mem.base == ZYDIS_REGISTER_RBP;
+    }
+    if (in->mnemonic == ZYDIS_MNEMONIC_SUB && op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && op[0].reg.value == ZYDIS_REGISTER_RSP)
+        *makes_room = true;
+}
+
+static struct use walk(const struct scan *s, uint64_t from, uint64_t site)
+{
+    ZydisDecodedInstruction in;
+    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+    bool rsp = false, rbp = false, room = false;
+    struct use u = { false, false };
+
+    for (unsigned step = 0; step < STEPS && from < s->len && from < site + FORWARD; step++) {
+        if (ZYAN_FAILED(ZydisDecoderDecodeFull(&s->decoder, s->text + from, s->len - from, &in, op))) {
+            if (from >= site)
+                break;
+            from++; /* data between functions */
+            continue;
+        }
+        u.reached |= from == site && in.mnemonic == ZYDIS_MNEMONIC_SYSCALL;
+        operands_look(&in, op, &rsp, &rbp, &room);
+        from += in.length;
+        if (from > site && ends_function(&in) && from % 16 == 0)
+            break;
+    }
+    u.red_zone = rsp || (rbp && !room);
+    return u;
+}
+
+/* The 2,048 bytes before may hold several functions; the nearest start that is not inside this one would be best, but is not known. A start too
+ * near misses uses of the red zone, so the far one decides about that unless the near one is clean and begins like a function. */
+static bool site_safe(const struct scan *s, uint64_t site)
+{
+    struct use near = walk(s, start_before(s, site, 0), site);
+    struct use far = walk(s, start_before(s, site, 2), site);
+
+    return near.reached && far.reached && !near.red_zone;
+}
+
+unsigned rewrite_sites(struct space *space, uint64_t addr, uint64_t len)
+{
+    struct scan s = { .len = len };
+    uint8_t *text = malloc(len);
+    const uint8_t *at = text;
+    unsigned sites = 0;
+
+    if (!text || !space_copy(text, space->base + addr, len))
+        goto out;
+    s.text = text;
+    ZydisDecoderInit(&s.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    while ((at = memchr(at, 0x05, (size_t)(text + len - at)))) {
+        static const uint8_t call_rax[2] = { 0xFF, 0xD0 };
+        uint64_t site = (uint64_t)(at - text);
+        at++;
+        if (site == 0 || text[site - 1] != 0x0F || !site_safe(&s, site - 1))
+            continue;
+        sites += space_copy(space->base + addr + site - 1, call_rax, sizeof call_rax);
+    }
+out:
+    free(text);
+    return sites;
+}

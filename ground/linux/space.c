@@ -1,0 +1,267 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "ground/linux/space.h"
+
+#define ARENA_AT APP_TOP
+#define ARENA_STEP MIB(16)
+#define ARENA_MAX GIB(1)
+#define HOST_RW (PROT_READ | PROT_WRITE)
+#define HOST_ANON (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+/* --- copies ---------------------------------------------------------------------------------------------------------- */
+static _Thread_local sigjmp_buf copy_failed;
+static _Thread_local volatile bool copying;
+
+static void copy_fault(int signal_number)
+{
+    if (copying)
+        siglongjmp(copy_failed, 1);
+    signal(signal_number, SIG_DFL); /* ours: die of it when it comes again */
+}
+
+void space_guard(void)
+{
+    struct sigaction sa = { .sa_handler = copy_fault, .sa_flags = SA_NODEFER };
+
+    sigaction(SIGBUS, &sa, NULL);
+    sigaction(SIGSEGV, &sa, NULL);
+}
+
+bool space_copy(void *dst, const void *src, uint64_t len)
+{
+    if (sigsetjmp(copy_failed, 0)) {
+        copying = false;
+        return false;
+    }
+    copying = true;
+    memcpy(dst, src, len);
+    copying = false;
+    return true;
+}
+
+bool space_mapped(const struct space *s, uint64_t addr, uint64_t len)
+{
+    uint64_t end = addr + len;
+    unsigned rights;
+
+    if (len > APP_TOP || addr > APP_TOP - len)
+        return false;
+    while (addr < end)
+        if (!tables_get(&s->tables, addr, &rights, &addr) || rights == TABLES_KEPT)
+            return false;
+    return true;
+}
+
+err_t space_read(struct space *s, uint64_t addr, void *dst, uint64_t len)
+{
+    return space_mapped(s, addr, len) && space_copy(dst, s->base + addr, len) ? OK : ERR_RANGE;
+}
+
+err_t space_write(struct space *s, uint64_t addr, const void *src, uint64_t len)
+{
+    return space_mapped(s, addr, len) && space_copy(s->base + addr, src, len) ? OK : ERR_RANGE;
+}
+
+/* --- set-up ---------------------------------------------------------------------------------------------------------- */
+static err_t arena_grow(struct space *s)
+{
+    err_t e;
+
+    if (s->arena + ARENA_STEP > ARENA_MAX)
+        return ERR_FULL;
+    e = kvm_machine_memory(s->machine, ARENA_AT + s->arena, s->tables.mem + s->arena, ARENA_STEP);
+    if (e)
+        return e;
+    s->arena += ARENA_STEP;
+    s->tables.size = s->arena;
+    return OK;
+}
+
+err_t space_init(struct space *s, struct kvm_machine *machine, uint64_t limit)
+{
+    uint8_t *at = mmap(NULL, APP_TOP + ARENA_MAX + MIB(2), HOST_RW, HOST_ANON, -1, 0);
+    err_t e;
+
+    memset(s, 0, sizeof *s);
+    if (at == MAP_FAILED)
+        return ERR_NOMEM;
+    s->base = (uint8_t *)align_up((uintptr_t)at, MIB(2)); /* so that host and guest can use huge pages alike */
+    s->machine = machine;
+    s->limit = limit;
+    s->tables = (struct tables){ .mem = s->base + ARENA_AT, .gpa = ARENA_AT, .top = APP_TOP };
+    e = arena_grow(s);
+    if (!e)
+        e = tables_init(&s->tables, KVM_APP_SYSTEM);
+    return e;
+}
+
+void space_fini(struct space *s)
+{
+    munmap(s->base, APP_TOP + ARENA_MAX);
+}
+
+/* --- the guest's memory calls -------------------------------------------------------------------------------------------- */
+static int64_t range_check(uint64_t addr, uint64_t len)
+{
+    if (!len || (addr | len) % PAGE_SIZE)
+        return APP_INVAL;
+    return len > APP_TOP || addr > APP_TOP - len ? APP_RANGE : 0;
+}
+
+static unsigned rights_of(unsigned prot)
+{
+    return prot & APP_READ || prot & (APP_WRITE | APP_EXEC) ?
+               TABLES_READ | (prot & APP_WRITE ? TABLES_WRITE : 0) | (prot & APP_EXEC ? TABLES_EXEC : 0) :
+               0;
+}
+
+static bool any_mapped(const struct space *s, uint64_t addr, uint64_t len)
+{
+    uint64_t end = addr + len;
+    unsigned rights;
+
+    while (addr < end)
+        if (tables_get(&s->tables, addr, &rights, &addr))
+            return true;
+    return false;
+}
+
+static uint64_t count_mapped(const struct space *s, uint64_t addr, uint64_t len)
+{
+    uint64_t end = addr + len, next, n = 0;
+    unsigned rights;
+
+    for (; addr < end; addr = next)
+        if (tables_get(&s->tables, addr, &rights, &next))
+            n += min_u64(next, end) - addr;
+    return n;
+}
+
+static err_t slots_need(struct space *s, uint64_t addr, uint64_t len)
+{
+    for (uint64_t i = addr / SPACE_SLOT; i <= (addr + len - 1) / SPACE_SLOT; i++) {
+        err_t e;
+        if (s->slots[i / 8] & BIT(i % 8))
+            continue;
+        e = kvm_machine_memory(s->machine, i * SPACE_SLOT, s->base + i * SPACE_SLOT, SPACE_SLOT);
+        if (e)
+            return e;
+        s->slots[i / 8] |= (uint8_t)BIT(i % 8);
+    }
+    return OK;
+}
+
+/* All that can fail, before anything changes: memory within the limit, slots, room for tables. */
+static int64_t space_reserve(struct space *s, uint64_t addr, uint64_t len)
+{
+    uint64_t after = s->tables.pages * PAGE_SIZE + s->tables.used + len - count_mapped(s, addr, len);
+
+    if (after > s->limit)
+        return APP_NOMEM;
+    while (s->tables.used + tables_need(&s->tables, addr, len) > s->tables.size)
+        if (arena_grow(s))
+            return APP_NOMEM;
+    return slots_need(s, addr, len) ? APP_NOMEM : 0;
+}
+
+/* Fresh memory, or none, in the host's mapping; KVM forgets what it knew of it. */
+static void host_clear(struct space *s, uint64_t addr, uint64_t len)
+{
+    (void)!mmap(s->base + addr, len, HOST_RW, HOST_ANON | MAP_FIXED, -1, 0);
+}
+
+static int64_t tables_apply(struct space *s, uint64_t addr, uint64_t len, unsigned rights, bool fresh)
+{
+    return tables_set(&s->tables, addr, len, rights, fresh) ? APP_NOMEM : 0;
+}
+
+int64_t space_map(struct space *s, uint64_t addr, uint64_t len, unsigned prot)
+{
+    int64_t e = range_check(addr, len);
+    unsigned rights = rights_of(prot);
+
+    if (e || prot & ~(APP_READ | APP_WRITE | APP_EXEC | APP_SMALL))
+        return e ? e : APP_INVAL;
+    if (!rights)
+        return space_unmap(s, addr, len);
+    e = space_reserve(s, addr, len);
+    if (e)
+        return e;
+    if (any_mapped(s, addr, len))
+        host_clear(s, addr, len);
+    if (len >= MIB(2) && !(prot & APP_SMALL))
+        madvise(s->base + addr, len, MADV_HUGEPAGE);
+    return tables_apply(s, addr, len, rights, !(prot & APP_SMALL));
+}
+
+int64_t space_map_file(struct space *s, uint64_t addr, uint64_t len, unsigned prot, int fd, uint64_t offset)
+{
+    int64_t e = range_check(addr, len);
+    unsigned rights = rights_of(prot);
+    int shared = prot & APP_SHARED ? MAP_SHARED : MAP_PRIVATE;
+    int host = prot & APP_SHARED && !(prot & APP_WRITE) ? PROT_READ : HOST_RW;
+
+    if (e || !rights || offset % PAGE_SIZE || prot & ~(APP_READ | APP_WRITE | APP_EXEC | APP_SHARED))
+        return e ? e : APP_INVAL;
+    e = space_reserve(s, addr, len);
+    if (e)
+        return e;
+    if (mmap(s->base + addr, len, host, shared | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset) == MAP_FAILED)
+        return errno == EACCES || errno == ENODEV ? APP_UNSUPPORTED : APP_NOMEM;
+    return tables_apply(s, addr, len, rights, false);
+}
+
+int64_t space_unmap(struct space *s, uint64_t addr, uint64_t len)
+{
+    int64_t e = range_check(addr, len);
+
+    if (e || !any_mapped(s, addr, len))
+        return e;
+    while (s->tables.used + tables_need(&s->tables, addr, len) > s->tables.size)
+        if (arena_grow(s))
+            return APP_NOMEM;
+    e = tables_apply(s, addr, len, 0, false);
+    host_clear(s, addr, len);
+    return e;
+}
+
+/* Makes KVM drop its translations of the range, so that it looks at the tables again: each change of the host's rights does. */
+static void host_touch(struct space *s, uint64_t addr, uint64_t len)
+{
+    if (!mprotect(s->base + addr, len, PROT_NONE) && mprotect(s->base + addr, len, HOST_RW))
+        (void)!mprotect(s->base + addr, len, PROT_READ); /* a file that is shared for reading */
+}
+
+/* True if a page of the range has a right that is not among `rights`. */
+static bool any_lost(const struct space *s, uint64_t addr, uint64_t len, unsigned rights)
+{
+    uint64_t end = addr + len;
+    unsigned had;
+
+    while (addr < end)
+        if (tables_get(&s->tables, addr, &had, &addr) && had & ~(rights | TABLES_KEPT))
+            return true;
+    return false;
+}
+
+int64_t space_protect(struct space *s, uint64_t addr, uint64_t len, unsigned prot)
+{
+    int64_t e = range_check(addr, len);
+    unsigned rights = rights_of(prot);
+    bool lost;
+
+    if (e || prot & ~(APP_READ | APP_WRITE | APP_EXEC))
+        return e ? e : APP_INVAL;
+    e = space_reserve(s, addr, len);
+    if (e)
+        return e;
+    lost = any_lost(s, addr, len, rights);
+    e = tables_apply(s, addr, len, rights ? rights : TABLES_KEPT, false);
+    if (!e && lost)
+        host_touch(s, addr, len);
+    return e;
+}

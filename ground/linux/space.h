@@ -1,0 +1,36 @@
+#pragma once
+/* The memory of an app guest on Linux: one reserved range of the monitor's address space, guest address + base, in which memory and
+ * files are mapped; KVM slots over it, made when needed; page tables that carry the guest's rights. All of it is under guest->lock, but for
+ * the copies, which any thread may make: a page that cannot be read (a mapped file became shorter) is an error, not a fault. */
+#include "cpu/kvm/kvm.h"
+
+#define SPACE_SLOT MIB(64)
+
+struct space {
+    struct kvm_machine *machine;
+    struct tables tables;
+    uint8_t *base;
+    uint64_t limit; /* bytes that may be mapped */
+    uint64_t arena; /* bytes of the tables' arena that have slots */
+    uint8_t slots[APP_TOP / SPACE_SLOT / 8];
+};
+
+/* Reserves address space, and the first piece of arena. ERR_NOMEM, ERR_FULL. machine is kept. */
+MUST_USE err_t space_init(struct space *, struct kvm_machine *machine, uint64_t limit);
+void space_fini(struct space *);
+
+/* These are the gate's calls; they return 0 or an enum app_error. prot: APP_READ ... */
+int64_t space_map(struct space *, uint64_t addr, uint64_t len, unsigned prot);
+/* fd is open for what prot asks and not kept. */
+int64_t space_map_file(struct space *, uint64_t addr, uint64_t len, unsigned prot, int fd, uint64_t offset);
+int64_t space_unmap(struct space *, uint64_t addr, uint64_t len);
+int64_t space_protect(struct space *, uint64_t addr, uint64_t len, unsigned prot);
+
+/* A copy from or to what is mapped, whatever the guest's rights to it. ERR_RANGE: some of it is not mapped. */
+MUST_USE err_t space_read(struct space *, uint64_t addr, void *dst, uint64_t len);
+MUST_USE err_t space_write(struct space *, uint64_t addr, const void *src, uint64_t len);
+bool space_mapped(const struct space *, uint64_t addr, uint64_t len);
+/* memcpy that survives a page that is not there; false then. */
+bool space_copy(void *dst, const void *src, uint64_t len);
+/* To be called once in the process: how space_copy() survives. */
+void space_guard(void);

@@ -1,0 +1,242 @@
+/* The libos' ways in and out: the image's head, the program's system calls, upcalls, the switch between threads, and copies from and
+ * to the program's memory that may fault. Offsets into struct app_cpu (abi/app.h) are from GS; struct regs is in thread.h. */
+#define CPU_MASKED 0
+#define CPU_PENDING 1
+#define CPU_SCRATCH 40
+#define UPCALL_STACK 4096
+#define CPU_STACK 48 /* where the running thread enters the libos */
+
+    .section .head, "ax"
+    .globl image_head
+image_head:
+    .long 0x6E6C426F, 1
+    .quad start, upcall_stubs, boot_stack_top, cpu0, text_end, data_end
+
+    .text
+    .globl start
+start:
+    jmp libos_main /* rdi: struct app_boot */
+
+/* int64_t gate(a0, a1, a2, a3, a4, number) in the C convention */
+    .globl gate
+gate:
+    mov %r9, %rax
+    mov %r8, %r9
+    mov %rcx, %r8
+    jmp *gate_entry(%rip)
+
+.macro push_gprs
+    push %rax
+    push %rbx
+    push %rcx
+    push %rdx
+    push %rsi
+    push %rdi
+    push %rbp
+    push %r8
+    push %r9
+    push %r10
+    push %r11
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+.endm
+.macro pop_gprs
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %r11
+    pop %r10
+    pop %r9
+    pop %r8
+    pop %rbp
+    pop %rdi
+    pop %rsi
+    pop %rdx
+    pop %rcx
+    pop %rbx
+    pop %rax
+.endm
+
+/* From the sled: `call *%rax` pushed the return address where the kernel would have left the red zone alone; whoever rewrote
+ * the call saw to it that nothing lies there. */
+    .globl syscall_entry
+syscall_entry:
+    pop %rcx
+    movb $1, %gs:CPU_MASKED
+    mov %rsp, %gs:CPU_SCRATCH
+    mov %gs:CPU_STACK, %rsp
+    pushq $0x2B
+    pushq %gs:CPU_SCRATCH
+    pushfq
+    pushq $0x33
+    push %rcx
+    push %rax
+    pushq $256
+    push_gprs
+    cld
+    mov %rsp, %rdi
+    call syscall_enter /* true: registers other than rax have been changed */
+    test %al, %al
+    jnz leave_full
+    pop_gprs
+    mov 16(%rsp), %rcx
+    mov 40(%rsp), %rsp
+    movb $0, %gs:CPU_MASKED
+    cmpb $0, %gs:CPU_PENDING
+    jne 1f
+    jmp *%rcx
+    .globl pending_short
+pending_short:
+1:  ud2 /* an upcall that finds itself here: go on at rcx */
+
+/* void leave(struct regs *): to the program with all registers. Its rflags and rip have been written to its stack, 144 bytes down, so that the
+ * last steps need nothing of the libos': an event may come between any two of them. */
+    .globl leave
+leave:
+    mov %rdi, %rsp
+leave_full:
+    pop_gprs
+    mov 40(%rsp), %rsp
+    lea -144(%rsp), %rsp
+    movb $0, %gs:CPU_MASKED
+    cmpb $0, %gs:CPU_PENDING
+    jne 1f
+    .globl pending_full_next
+pending_full_next:
+    popfq
+    ret $128
+    .globl pending_full
+pending_full:
+1:  ud2 /* go on at pending_full_next */
+
+/* --- upcalls --- */
+    .balign 16
+    .globl upcall_stubs
+upcall_stubs:
+    .set i, 0
+    .rept 33
+    .balign 16
+    .if !((i == 8) || (i >= 10 && i <= 14) || (i == 17) || (i == 21))
+    pushq $0
+    .endif
+    pushq $i
+    jmp upcall_common
+    .set i, i + 1
+    .endr
+
+upcall_common:
+    push_gprs
+    cld
+    cmpb $0, %gs:CPU_MASKED
+    jne 1f
+    /* from the program: leave the upcall stack at once */
+    movb $1, %gs:CPU_MASKED
+    mov %gs:CPU_STACK, %rdi
+    sub $176, %rdi
+    mov %rsp, %rsi
+    mov $22, %ecx
+    mov %rdi, %rbx
+    rep movsq
+    mov %rbx, %rsp
+    mov %rbx, %rdi
+    call upcall_program
+    mov %rbx, %rdi
+    jmp leave
+1:  /* from the libos itself: only copies may fault */
+    mov %rsp, %rdi
+    call upcall_libos
+    pop_gprs
+    add $16, %rsp
+    iretq
+
+/* --- threads --- */
+/* void switch_stack(uint64_t *save_rsp, uint64_t rsp) */
+    .globl switch_stack
+switch_stack:
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    mov %rsp, (%rdi)
+    mov %rsi, %rsp
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    ret
+
+/* A new thread's first switch returns here; its struct regs lies on its stack. */
+    .globl thread_begin
+thread_begin:
+    mov %rsp, %rdi
+    mov %rsp, %rbx
+    call thread_first
+    mov %rbx, %rdi
+    jmp leave
+
+/* void fpu_save(void *area, uint64_t mask); fpu_load the same */
+    .globl fpu_save, fpu_load
+fpu_save:
+    mov %esi, %eax
+    xor %edx, %edx
+    xsave64 (%rdi)
+    ret
+fpu_load:
+    mov %esi, %eax
+    xor %edx, %edx
+    xrstor64 (%rdi)
+    ret
+
+/* --- the program's memory: int user_copy(void *dst, const void *src, size_t n), 0, or -14 if something is not there --- */
+    .globl user_copy, user_copy_end, user_copy_fault
+user_copy:
+    mov %rdx, %rcx
+    cmp $256, %rcx
+    jb 1f
+    rep movsb
+    jmp 3f
+1:  shr $3, %rcx
+    rep movsq
+    mov %edx, %ecx
+    and $7, %ecx
+    rep movsb
+3:  xor %eax, %eax
+    ret
+    .globl user_cas
+user_cas: /* int user_cas(uint32_t *addr, uint32_t *old, uint32_t new) */
+    mov (%rsi), %eax
+    lock cmpxchg %edx, (%rdi)
+    mov %eax, (%rsi)
+    xor %eax, %eax
+    ret
+user_copy_end:
+user_copy_fault:
+    mov $-14, %eax
+    ret
+
+    .data
+    .balign 128
+    .globl cpu0 /* struct app_cpu: masked, and with an upcall stack */
+cpu0:
+    .byte 1, 0, 0, 0
+    .long 0
+    .quad 0, 0, upcall_stack_top, UPCALL_STACK
+    .skip 88
+
+    .section .bss, "aw", @nobits
+    .balign 16
+    .skip UPCALL_STACK
+upcall_stack_top:
+    .balign 16
+    .globl boot_stack
+boot_stack:
+    .skip 16384
+boot_stack_top:
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,159 @@
+#pragma once
+/* Open files, the nodes of the file tree, and the 9P mounts below it.
+ *
+ * A node is a name's file. It comes from a mount (fid), and what is known of it is kept: trees under APP_MOUNT_LAYER or
+ * APP_MOUNT_READONLY are taken to stay as they are. Under a layer, whatever is written lives in the node itself; in a mount that
+ * may be written, everything goes to the server. Devices and /proc are nodes with operations of their own. */
+#include "libos/thread.h"
+#include "ninep/client.h"
+
+#define PATH_MAX 4096
+#define NAME_MAX 255
+
+/* --- p9.c --- */
+struct mount {
+    struct ninep_client client;
+    struct app_channel *channel;
+    unsigned number;
+    uint32_t flags; /* APP_MOUNT_* */
+    uint32_t dev;   /* st_dev */
+    uint32_t root;  /* fid */
+};
+struct rpc {
+    struct ninep_answer a; /* its texts and data are good until the next p9_post() */
+    struct thread *thread;
+    bool done;
+    int error;             /* -errno */
+    void (*notify)(struct rpc *); /* or NULL */
+};
+int p9_mount(struct mount *, unsigned number, const struct app_mount *); /* version and attach */
+int p9_post(struct mount *, struct ninep_msg *, struct rpc *); /* writes it to the ring; 0 or -errno */
+void p9_kick(struct mount *);
+int p9_finish(struct rpc *); /* waits; the error */
+int p9_call(struct mount *, struct ninep_msg *, struct rpc *); /* the three above */
+void p9_collect(void); /* takes all answers out of all rings */
+extern struct mount mounts[APP_CHANNELS];
+extern unsigned nmounts;
+
+/* --- node.c --- */
+struct node_ops;
+struct node {
+    struct node *parent, *children, *next; /* next: of the parent's children */
+    struct node *hash;
+    char *name;
+    uint32_t refs; /* open files, working directory */
+    bool negative; /* there is no such file, and that is known */
+    bool gone;     /* its name was removed */
+    bool memory;   /* data is all here */
+    bool mounted;  /* a mount's root */
+    bool vanishing;
+    uint32_t mode, uid, gid, nlink;
+    uint64_t ino, size, rdev;
+    struct timespec atime, mtime, ctime;
+    struct mount *m; /* NULL: only in memory */
+    uint32_t fid, open_fid; /* NINEP_NOFID: none */
+    uint32_t open_flags;
+    char *link;             /* a symbolic link's target */
+    uint8_t **pages;        /* of CHUNK bytes; NULL: zeros */
+    uint64_t npages;
+    uint8_t *window;        /* of a large file: the last bytes read */
+    uint64_t window_at;
+    uint32_t window_len;
+    const struct node_ops *ops;
+    struct waitq wait;      /* of whoever polls it */
+    uint64_t arg;           /* the operations' */
+};
+#define CHUNK (KIB(4) - 16) /* a block of 4 KiB with its head */
+
+struct file;
+/* What devices and /proc do differently. */
+struct node_ops {
+    int (*open)(struct node *, struct file *);                 /* may be NULL */
+    int64_t (*text)(struct node *, char *to, size_t room);     /* a whole text, made when opened; or NULL */
+    int64_t (*follow)(struct node *, char *to, size_t room);   /* a link made on demand */
+    int (*lookup)(struct node *, const char *name, struct node **);
+    int (*list)(struct node *, unsigned i, char *name, uint32_t *mode); /* -ENOENT at the end */
+};
+
+extern struct node *root_node;
+int node_init(void);
+/* Finds what path names. last: where to write the last name if it need not exist (*out is then its directory, *child NULL or the node). */
+enum { WALK_NOFOLLOW = 1, WALK_PARENT = 2, WALK_DIR = 4 };
+int node_walk(struct node *from, const char *path, unsigned flags, struct node **out, struct node **child, char *last);
+int node_make(struct node *dir, const char *name, uint32_t mode, struct node **out); /* a new file, directory or other node */
+struct node *node_add(struct node *dir, const char *name, uint32_t mode);            /* in memory, without checks */
+struct node *node_cover(struct node *dir, const char *name); /* an empty directory in memory in its place */
+int node_unlink(struct node *dir, struct node *, bool directory);
+int node_rename(struct node *from, struct node *n, struct node *to, const char *name, struct node *over);
+int node_stat(struct node *, struct stat *);
+int node_truncate(struct node *, uint64_t size);
+int node_setattr(struct node *, const struct ninep_attr *, uint32_t set);
+int64_t node_read(struct node *, void *user, uint64_t len, uint64_t at);
+int64_t node_write(struct node *, const void *user, uint64_t len, uint64_t at);
+int node_link_text(struct node *, char *to, size_t room);
+int64_t node_path(struct node *, char *to, size_t room); /* the length; ends with 0 */
+void node_get(struct node *);
+void node_put(struct node *);
+bool node_may_write(const struct node *);
+struct dirlist {
+    uint32_t n, room;
+    struct dirent_row {
+        uint64_t ino;
+        uint8_t type;
+        char *name;
+    } *row;
+};
+int node_list(struct node *, struct dirlist *);
+void dirlist_free(struct dirlist *);
+int node_open(struct node *, uint32_t flags); /* for p9 files: sees that it may be read or written */
+
+/* --- file.c: open files and the table of descriptors --- */
+struct file_ops {
+    int64_t (*read)(struct file *, user_t to, uint64_t len, uint64_t *pos);
+    int64_t (*write)(struct file *, user_t from, uint64_t len, uint64_t *pos);
+    uint32_t (*poll)(struct file *);                  /* POLL* that hold now */
+    int64_t (*ioctl)(struct file *, uint64_t request, user_t arg);
+    void (*close)(struct file *);
+};
+struct file {
+    const struct file_ops *ops;
+    struct node *node; /* NULL for pipes and their like */
+    uint32_t refs, flags;
+    uint64_t pos;
+    struct waitq *wait; /* woken when poll() may have changed; NULL: always ready */
+    void *data;         /* the operations' */
+    struct dirlist *list;
+    char *text;
+    uint64_t text_len;
+};
+#define FILES_MAX 4096
+
+struct file *file_new(const struct file_ops *, uint32_t flags);
+void file_get(struct file *);
+void file_put(struct file *);
+struct file *fd_file(uint64_t fd); /* NULL: EBADF */
+int64_t fd_new(struct file *, bool cloexec, uint64_t from); /* takes the caller's hold on it, also on error */
+int64_t fd_close(uint64_t fd);
+int64_t fd_dup_to(uint64_t from, uint64_t to, bool cloexec);
+bool fd_flag(uint64_t fd, int set); /* close-on-exec; set < 0: only asks */
+uint64_t fd_next(uint64_t from);    /* the first open one, FILES_MAX: none */
+int file_open(struct node *from, const char *path, uint32_t flags, uint32_t mode, struct file **out);
+int64_t file_read_at(struct file *, void *to, uint64_t len, uint64_t offset); /* zeros behind the end */
+int64_t file_map_direct(struct file *, uint64_t addr, uint64_t len, unsigned prot, bool shared, uint64_t offset);
+extern struct node *cwd;
+extern uint32_t umask_bits;
+
+/* --- others --- */
+int pipe_make(struct file *ends[2], uint32_t flags);
+struct file *event_make(uint32_t count, uint32_t flags);
+int dev_init(void);
+int proc_init(void);
+struct file *tty_file(unsigned fd); /* the standard files */
+/* poll.c */
+void epoll_forget(struct file *, uint64_t fd);
+struct file *epoll_make(void);
+int64_t epoll_ctl(struct file *ep, uint64_t op, uint64_t fd, user_t event);
+int64_t epoll_wait(struct file *ep, user_t events, int64_t max, uint64_t deadline);
+uint32_t file_poll(struct file *);
+/* sleeps until one of them may be ready */
+int64_t poll_wait(struct pollfd *, uint32_t n, uint64_t deadline, bool forever);

@@ -1,0 +1,165 @@
+/* The libos' start, and the events it is told of. */
+#include "base/fmt.h"
+#include "libos/file.h"
+#include "libos/load.h"
+#include "libos/syscall.h"
+#include "libos/vma.h"
+
+/* struct app_cpu cpu0 is in entry.S: its stack_top is an address, which C does not let stand in an initialised integer */
+const struct app_boot *boot;
+app_addr_t gate_entry;
+
+void syscall_entry(void);
+NORETURN void libos_main(const struct app_boot *);
+
+void log_line(const char *fmt, ...)
+{
+    char line[512];
+    va_list ap;
+    size_t n;
+
+    va_start(ap, fmt);
+    n = fmt_vtext(line, sizeof line, fmt, ap);
+    va_end(ap);
+    gate((uint64_t)line, min_size(n, sizeof line - 1), 0, 0, 0, APP_LOG);
+}
+
+void panic(const char *fmt, ...)
+{
+    char line[512];
+    va_list ap;
+    size_t n;
+
+    va_start(ap, fmt);
+    n = fmt_vtext(line, sizeof line, fmt, ap);
+    va_end(ap);
+    gate((uint64_t)line, min_size(n, sizeof line - 1), 0, 0, 0, APP_LOG);
+    libos_exit(APP_EXIT_SIGNAL + SIGABRT);
+}
+
+void libos_exit(uint32_t status)
+{
+    for (;;)
+        gate(status, 0, 0, 0, 0, APP_EXIT);
+}
+
+bool events_take(void)
+{
+    uint32_t events;
+    uint64_t signals;
+
+    if (!__atomic_exchange_n(&cpu0.pending, 0, __ATOMIC_SEQ_CST))
+        return false;
+    events = __atomic_exchange_n(&cpu0.events, 0, __ATOMIC_SEQ_CST);
+    if (events & APP_EVENT_CHANNEL)
+        p9_collect();
+    if (events & APP_EVENT_TIMER)
+        thread_timer_event();
+    if (events & APP_EVENT_SIGNAL) {
+        signals = __atomic_exchange_n(&cpu0.signals, 0, __ATOMIC_SEQ_CST);
+        for (int n = 1; n < 64; n++)
+            if (signals & 1ull << (n - 1))
+                signal_post(NULL, n, NULL);
+    }
+    return true;
+}
+
+/* Page 0: as many one-byte steps as there are system calls, then a jump. */
+static void sled_make(void)
+{
+    uint8_t *sled = (uint8_t *)APP_SLED, *jump;
+    uint64_t to = (uint64_t)syscall_entry;
+
+    __asm__("" : "+r"(sled)); /* it is address 0, which C does not let one write to */
+    if (gate(APP_SLED, PAGE_SIZE, APP_READ | APP_WRITE, 0, 0, APP_MAP) < 0)
+        panic("no page 0");
+    for (unsigned i = 0; i < 512; i++)
+        ((volatile uint8_t *)sled)[i] = 0x90;
+    jump = sled + 512;
+    jump[0] = 0x49; /* movabs $to, %r11 */
+    jump[1] = 0xBB;
+    memcpy(jump + 2, &to, sizeof to);
+    jump[10] = 0x41; /* jmp *%r11 */
+    jump[11] = 0xFF;
+    jump[12] = 0xE3;
+    gate(APP_SLED, PAGE_SIZE, APP_READ | APP_EXEC, 0, 0, APP_PROTECT);
+}
+
+static void files_init(void)
+{
+    struct node *n;
+    const char *what = "mounts";
+    int e = node_init();
+
+    if (!e) {
+        what = "/dev";
+        e = dev_init();
+    }
+    if (!e) {
+        what = "/proc";
+        e = proc_init();
+    }
+    if (e)
+        panic("%s could not be made: error %d", what, -e);
+    cwd = root_node;
+    node_get(cwd);
+    if (!node_walk(root_node, boot->cwd, 0, &n, NULL, NULL) && (n->mode & S_IFMT) == S_IFDIR) {
+        node_get(n);
+        cwd = n;
+    }
+    umask_bits = boot->umask;
+    for (unsigned fd = 0; fd < 3; fd++) {
+        struct file *f = tty_file(fd);
+        if (!f || fd_new(f, false, 0) < 0)
+            panic("no memory for the standard files");
+    }
+}
+
+/* The first thread does not exist yet, and what it is to be is made by calls that may wait: a stand-in that never runs. */
+static struct thread standin;
+
+void libos_main(const struct app_boot *b)
+{
+    struct program p;
+    struct thread *t;
+    const char *path, *slash;
+    int e;
+
+    boot = b;
+    gate_entry = b->gate;
+    if (b->magic != APP_MAGIC || b->version != APP_VERSION)
+        libos_exit(APP_EXIT_SIGNAL + SIGABRT);
+    mem_init(b->free - MIB(8), b->free);
+    vma_init(b->free - MIB(8));
+    random_init(b->seed, sizeof b->seed);
+    threads_init();
+    sled_make();
+    current = &standin;
+    list_init(&standin.run);
+    files_init();
+    path = b->program;
+    for (uint32_t i = 0; i < b->envc; i++) {
+        static const char name[] = "GOBLIN_TRACE=";
+        const char *s = (const char *)b->strings;
+        for (uint32_t skip = b->argc + i; skip; skip--)
+            s += strlen(s) + 1;
+        if (str_starts(s, name))
+            syscall_trace(true);
+    }
+    e = program_load(path, &p);
+    if (e) {
+        log_line("%s: %s", path, e == -ENOENT ? "no such file" : e == -ENOEXEC ? "not a program for this machine" : e == -EACCES ? "not executable" :
+                                e == -ENOMEM ? "not enough memory" : "cannot be loaded");
+        libos_exit(e == -ENOENT ? 127 : 126);
+    }
+    slash = path;
+    for (const char *s = path; *s; s++)
+        slash = *s == '/' ? s + 1 : slash;
+    current = NULL;
+    t = thread_new(&(struct regs){ .rip = p.entry, .rsp = p.sp, .rflags = 0x202, .cs = 0x33, .ss = 0x2B, .vector = 257, .error = ~0ull });
+    if (!t)
+        panic("no memory for the first thread");
+    str_copy(t->name, sizeof t->name, slash);
+    thread_start(t);
+}
+

@@ -1,0 +1,1005 @@
+/* The tree of files: what has been looked up is kept as nodes, what is not in memory is asked for by 9P. */
+#include "libos/file.h"
+
+struct node *root_node;
+static uint64_t next_ino = 1ull << 40; /* above the inode numbers of ordinary files */
+#define BUCKETS 4096u
+static struct node *buckets[BUCKETS];
+
+static struct timespec now(void)
+{
+    return timespec_of(time_wall());
+}
+
+/* --- names ---------------------------------------------------------------------------------------------------------- */
+static struct node **bucket(const struct node *dir, const char *name, size_t len)
+{
+    uint64_t h = (uint64_t)dir >> 5;
+
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (uint8_t)name[i]) * 0x100000001B3ull;
+    return &buckets[(h ^ h >> 29) % BUCKETS];
+}
+
+static struct node *child_find(const struct node *dir, const char *name, size_t len)
+{
+    for (struct node *n = *bucket(dir, name, len); n; n = n->hash)
+        if (n->parent == dir && strncmp(n->name, name, len) == 0 && !n->name[len])
+            return n;
+    return NULL;
+}
+
+static void name_attach(struct node *dir, struct node *n)
+{
+    struct node **b = bucket(dir, n->name, strlen(n->name));
+
+    n->parent = dir;
+    n->hash = *b;
+    *b = n;
+    n->next = dir->children;
+    dir->children = n;
+}
+
+static void name_detach(struct node *n)
+{
+    struct node **at = bucket(n->parent, n->name, strlen(n->name));
+
+    while (*at != n)
+        at = &(*at)->hash;
+    *at = n->hash;
+    for (at = &n->parent->children; *at != n;)
+        at = &(*at)->next;
+    *at = n->next;
+}
+
+static struct node *node_new(const char *name, size_t len)
+{
+    struct node *n = mem_get(sizeof *n);
+
+    if (!n)
+        return NULL;
+    n->name = mem_text(name, len);
+    if (!n->name) {
+        mem_put(n);
+        return NULL;
+    }
+    n->fid = n->open_fid = NINEP_NOFID;
+    n->nlink = 1;
+    waitq_init(&n->wait);
+    return n;
+}
+
+static void fid_clunk(struct mount *m, uint32_t fid)
+{
+    struct rpc r = { 0 };
+
+    if (fid != NINEP_NOFID)
+        p9_call(m, &(struct ninep_msg){ .type = NINEP_TCLUNK, .fid = fid }, &r);
+}
+
+static void node_free(struct node *n)
+{
+    if (n->m) {
+        fid_clunk(n->m, n->open_fid);
+        fid_clunk(n->m, n->fid);
+    }
+    for (uint64_t i = 0; i < n->npages; i++)
+        mem_put(n->pages[i]);
+    mem_put(n->pages);
+    mem_put(n->window);
+    mem_put(n->link);
+    mem_put(n->name);
+    mem_put(n);
+}
+
+void node_get(struct node *n)
+{
+    n->refs++;
+}
+
+void node_put(struct node *n)
+{
+    if (!--n->refs && n->gone && !n->children)
+        node_free(n);
+}
+
+static void node_drop(struct node *n)
+{
+    name_detach(n);
+    n->gone = true;
+    n->nlink = 0;
+    if (!n->refs && !n->children)
+        node_free(n);
+}
+
+struct node *node_add(struct node *dir, const char *name, uint32_t mode)
+{
+    struct node *n = node_new(name, strlen(name));
+
+    if (!n)
+        return NULL;
+    n->mode = mode;
+    n->uid = boot->uid;
+    n->gid = boot->gid;
+    n->ino = next_ino++;
+    n->nlink = (mode & S_IFMT) == S_IFDIR ? 2 : 1;
+    n->memory = true;
+    n->atime = n->mtime = n->ctime = now();
+    if (dir)
+        name_attach(dir, n);
+    return n;
+}
+
+/* --- from the server ------------------------------------------------------------------------------------------------------ */
+static bool direct(const struct mount *m)
+{
+    return m && !(m->flags & (APP_MOUNT_READONLY | APP_MOUNT_LAYER));
+}
+
+static struct timespec time_of(struct ninep_time t)
+{
+    return (struct timespec){ (int64_t)t.sec, (int64_t)t.nsec };
+}
+
+static void attr_take(struct node *n, const struct ninep_msg *a)
+{
+    n->mode = a->attr.mode;
+    n->uid = a->attr.uid;
+    n->gid = a->attr.gid;
+    n->nlink = (uint32_t)a->attr.nlink;
+    n->size = a->attr.size;
+    n->rdev = a->attr.rdev;
+    n->ino = a->qid.path;
+    n->atime = time_of(a->attr.atime);
+    n->mtime = time_of(a->attr.mtime);
+    n->ctime = time_of(a->attr.ctime);
+}
+
+/* A walk by one name, or none, and the attributes of what is there, in one exchange. */
+static int fid_walk(struct mount *m, uint32_t from, const char *name, uint32_t *fid, struct rpc *attr)
+{
+    struct ninep_msg walk = { .type = NINEP_TWALK, .fid = from, .nwalk = name ? 1 : 0, .wname = { name } };
+    struct rpc r = { 0 };
+    int e;
+
+    *attr = (struct rpc){ 0 };
+    if (ninep_client_fid(&m->client, fid))
+        return -ENFILE;
+    walk.dfid = *fid;
+    e = p9_post(m, &walk, &r);
+    if (e) {
+        ninep_client_fid_put(&m->client, *fid);
+        return e;
+    }
+    e = p9_post(m, &(struct ninep_msg){ .type = NINEP_TGETATTR, .fid = *fid, .attr.valid = NINEP_GETATTR_BASIC }, attr);
+    p9_kick(m);
+    if (!e)
+        e = p9_finish(attr);
+    return p9_finish(&r) ? r.error : e;
+}
+
+static __attribute__((noinline)) int fid_clone(struct node *n, uint32_t *fid)
+{
+    struct rpc unused;
+
+    return fid_walk(n->m, n->fid, NULL, fid, &unused);
+}
+
+static int child_load(struct node *dir, const char *name, size_t len, struct node **out)
+{
+    char text[NAME_MAX + 1];
+    struct node *n = node_new(name, len);
+    struct rpc attr;
+    int e;
+
+    if (!n)
+        return -ENOMEM;
+    memcpy(text, name, len);
+    text[len] = 0;
+    n->m = dir->m;
+    e = fid_walk(n->m, dir->fid, text, &n->fid, &attr);
+    if (e) {
+        n->fid = NINEP_NOFID;
+        n->negative = true;
+        if (e != -ENOENT || direct(n->m)) {
+            node_free(n);
+            return e;
+        }
+    } else {
+        attr_take(n, &attr.a.msg);
+    }
+    name_attach(dir, n);
+    *out = n;
+    return n->negative ? -ENOENT : 0;
+}
+
+/* In a mount that others may change, a name is looked up each time; the node stays if it is still the same file. */
+static int child_check(struct node *dir, struct node *n, struct node **out)
+{
+    struct rpc attr;
+    uint32_t fid;
+    int e = fid_walk(dir->m, dir->fid, n->name, &fid, &attr);
+
+    if (!e && attr.a.msg.qid.path == n->ino) {
+        attr_take(n, &attr.a.msg);
+        fid_clunk(dir->m, fid);
+        *out = n;
+        return 0;
+    }
+    if (!e)
+        fid_clunk(dir->m, fid);
+    if (!e || e == -ENOENT) {
+        size_t len = strlen(n->name);
+        char name[NAME_MAX + 1];
+        memcpy(name, n->name, len + 1);
+        node_drop(n);
+        return e ? e : child_load(dir, name, len, out);
+    }
+    return e;
+}
+
+static int child_get(struct node *dir, const char *name, size_t len, struct node **out)
+{
+    struct node *n;
+
+    if (len > NAME_MAX)
+        return -ENAMETOOLONG;
+    n = child_find(dir, name, len);
+    if (n && direct(dir->m) && !n->mounted && !n->ops)
+        return child_check(dir, n, out);
+    if (n) {
+        *out = n;
+        return n->negative ? -ENOENT : 0;
+    }
+    if (dir->ops && dir->ops->lookup) {
+        char text[NAME_MAX + 1];
+        memcpy(text, name, len);
+        text[len] = 0;
+        return dir->ops->lookup(dir, text, out);
+    }
+    return dir->fid == NINEP_NOFID ? -ENOENT : child_load(dir, name, len, out);
+}
+
+/* --- paths ------------------------------------------------------------------------------------------------------------- */
+int node_link_text(struct node *n, char *to, size_t room)
+{
+    struct rpc r = { 0 };
+    int e;
+
+    if (n->ops && n->ops->follow) {
+        int64_t len = n->ops->follow(n, to, room);
+        return len < 0 ? (int)len : 0;
+    }
+    if (!n->link) {
+        e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TREADLINK, .fid = n->fid }, &r);
+        if (e)
+            return e;
+        n->link = mem_text(r.a.msg.text, strlen(r.a.msg.text));
+        if (!n->link)
+            return -ENOMEM;
+    }
+    return str_copy(to, room, n->link) ? 0 : -ENAMETOOLONG;
+}
+
+struct walk {
+    struct node *at, *dir;
+    unsigned links;
+    char rest[PATH_MAX + 1]; /* still to be walked */
+};
+
+/* Replaces the link's name by its target in front of what is left. */
+static int link_follow(struct walk *w, struct node *link, const char *left)
+{
+    char *target = mem_get(PATH_MAX + 1);
+    size_t n, m = strlen(left);
+    int e;
+
+    if (!target)
+        return -ENOMEM;
+    e = ++w->links > 40 ? -ELOOP : node_link_text(link, target, PATH_MAX);
+    n = strlen(target);
+    if (!e && n + m > PATH_MAX)
+        e = -ENAMETOOLONG;
+    if (!e) {
+        memmove(w->rest + n, left, m + 1);
+        memcpy(w->rest, target, n);
+        if (target[0] == '/')
+            w->at = root_node;
+    }
+    mem_put(target);
+    return e;
+}
+
+/* One name further. *again: w->rest has been replaced. */
+static int walk_step(struct walk *w, const char *name, size_t len, const char *left, bool follow, bool *again)
+{
+    struct node *n = NULL;
+    int e;
+
+    *again = false;
+    w->dir = w->at;
+    if ((w->at->mode & S_IFMT) != S_IFDIR)
+        return -ENOTDIR;
+    if (len == 1 && name[0] == '.')
+        return 0;
+    if (len == 2 && name[0] == '.' && name[1] == '.') {
+        w->at = w->at->parent ? w->at->parent : w->at;
+        return 0;
+    }
+    e = child_get(w->at, name, len, &n);
+    if (e)
+        return e;
+    if ((n->mode & S_IFMT) == S_IFLNK && follow) {
+        *again = true;
+        return link_follow(w, n, left);
+    }
+    w->at = n;
+    return 0;
+}
+
+int node_walk(struct node *from, const char *path, unsigned flags, struct node **out, struct node **child, char *last)
+{
+    struct walk *w = mem_get(sizeof *w);
+    const char *p;
+    int e = 0;
+
+    if (!w)
+        return -ENOMEM;
+    w->at = path[0] == '/' ? root_node : from;
+    e = !path[0] ? -ENOENT : str_copy(w->rest, sizeof w->rest, path) ? 0 : -ENAMETOOLONG;
+    for (p = w->rest; !e;) {
+        const char *name, *end;
+        bool final, again, slash;
+        while (*p == '/')
+            p++;
+        if (!*p)
+            break;
+        for (name = end = p; *end && *end != '/';)
+            end++;
+        for (p = end; *p == '/';)
+            p++;
+        slash = *end == '/';
+        final = !*p;
+        if (final && flags & WALK_PARENT) {
+            size_t len = (size_t)(end - name);
+            struct node *dir = w->at;
+            if (len > NAME_MAX) {
+                e = -ENAMETOOLONG;
+                break;
+            }
+            memcpy(last, name, len);
+            last[len] = 0;
+            *child = NULL;
+            e = walk_step(w, name, len, p, !(flags & WALK_NOFOLLOW), &again);
+            if (!e && again) {
+                p = w->rest;
+                continue;
+            }
+            if (!e)
+                *child = w->at;
+            if (e == -ENOENT && (dir->mode & S_IFMT) == S_IFDIR && !(slash && !(flags & WALK_DIR)))
+                e = 0;
+            *out = dir;
+            mem_put(w);
+            return e;
+        }
+        e = walk_step(w, name, (size_t)(end - name), end, !final || slash || !(flags & WALK_NOFOLLOW), &again);
+        if (!e && again)
+            p = w->rest;
+        if (!e && !again && slash && (w->at->mode & S_IFMT) != S_IFDIR)
+            e = -ENOTDIR;
+    }
+    if (!e && flags & WALK_PARENT) { /* "/" */
+        last[0] = 0;
+        *child = w->at;
+    }
+    *out = w->at;
+    mem_put(w);
+    return e;
+}
+
+int64_t node_path(struct node *n, char *to, size_t room)
+{
+    size_t at = room - 1;
+
+    to[at] = 0;
+    for (; n->parent; n = n->parent) {
+        size_t len = strlen(n->name);
+        if (at < len + 1)
+            return -ENAMETOOLONG;
+        at -= len;
+        memcpy(to + at, n->name, len);
+        to[--at] = '/';
+    }
+    if (at == room - 1)
+        to[--at] = '/';
+    memmove(to, to + at, room - at);
+    return (int64_t)(room - 1 - at);
+}
+
+/* --- contents ------------------------------------------------------------------------------------------------------------ */
+int node_open(struct node *n, uint32_t flags)
+{
+    struct rpc attr = { 0 }, r = { 0 };
+    uint32_t fid, want = direct(n->m) ? flags & O_ACCMODE : O_RDONLY;
+    int e;
+
+    if (n->memory || !n->m || (n->mode & S_IFMT) != S_IFREG)
+        return 0;
+    if (n->open_fid != NINEP_NOFID && (n->open_flags == want || n->open_flags == O_RDWR))
+        return 0;
+    e = fid_walk(n->m, n->fid, NULL, &fid, &attr);
+    if (e)
+        return e;
+    if (n->open_fid != NINEP_NOFID) /* opened for the other half before: both, if it may be */
+        want = O_RDWR;
+    e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = fid, .flags = want }, &r);
+    if (e && want == O_WRONLY) { /* reading may be what is not allowed */
+        fid_clunk(n->m, fid);
+        return e;
+    }
+    if (e) {
+        fid_clunk(n->m, fid);
+        return e;
+    }
+    if (n->open_fid != NINEP_NOFID)
+        fid_clunk(n->m, n->open_fid);
+    n->open_fid = fid;
+    n->open_flags = want;
+    return 0;
+}
+
+static int64_t fid_read(struct node *n, void *to, uint64_t len, uint64_t at)
+{
+    struct rpc r = { 0 };
+    uint32_t count = (uint32_t)min_u64(len, n->m->client.msize - NINEP_IO_HEADER);
+    int e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TREAD, .fid = n->open_fid, .offset = at, .count = count }, &r);
+
+    if (e)
+        return e;
+    e = user_copy(to, r.a.msg.data, r.a.msg.count);
+    return e ? e : r.a.msg.count;
+}
+
+/* The window over a file that does not change: the bytes around `at`. */
+static int window_fill(struct node *n, uint64_t at)
+{
+    uint32_t size = n->m->client.msize - NINEP_IO_HEADER - 64;
+    int64_t got;
+
+    size &= ~(PAGE_SIZE - 1);
+    if (n->window && at >= n->window_at && at < n->window_at + n->window_len)
+        return 0;
+    if (!n->window)
+        n->window = mem_get(size);
+    if (!n->window)
+        return -ENOMEM;
+    n->window_len = 0;
+    n->window_at = at - at % PAGE_SIZE;
+    got = fid_read(n, n->window, size, n->window_at);
+    if (got < 0)
+        return (int)got;
+    n->window_len = (uint32_t)got;
+    return 0;
+}
+
+static int64_t read_lower(struct node *n, uint8_t *to, uint64_t len, uint64_t at)
+{
+    int e = node_open(n, O_RDONLY);
+    uint64_t have;
+
+    if (e)
+        return e;
+    if (direct(n->m))
+        return fid_read(n, to, len, at);
+    e = window_fill(n, at);
+    if (e)
+        return e;
+    if (at >= n->window_at + n->window_len)
+        return 0;
+    have = min_u64(len, n->window_at + n->window_len - at);
+    e = user_copy(to, n->window + (at - n->window_at), have);
+    return e ? e : (int64_t)have;
+}
+
+static int64_t read_memory(struct node *n, uint8_t *to, uint64_t len, uint64_t at)
+{
+    static const uint8_t zeros[CHUNK];
+    uint64_t page = at / CHUNK, off = at % CHUNK, have = min_u64(len, CHUNK - off);
+    const uint8_t *from = page < n->npages && n->pages[page] ? n->pages[page] : zeros;
+    int e = user_copy(to, from + off, have);
+
+    return e ? e : (int64_t)have;
+}
+
+int64_t node_read(struct node *n, void *user, uint64_t len, uint64_t at)
+{
+    uint64_t done = 0;
+
+    while (done < len) {
+        int64_t got;
+        if (!direct(n->m) || n->memory) {
+            if (at + done >= n->size)
+                break;
+            got = min_u64(len - done, n->size - at - done);
+            got = n->memory ? read_memory(n, (uint8_t *)user + done, (uint64_t)got, at + done) :
+                              read_lower(n, (uint8_t *)user + done, (uint64_t)got, at + done);
+        } else {
+            got = read_lower(n, (uint8_t *)user + done, len - done, at + done);
+        }
+        if (got < 0)
+            return done ? (int64_t)done : got;
+        if (!got)
+            break;
+        done += (uint64_t)got;
+    }
+    return (int64_t)done;
+}
+
+static int pages_need(struct node *n, uint64_t bytes)
+{
+    uint64_t want = (bytes + CHUNK - 1) / CHUNK, room;
+    uint8_t **more;
+
+    if (want <= n->npages)
+        return 0;
+    if (bytes > GIB(64))
+        return -EFBIG;
+    room = max_u64(want, n->npages * 2);
+    more = mem_grow(n->pages, n->npages * sizeof *more, room * sizeof *more);
+    if (!more)
+        return -ENOSPC;
+    n->pages = more;
+    n->npages = room;
+    return 0;
+}
+
+static int64_t write_memory(struct node *n, const uint8_t *from, uint64_t len, uint64_t at)
+{
+    uint64_t done = 0;
+    int e = pages_need(n, at + len);
+
+    if (e)
+        return e;
+    while (done < len) {
+        uint64_t page = (at + done) / CHUNK, off = (at + done) % CHUNK, part = min_u64(len - done, CHUNK - off);
+        if (!n->pages[page])
+            n->pages[page] = mem_get(CHUNK);
+        if (!n->pages[page])
+            return done ? (int64_t)done : -ENOSPC;
+        e = user_copy(n->pages[page] + off, from + done, part);
+        if (e)
+            return done ? (int64_t)done : e;
+        done += part;
+    }
+    n->size = max_u64(n->size, at + len);
+    return (int64_t)done;
+}
+
+/* The first write to a file of a layer: all of it comes into memory. */
+static int copy_up(struct node *n)
+{
+    uint64_t size = n->size, at = 0;
+    uint8_t *buffer;
+    int64_t got = 0;
+
+    if (n->memory)
+        return 0;
+    buffer = mem_get(32768);
+    if (!buffer)
+        return -ENOMEM;
+    while (at < size && (got = node_read(n, buffer, 32768, at)) > 0) {
+        n->memory = true; /* for the moment of writing */
+        got = write_memory(n, buffer, (uint64_t)got, at);
+        n->memory = false;
+        if (got < 0)
+            break;
+        at += (uint64_t)got;
+    }
+    mem_put(buffer);
+    if (got < 0)
+        return (int)got;
+    n->memory = true;
+    mem_put(n->window);
+    n->window = NULL;
+    return 0;
+}
+
+static int64_t write_lower(struct node *n, const uint8_t *from, uint64_t len, uint64_t at)
+{
+    struct rpc r = { 0 };
+    int e = node_open(n, O_WRONLY);
+    uint32_t count = (uint32_t)min_u64(len, ninep_client_io_max(&n->m->client));
+    uint8_t *copy;
+
+    if (e)
+        return e;
+    copy = mem_get(count);
+    if (!copy)
+        return -ENOMEM;
+    e = user_copy(copy, from, count);
+    if (!e)
+        e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TWRITE, .fid = n->open_fid, .offset = at, .count = count, .data = copy }, &r);
+    mem_put(copy);
+    if (e)
+        return e;
+    n->size = max_u64(n->size, at + r.a.msg.count);
+    return r.a.msg.count;
+}
+
+bool node_may_write(const struct node *n)
+{
+    return !n->m || !(n->m->flags & APP_MOUNT_READONLY) || n->m->flags & APP_MOUNT_LAYER;
+}
+
+int64_t node_write(struct node *n, const void *user, uint64_t len, uint64_t at)
+{
+    uint64_t done = 0;
+    int e;
+
+    if (!direct(n->m) || n->memory) {
+        e = copy_up(n);
+        n->mtime = n->ctime = now();
+        return e ? e : write_memory(n, user, len, at);
+    }
+    while (done < len) {
+        int64_t put = write_lower(n, (const uint8_t *)user + done, len - done, at + done);
+        if (put <= 0)
+            return done ? (int64_t)done : put;
+        done += (uint64_t)put;
+    }
+    return (int64_t)done;
+}
+
+int node_setattr(struct node *n, const struct ninep_attr *a, uint32_t set)
+{
+    struct rpc r = { 0 };
+    int e;
+
+    if (!node_may_write(n))
+        return -EROFS;
+    if (direct(n->m) && !n->memory) {
+        e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TSETATTR, .fid = n->fid, .flags = set, .attr = *a }, &r);
+        if (e)
+            return e;
+    }
+    if (set & NINEP_SET_MODE)
+        n->mode = (n->mode & S_IFMT) | (a->mode & 07777);
+    if (set & NINEP_SET_UID)
+        n->uid = a->uid;
+    if (set & NINEP_SET_GID)
+        n->gid = a->gid;
+    if (set & NINEP_SET_ATIME)
+        n->atime = set & NINEP_SET_ATIME_TO ? time_of(a->atime) : now();
+    if (set & NINEP_SET_MTIME)
+        n->mtime = set & NINEP_SET_MTIME_TO ? time_of(a->mtime) : now();
+    if (set & NINEP_SET_SIZE)
+        n->size = a->size;
+    n->ctime = now();
+    return 0;
+}
+
+int node_truncate(struct node *n, uint64_t size)
+{
+    int e;
+
+    if ((n->mode & S_IFMT) == S_IFDIR)
+        return -EISDIR;
+    if ((n->mode & S_IFMT) != S_IFREG)
+        return -EINVAL;
+    if (!direct(n->m) || n->memory) {
+        if (!size) { /* nothing of it is needed */
+            n->memory = true;
+            n->size = 0;
+        }
+        e = node_may_write(n) ? copy_up(n) : -EROFS;
+        if (e)
+            return e;
+        for (uint64_t i = (size + CHUNK - 1) / CHUNK; i < n->npages; i++) {
+            mem_put(n->pages[i]);
+            n->pages[i] = NULL;
+        }
+        if (size % CHUNK && size / CHUNK < n->npages && n->pages[size / CHUNK])
+            memset(n->pages[size / CHUNK] + size % CHUNK, 0, CHUNK - size % CHUNK);
+        n->size = size;
+        n->mtime = n->ctime = now();
+        return 0;
+    }
+    return node_setattr(n, &(struct ninep_attr){ .size = size }, NINEP_SET_SIZE);
+}
+
+int node_stat(struct node *n, struct stat *s)
+{
+    *s = (struct stat){ .dev = n->m ? n->m->dev : 15, .ino = n->ino, .nlink = n->nlink, .mode = n->mode, .uid = n->uid, .gid = n->gid,
+                        .rdev = n->rdev, .size = (int64_t)n->size, .blksize = 4096, .blocks = (int64_t)((n->size + 511) / 512),
+                        .atime = n->atime, .mtime = n->mtime, .ctime = n->ctime };
+    return 0;
+}
+
+/* --- making and removing names ------------------------------------------------------------------------------------------------- */
+static int make_lower(struct node *dir, const char *name, uint32_t mode)
+{
+    struct ninep_msg q = { .type = NINEP_TMKDIR, .fid = dir->fid, .name = name, .mode = mode & 07777, .gid = boot->gid };
+    struct rpc attr = { 0 }, r = { 0 };
+    uint32_t fid;
+    int e;
+
+    if ((mode & S_IFMT) == S_IFDIR)
+        return p9_call(dir->m, &q, &r);
+    if ((mode & S_IFMT) != S_IFREG)
+        return -EPERM;
+    e = fid_walk(dir->m, dir->fid, NULL, &fid, &attr);
+    if (e)
+        return e;
+    q.type = NINEP_TLCREATE;
+    q.fid = fid;
+    q.flags = O_WRONLY | O_CREAT | O_EXCL;
+    e = p9_call(dir->m, &q, &r);
+    fid_clunk(dir->m, fid);
+    return e;
+}
+
+static void name_negative(struct node *n) /* what the server has under this name is hidden */
+{
+    n->negative = true;
+}
+
+int node_make(struct node *dir, const char *name, uint32_t mode, struct node **out)
+{
+    struct node *old = child_find(dir, name, strlen(name));
+    int e;
+
+    if (dir->gone)
+        return -ENOENT;
+    if (!node_may_write(dir) || dir->ops)
+        return dir->ops ? -EACCES : -EROFS;
+    if (direct(dir->m) && !dir->memory) {
+        e = make_lower(dir, name, mode);
+        return e ? e : child_get(dir, name, strlen(name), out);
+    }
+    if (old)
+        node_drop(old);
+    *out = node_add(dir, name, mode);
+    if (!*out)
+        return -ENOSPC;
+    (*out)->m = dir->m;
+    dir->mtime = dir->ctime = now();
+    return 0;
+}
+
+static bool has_entries(struct node *dir)
+{
+    struct dirlist l = { 0 };
+    bool any = node_list(dir, &l) || l.n > 2;
+
+    dirlist_free(&l);
+    return any;
+}
+
+int node_unlink(struct node *dir, struct node *n, bool directory)
+{
+    struct rpc r = { 0 };
+    char name[NAME_MAX + 1];
+    struct node *hide;
+    int e;
+
+    if (!node_may_write(dir) || n->ops || n->mounted)
+        return n->mounted ? -EBUSY : n->ops ? -EPERM : -EROFS;
+    if (directory != ((n->mode & S_IFMT) == S_IFDIR))
+        return directory ? -ENOTDIR : -EISDIR;
+    if (directory && has_entries(n))
+        return -ENOTEMPTY;
+    str_copy(name, sizeof name, n->name);
+    if (direct(dir->m) && !n->memory) {
+        e = p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TUNLINKAT, .fid = dir->fid, .name = name,
+                                                 .flags = directory ? NINEP_REMOVEDIR : 0 }, &r);
+        if (!e)
+            node_drop(n);
+        return e;
+    }
+    node_drop(n);
+    dir->mtime = dir->ctime = now();
+    if (dir->fid != NINEP_NOFID) {
+        hide = node_add(dir, name, 0);
+        if (hide)
+            name_negative(hide);
+    }
+    return 0;
+}
+
+/* Moving a directory of a layer would have to bring all that is below it into memory: EXDEV, as other layered file systems say. */
+int node_rename(struct node *from, struct node *n, struct node *to, const char *name, struct node *over)
+{
+    struct rpc r = { 0 };
+    bool dir = (n->mode & S_IFMT) == S_IFDIR;
+    char *copy, old[NAME_MAX + 1];
+    struct node *hide;
+    int e;
+
+    if (over == n)
+        return 0;
+    if (from->m != to->m || n->mounted)
+        return -EXDEV;
+    if (!node_may_write(from) || n->ops || to->ops)
+        return -EROFS;
+    if (over && dir != ((over->mode & S_IFMT) == S_IFDIR))
+        return dir ? -ENOTDIR : -EISDIR;
+    if (over && dir && has_entries(over))
+        return -ENOTEMPTY;
+    for (struct node *up = to; dir && up; up = up->parent)
+        if (up == n)
+            return -EINVAL;
+    if (direct(from->m) && !n->memory) {
+        e = p9_call(from->m, &(struct ninep_msg){ .type = NINEP_TRENAMEAT, .fid = from->fid, .name = n->name, .dfid = to->fid, .text = name }, &r);
+        if (e)
+            return e;
+    } else if (dir && n->fid != NINEP_NOFID) {
+        return -EXDEV;
+    } else if (!dir && (n->mode & S_IFMT) == S_IFREG) {
+        e = copy_up(n);
+        if (e)
+            return e;
+    }
+    copy = mem_text(name, strlen(name));
+    if (!copy)
+        return -ENOMEM;
+    if (over)
+        node_drop(over);
+    else if (child_find(to, name, strlen(name)))
+        node_drop(child_find(to, name, strlen(name))); /* a negative one */
+    str_copy(old, sizeof old, n->name);
+    name_detach(n);
+    mem_put(n->name);
+    n->name = copy;
+    name_attach(to, n);
+    if (from->fid != NINEP_NOFID && !direct(from->m) && !child_find(from, old, strlen(old))) {
+        hide = node_add(from, old, 0);
+        if (hide)
+            name_negative(hide);
+    }
+    return 0;
+}
+
+/* --- lists --------------------------------------------------------------------------------------------------------------- */
+static int list_put(struct dirlist *l, const char *name, uint64_t ino, uint8_t type)
+{
+    struct dirent_row *more;
+
+    if (l->n == l->room) {
+        more = mem_grow(l->row, l->n * sizeof *more, (l->room * 2 + 32) * sizeof *more);
+        if (!more)
+            return -ENOMEM;
+        l->row = more;
+        l->room = l->room * 2 + 32;
+    }
+    l->row[l->n] = (struct dirent_row){ .ino = ino, .type = type, .name = mem_text(name, strlen(name)) };
+    return l->row[l->n].name ? (l->n++, 0) : -ENOMEM;
+}
+
+void dirlist_free(struct dirlist *l)
+{
+    for (uint32_t i = 0; i < l->n; i++)
+        mem_put(l->row[i].name);
+    mem_put(l->row);
+    *l = (struct dirlist){ 0 };
+}
+
+static __attribute__((noinline)) int list_lower(struct node *dir, struct dirlist *l)
+{
+    struct rpc r = { 0 };
+    uint64_t offset = 0;
+    uint32_t fid = NINEP_NOFID;
+    struct ninep_dirent *d = mem_get(sizeof *d);
+    int e = d ? fid_clone(dir, &fid) : -ENOMEM;
+
+    if (e) {
+        mem_put(d);
+        return e;
+    }
+    e = p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = fid, .flags = O_RDONLY | O_DIRECTORY }, &r);
+    while (!e) {
+        uint32_t used = 0;
+        e = p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TREADDIR, .fid = fid, .offset = offset,
+                                                 .count = dir->m->client.msize - NINEP_IO_HEADER }, &r);
+        if (e || !r.a.msg.count)
+            break;
+        while (!e && used < r.a.msg.count) {
+            if (ninep_dirent_get(r.a.msg.data, r.a.msg.count, &used, d)) {
+                e = -EIO;
+                break;
+            }
+            offset = d->offset;
+            if (!str_eq(d->name, ".") && !str_eq(d->name, "..") &&
+                (direct(dir->m) || !child_find(dir, d->name, strlen(d->name))))
+                e = list_put(l, d->name, d->qid.path, d->type);
+        }
+    }
+    fid_clunk(dir->m, fid);
+    mem_put(d);
+    return e;
+}
+
+static int list_made(struct node *dir, struct dirlist *l)
+{
+    char name[NAME_MAX + 1];
+    uint32_t mode;
+    int e = 0;
+
+    for (unsigned i = 0; !e && !dir->ops->list(dir, i, name, &mode); i++)
+        e = list_put(l, name, next_ino + i, NINEP_DT(mode));
+    return e;
+}
+
+int node_list(struct node *dir, struct dirlist *l)
+{
+    int e = list_put(l, ".", dir->ino, 4);
+
+    if (!e)
+        e = list_put(l, "..", dir->parent ? dir->parent->ino : dir->ino, 4);
+    if (!e && dir->fid != NINEP_NOFID)
+        e = list_lower(dir, l);
+    for (struct node *n = dir->children; !e && n; n = n->next)
+        if (!n->negative && (!direct(dir->m) || n->mounted || n->memory))
+            e = list_put(l, n->name, n->ino, NINEP_DT(n->mode));
+    return e || !dir->ops || !dir->ops->list ? e : list_made(dir, l);
+}
+
+/* --- set-up ------------------------------------------------------------------------------------------------------------- */
+static int mount_put(unsigned number, const struct app_mount *am)
+{
+    struct mount *m = &mounts[number];
+    struct rpc attr = { 0 };
+    struct node *at = root_node, *child, *up;
+    char last[NAME_MAX + 1];
+    uint32_t fid;
+    int e = p9_mount(m, number, am);
+
+    nmounts = number + 1;
+    if (e || am->flags & APP_MOUNT_DEV)
+        return e;
+    if (!str_eq(am->at, "/")) {
+        e = node_walk(root_node, am->at, WALK_PARENT | WALK_DIR, &up, &child, last);
+        if (e)
+            return e;
+        if (child)
+            node_drop(child);
+        at = node_add(up, last, S_IFDIR | 0755);
+        if (!at)
+            return -ENOMEM;
+    }
+    e = fid_walk(m, m->root, NULL, &fid, &attr);
+    if (e)
+        return e;
+    attr_take(at, &attr.a.msg);
+    at->m = m;
+    at->fid = fid;
+    at->memory = false;
+    at->mounted = true;
+    return 0;
+}
+
+int node_init(void)
+{
+    root_node = node_add(NULL, "", S_IFDIR | 0755);
+    if (!root_node)
+        return -ENOMEM;
+    node_get(root_node);
+    for (unsigned i = 0; i < boot->nmounts; i++) {
+        int e = mount_put(i, &boot->mount[i]);
+        if (e)
+            return log_line("cannot mount %s: error %d", boot->mount[i].at, -e), e;
+    }
+    return 0;
+}
+
+struct node *node_cover(struct node *dir, const char *name)
+{
+    struct node *n, *old = child_find(dir, name, strlen(name));
+
+    if (old)
+        node_drop(old);
+    n = node_add(dir, name, S_IFDIR | 0755);
+    if (n)
+        n->mounted = true;
+    return n;
+}

@@ -1,0 +1,8 @@
+#pragma once
+/* Signals, for the system calls that are about them. */
+#include "libos/thread.h"
+
+extern struct sigaction actions[NSIG];
+int64_t signal_return(struct regs *);
+uint64_t signal_pending(const struct thread *);
+int signal_take(uint64_t among, struct siginfo *info); /* for sigtimedwait; 0: none */

@@ -1,0 +1,312 @@
+/* Threads: made, switched, put to sleep and woken. One CPU runs them in turns; a timer upcall ends a turn when others are waiting. */
+#include "libos/thread.h"
+
+#define TURN 5000000u /* ns */
+
+struct thread *current;
+struct list threads = LIST_INIT(threads);
+unsigned thread_count;
+bool need_resched;
+uint64_t fpu_mask;
+uint32_t fpu_size;
+
+static struct list ready = LIST_INIT(ready);
+static struct thread *dying; /* off its stack at last: free it */
+static uint64_t turn_end, timer_at;
+static uint32_t next_tid;
+
+void switch_stack(uint64_t *save_rsp, uint64_t rsp);
+void thread_begin(void);
+void thread_first(struct regs *);
+
+static void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
+{
+    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+}
+
+void threads_init(void)
+{
+    uint32_t r[4], low, high;
+
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    cpuid(0xD, 0, r);
+    fpu_mask = ((uint64_t)high << 32 | low) & 0xE7; /* x87, SSE, AVX, AVX-512 */
+    fpu_size = r[1];
+    next_tid = boot->pid;
+}
+
+static void fs_set(uint64_t v)
+{
+    __asm__ volatile("wrfsbase %0" ::"r"(v));
+}
+
+static uint64_t fs_get(void)
+{
+    uint64_t v;
+
+    __asm__ volatile("rdfsbase %0" : "=r"(v));
+    return v;
+}
+
+static void wake_by_timer(struct timer *t)
+{
+    struct thread *th = container_of(t, struct thread, timer);
+
+    th->timed_out = true;
+    thread_ready(th);
+}
+
+struct thread *thread_new(const struct regs *r)
+{
+    struct thread *t = mem_get(sizeof *t);
+    uint64_t *stack;
+
+    if (!t)
+        return NULL;
+    t->kstack = mem_get(KSTACK);
+    t->fpu = mem_get(fpu_size + 64);
+    t->info = mem_get(sizeof *t->info);
+    if (!t->kstack || !t->fpu || !t->info) {
+        mem_put(t->kstack);
+        mem_put(t->fpu);
+        mem_put(t->info);
+        mem_put(t);
+        return NULL;
+    }
+    t->regs = (struct regs *)(void *)(t->kstack + KSTACK) - 1;
+    *t->regs = *r;
+    stack = (uint64_t *)(void *)t->regs;
+    *--stack = (uint64_t)thread_begin;
+    stack -= 6;
+    t->rsp = (uint64_t)stack;
+    t->tid = next_tid++;
+    t->timer.fire = wake_by_timer;
+    t->altstack.flags = SS_DISABLE;
+    t->started_ns = time_mono();
+    list_init(&t->run);
+    list_init(&t->futex_link);
+    list_push_back(&threads, &t->all);
+    thread_count++;
+    if (current) {
+        memcpy(t->name, current->name, sizeof t->name);
+        t->mask = current->mask;
+    }
+    return t;
+}
+
+static void *fpu_area(struct thread *t)
+{
+    return (void *)align_up((uint64_t)t->fpu, 64);
+}
+
+static void fpu_fresh(struct thread *t)
+{
+    uint8_t *a = fpu_area(t);
+    uint32_t mxcsr = 0x1F80;
+    uint16_t fcw = 0x37F;
+
+    memcpy(a, &fcw, sizeof fcw);
+    memcpy(a + 24, &mxcsr, sizeof mxcsr);
+}
+
+void thread_ready(struct thread *t)
+{
+    if (list_empty(&t->run) && t != current)
+        list_push_back(&ready, &t->run);
+    else if (t == current)
+        t->woken = true;
+}
+
+static void timer_program(void)
+{
+    uint64_t at = timers_next();
+
+    if (!list_empty(&ready) && (!at || turn_end < at))
+        at = turn_end;
+    if (at && (timer_at == 0 || at < timer_at || timer_at < time_mono())) {
+        gate(at, 0, 0, 0, 0, APP_TIMER);
+        timer_at = at;
+    }
+}
+
+/* Events: the monitor's timer has fired, so whatever it was for is to be looked at. */
+void thread_timer_event(void)
+{
+    timer_at = 0;
+    timers_run();
+    if (!list_empty(&ready) && time_mono() >= turn_end)
+        need_resched = true;
+}
+
+static void thread_reap(void)
+{
+    if (dying) {
+        mem_put(dying->kstack);
+        mem_put(dying->fpu);
+        mem_put(dying->info);
+        mem_put(dying);
+        dying = NULL;
+    }
+}
+
+static void switch_to(struct thread *t)
+{
+    struct thread *was = current;
+    uint64_t now = time_mono();
+
+    turn_end = now + TURN;
+    if (t == was)
+        return;
+    if (was && !was->dead && was->fpu) {
+        fpu_save(fpu_area(was), fpu_mask);
+        was->fs = fs_get();
+    }
+    if (was)
+        was->used_ns += now - was->started_ns;
+    t->started_ns = now;
+    current = t;
+    cpu0.guest[1] = (uint64_t)(t->kstack + KSTACK);
+    fpu_load(fpu_area(t), fpu_mask);
+    fs_set(t->fs);
+    switch_stack(was ? &was->rsp : &(uint64_t){ 0 }, t->rsp);
+    thread_reap();
+}
+
+/* The next one to run; waits for one if there is none. */
+static void schedule(void)
+{
+    struct list *next;
+
+    need_resched = false;
+    while (!(next = list_pop_front(&ready))) {
+        if (current && current->woken)
+            return;
+        if (!events_take()) {
+            gate(timers_next(), 0, 0, 0, 0, APP_WAIT);
+            timers_run();
+        }
+    }
+    switch_to(container_of(next, struct thread, run));
+}
+
+void thread_first(struct regs *r)
+{
+    (void)r;
+    thread_reap();
+    timer_program();
+    if (!thread_frame_leave(current->regs))
+        libos_exit(APP_EXIT_SIGNAL + SIGSEGV);
+}
+
+/* The very first thread: there is no stack to save. */
+void thread_start(struct thread *t)
+{
+    fpu_fresh(t);
+    thread_ready(t);
+    schedule();
+    __builtin_unreachable();
+}
+
+void thread_fpu_copy(struct thread *t)
+{
+    fpu_save(fpu_area(t), fpu_mask);
+}
+
+void thread_yield(void)
+{
+    need_resched = false;
+    turn_end = time_mono() + TURN;
+    if (list_empty(&ready))
+        return;
+    list_push_back(&ready, &current->run);
+    schedule();
+    timer_program();
+}
+
+void thread_slice(void)
+{
+    timer_program();
+}
+
+int thread_block(uint64_t deadline)
+{
+    struct thread *t = current;
+
+    if (signal_wanted(t))
+        return -EINTR;
+    t->woken = t->timed_out = false;
+    if (deadline)
+        timer_set(&t->timer, deadline);
+    schedule();
+    timer_set(&t->timer, 0);
+    timer_program();
+    if (t->timed_out)
+        return -ETIMEDOUT;
+    return signal_wanted(t) ? -EINTR : 0;
+}
+
+void thread_block_deaf(void)
+{
+    current->woken = false;
+    schedule();
+    timer_program();
+}
+
+void thread_wake(struct thread *t)
+{
+    thread_ready(t);
+}
+
+void thread_exit(void)
+{
+    struct thread *t = current;
+
+    if (t->clear_tid) {
+        uint32_t zero = 0;
+        user_write(t->clear_tid, &zero, sizeof zero);
+        futex_wake(t->clear_tid, 1, UINT32_MAX);
+    }
+    timer_set(&t->timer, 0);
+    list_remove(&t->all);
+    thread_count--;
+    t->dead = true;
+    dying = t;
+    schedule();
+    __builtin_unreachable();
+}
+
+bool thread_frame_leave(struct regs *r)
+{
+    uint64_t at[2] = { r->rflags, r->rip };
+
+    return !user_write(r->rsp - 144, at, sizeof at);
+}
+
+/* --- queues of waiting threads --- */
+void waitq_add(struct waitq *q, struct waiter *w)
+{
+    w->thread = current;
+    list_push_back(&q->list, &w->link);
+}
+
+void waitq_remove(struct waiter *w)
+{
+    list_remove(&w->link);
+}
+
+void waitq_wake(struct waitq *q)
+{
+    list_each (l, &q->list)
+        thread_wake(container_of(l, struct waiter, link)->thread);
+}
+
+int waitq_wait(struct waitq *q, uint64_t deadline)
+{
+    struct waiter w;
+    int e;
+
+    waitq_add(q, &w);
+    e = thread_block(deadline);
+    waitq_remove(&w);
+    return e;
+}

@@ -1,0 +1,81 @@
+#pragma once
+/* Threads of the program, run in turns by the libos. */
+#include "libos/libos.h"
+
+#define KSTACK 16384u
+
+struct waitq {
+    struct list list; /* of struct waiter */
+};
+struct waiter {
+    struct list link; /* self-linked while not in a queue */
+    struct thread *thread;
+};
+
+struct thread {
+    struct list all, run;   /* run: self-linked while not runnable */
+    uint32_t tid;
+    uint64_t rsp;           /* while another one runs */
+    uint8_t *kstack;
+    void *fpu;
+    uint64_t fs;
+    struct regs *regs;      /* at the top of kstack */
+    bool woken, timed_out, dead;
+    struct timer timer;     /* of a sleep with an end */
+    user_t clear_tid, robust;
+    char name[16];
+    uint64_t started_ns, used_ns;
+    /* signals */
+    uint64_t mask, pending, saved_mask;
+    bool restore_mask;
+    struct siginfo *info;   /* of the last fault */
+    struct sigstack altstack;
+    /* futex.c */
+    struct list futex_link;
+    user_t futex_at;
+    uint32_t futex_bits;
+};
+
+extern struct thread *current;
+extern struct list threads; /* all of them, by thread->all */
+extern unsigned thread_count;
+extern bool need_resched;
+
+void threads_init(void);
+/* A thread that will start in the program with these registers. NULL: no memory. It is not runnable yet. */
+struct thread *thread_new(const struct regs *);
+void thread_ready(struct thread *);
+NORETURN void thread_exit(void); /* the current one */
+void thread_yield(void);
+/* Sleeps until thread_wake() or the deadline (time_mono(), 0: none). 0; -ETIMEDOUT; -EINTR: a signal is to be handled. Whoever wakes sees to it
+ * that it is only woken for what it waits for, or it looks again. */
+int thread_block(uint64_t deadline);
+void thread_block_deaf(void); /* for what cannot be cut short */
+void thread_wake(struct thread *);
+void thread_slice(void);       /* sees to it that the current one's turn will end */
+void thread_timer_event(void);
+void thread_fpu_copy(struct thread *); /* the new thread's vector registers are those of now */
+NORETURN void thread_start(struct thread *);
+bool thread_frame_leave(struct regs *); /* prepares entry.S' leave(); false: the stack is gone */
+extern uint64_t fpu_mask;
+extern uint32_t fpu_size;
+void fpu_save(void *area, uint64_t mask);
+void fpu_load(const void *area, uint64_t mask);
+
+static inline void waitq_init(struct waitq *q) { list_init(&q->list); }
+void waitq_add(struct waitq *, struct waiter *); /* for the current thread */
+void waitq_remove(struct waiter *);
+void waitq_wake(struct waitq *);
+/* Adds, blocks, removes. Results as thread_block(). */
+int waitq_wait(struct waitq *, uint64_t deadline);
+
+/* signal.c */
+void signal_post(struct thread *, int n, const struct siginfo *); /* thread NULL: the process */
+bool signal_wanted(const struct thread *);                      /* one is pending that is not masked */
+void signal_deliver(struct regs *);                             /* before going back to the program */
+void signal_fault(struct regs *, int n, int code, uint64_t address);
+/* Result of a call that a signal cut short and that starts again if the handler says SA_RESTART. */
+#define ERESTARTSYS 512
+
+/* futex.c */
+int64_t futex_wake(user_t at, uint32_t count, uint32_t bits);

@@ -1,0 +1,392 @@
+/* The program's mappings: an array in order of addresses, and the gate's calls that make them true. What is not in the array is not
+ * mapped in the monitor either, so new memory is always zero. */
+#include "libos/vma.h"
+#include "libos/file.h"
+
+static struct vma *vmas;
+static unsigned nvmas, room;
+static uint64_t mmap_top, brk_start, brk_now, brk_mapped;
+
+#define BRK_STEP KIB(512) /* mapped ahead: each step costs a call */
+
+void vma_init(uint64_t top)
+{
+    mmap_top = top;
+}
+
+/* The first that ends above addr. */
+static unsigned index_of(uint64_t addr)
+{
+    unsigned low = 0, high = nvmas;
+
+    while (low < high) {
+        unsigned mid = (low + high) / 2;
+        if (vmas[mid].end > addr)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low;
+}
+
+const struct vma *vma_find(uint64_t addr)
+{
+    unsigned i = index_of(addr);
+
+    return i < nvmas && vmas[i].start <= addr ? &vmas[i] : NULL;
+}
+
+const struct vma *vma_at(unsigned i, unsigned *count)
+{
+    *count = nvmas;
+    return i < nvmas ? &vmas[i] : NULL;
+}
+
+uint64_t vma_bytes(void)
+{
+    uint64_t n = 0;
+
+    for (unsigned i = 0; i < nvmas; i++)
+        n += vmas[i].end - vmas[i].start;
+    return n;
+}
+
+/* Room for n more, so that what follows cannot fail. */
+static bool reserve(unsigned n)
+{
+    struct vma *more;
+
+    if (nvmas + n <= room)
+        return true;
+    more = mem_grow(vmas, nvmas * sizeof *vmas, (room * 2 + 64) * sizeof *vmas);
+    if (!more)
+        return false;
+    vmas = more;
+    room = room * 2 + 64;
+    return true;
+}
+
+static void insert(unsigned i, struct vma v)
+{
+    memmove(&vmas[i + 1], &vmas[i], (nvmas - i) * sizeof *vmas);
+    vmas[i] = v;
+    nvmas++;
+}
+
+static void delete(unsigned i)
+{
+    if (vmas[i].file)
+        file_put(vmas[i].file);
+    memmove(&vmas[i], &vmas[i + 1], (nvmas - i - 1) * sizeof *vmas);
+    nvmas--;
+}
+
+static bool alike(const struct vma *a, const struct vma *b)
+{
+    return a->end == b->start && a->prot == b->prot && a->shared == b->shared && !a->file && !b->file && a->stack == b->stack && a->brk == b->brk;
+}
+
+static void merge(unsigned i)
+{
+    if (i + 1 < nvmas && alike(&vmas[i], &vmas[i + 1])) {
+        vmas[i].end = vmas[i + 1].end;
+        delete(i + 1);
+    }
+    if (i && alike(&vmas[i - 1], &vmas[i])) {
+        vmas[i - 1].end = vmas[i].end;
+        delete(i);
+    }
+}
+
+/* Makes addr a border between two, if it lies in one. reserve(1) was asked. */
+static void split(uint64_t addr)
+{
+    unsigned i = index_of(addr);
+    struct vma v;
+
+    if (i == nvmas || vmas[i].start >= addr)
+        return;
+    v = vmas[i];
+    vmas[i].end = addr;
+    v.offset += addr - v.start;
+    v.start = addr;
+    if (v.file)
+        file_get(v.file);
+    insert(i + 1, v);
+}
+
+/* --- places ---------------------------------------------------------------------------------------------------------- */
+static uint64_t gap_find(uint64_t len, uint64_t below)
+{
+    uint64_t high = below;
+
+    for (unsigned i = index_of(below - 1); i-- > 0 || nvmas == 0;) {
+        if (nvmas == 0 || (high > vmas[i].end && high - vmas[i].end >= len + PAGE_SIZE))
+            break;
+        high = min_u64(high, vmas[i].start);
+    }
+    for (unsigned i = index_of(high - len); i < nvmas && vmas[i].start < high; i++)
+        return 0;
+    return high - len >= APP_PROGRAM ? high - len : 0;
+}
+
+static bool is_free(uint64_t addr, uint64_t len)
+{
+    unsigned i = index_of(addr);
+
+    return addr >= 0x1000 && addr + len <= mmap_top && (i == nvmas || vmas[i].start >= addr + len) &&
+           (addr + len <= APP_SLED + PAGE_SIZE || addr >= APP_PROGRAM) && (addr + len <= HEAP2 || addr >= HEAP2_END);
+}
+
+static uint64_t place(uint64_t addr, uint64_t len, uint32_t flags)
+{
+    uint64_t at;
+
+    if (addr && is_free(addr, len))
+        return addr;
+    if (flags & MAP_32BIT)
+        return gap_find(len, 0x80000000);
+    at = gap_find(len, mmap_top);
+    if (at && at < HEAP2_END && at + len > HEAP2)
+        at = gap_find(len, HEAP2);
+    return at;
+}
+
+/* --- the calls --------------------------------------------------------------------------------------------------------- */
+static int64_t error_of(int64_t e)
+{
+    return e >= 0 ? e : e == APP_NOMEM ? -ENOMEM : e == APP_UNSUPPORTED ? -ENODEV : e == APP_BUSY ? -EPERM : -EINVAL;
+}
+
+static unsigned app_prot(uint32_t prot)
+{
+    return prot & (PROT_READ | PROT_WRITE | PROT_EXEC) ? APP_READ | (prot & PROT_WRITE ? APP_WRITE : 0) | (prot & PROT_EXEC ? APP_EXEC : 0) : 0;
+}
+
+static void rewrite(uint64_t addr, uint64_t len)
+{
+    gate(addr, len, 0, 0, 0, APP_REWRITE);
+}
+
+/* A private copy of a file's bytes, or the file itself if the monitor can map it. */
+static int64_t file_map(struct file *f, uint64_t addr, uint64_t len, uint32_t prot, bool shared, uint64_t offset)
+{
+    unsigned p = app_prot(prot);
+    int64_t e = file_map_direct(f, addr, len, p ? p : APP_READ, shared, offset);
+
+    if (e == -ENODEV && !(shared && prot & PROT_WRITE)) {
+        e = error_of(gate(addr, len, APP_READ | APP_WRITE, 0, 0, APP_MAP));
+        if (!e)
+            e = file_read_at(f, (void *)addr, len, offset);
+        if (e >= 0 && !(prot & PROT_WRITE))
+            e = error_of(gate(addr, len, p, 0, 0, APP_PROTECT));
+    } else if (!e && !p) {
+        e = error_of(gate(addr, len, 0, 0, 0, APP_PROTECT));
+    }
+    if (e >= 0 && prot & PROT_EXEC && !shared)
+        rewrite(addr, len);
+    return e < 0 ? e : 0;
+}
+
+int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, struct file *f, uint64_t offset)
+{
+    bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+    int64_t e = 0;
+
+    if (!len || offset % PAGE_SIZE || (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) && addr % PAGE_SIZE))
+        return -EINVAL;
+    if (len > APP_TOP)
+        return -ENOMEM;
+    len = align_up(len, PAGE_SIZE);
+    addr = align_down(addr, PAGE_SIZE);
+    if (!reserve(3))
+        return -ENOMEM;
+    if (flags & MAP_FIXED_NOREPLACE && addr < mmap_top && !is_free(addr, len))
+        return -EEXIST;
+    if (flags & MAP_FIXED) {
+        if (addr < PAGE_SIZE || addr > mmap_top - len || (addr < APP_PROGRAM && addr + len > APP_LIBOS))
+            return -ENOMEM;
+        e = vma_munmap(addr, len);
+        if (e)
+            return e;
+    } else {
+        uint64_t want = addr;
+        addr = place(addr, len, flags);
+        if (!addr || (flags & MAP_FIXED_NOREPLACE && addr != want))
+            return -ENOMEM;
+    }
+    if (f)
+        e = file_map(f, addr, len, prot, shared, offset);
+    else if (app_prot(prot))
+        e = error_of(gate(addr, len, app_prot(prot) | (flags & MAP_STACK ? APP_SMALL : 0), 0, 0, APP_MAP));
+    if (e < 0) {
+        gate(addr, len, 0, 0, 0, APP_UNMAP);
+        return e;
+    }
+    if (f)
+        file_get(f);
+    insert(index_of(addr), (struct vma){ .start = addr, .end = addr + len, .prot = prot, .shared = shared, .file = f, .offset = offset });
+    merge(index_of(addr));
+    return (int64_t)addr;
+}
+
+int64_t vma_munmap(uint64_t addr, uint64_t len)
+{
+    unsigned i;
+    bool any = false;
+
+    if (addr % PAGE_SIZE || !len || len > APP_TOP || addr > APP_TOP - len)
+        return -EINVAL;
+    len = align_up(len, PAGE_SIZE);
+    if (!reserve(3))
+        return -ENOMEM;
+    split(addr);
+    split(addr + len);
+    for (i = index_of(addr); i < nvmas && vmas[i].start < addr + len;) {
+        any = any || vmas[i].prot || vmas[i].file;
+        any = true;
+        delete(i);
+    }
+    if (any)
+        gate(addr, len, 0, 0, 0, APP_UNMAP);
+    return 0;
+}
+
+int64_t vma_mprotect(uint64_t addr, uint64_t len, uint32_t prot)
+{
+    uint64_t at = addr, end;
+    int64_t e;
+
+    if (addr % PAGE_SIZE || prot & ~7u)
+        return -EINVAL;
+    if (len > APP_TOP || addr > APP_TOP - len)
+        return -ENOMEM;
+    end = addr + align_up(len, PAGE_SIZE);
+    for (unsigned i = index_of(addr); at < end; at = vmas[i++].end)
+        if (i == nvmas || vmas[i].start > at)
+            return -ENOMEM;
+    if (at == addr)
+        return 0;
+    if (!reserve(3))
+        return -ENOMEM;
+    e = error_of(gate(addr, end - addr, app_prot(prot), 0, 0, APP_PROTECT));
+    if (e)
+        return e;
+    split(addr);
+    split(end);
+    for (unsigned i = index_of(addr); i < nvmas && vmas[i].start < end; i++) {
+        if (prot & PROT_EXEC && !(vmas[i].prot & PROT_EXEC) && vmas[i].file)
+            rewrite(vmas[i].start, vmas[i].end - vmas[i].start);
+        vmas[i].prot = prot;
+    }
+    merge(index_of(addr));
+    return 0;
+}
+
+/* Grows in place, or moves by copying. */
+int64_t vma_mremap(uint64_t addr, uint64_t old, uint64_t len, uint32_t flags, uint64_t to)
+{
+    enum { MAYMOVE = 1, FIXED = 2 };
+    const struct vma *v = vma_find(addr);
+    struct vma was;
+    int64_t at;
+
+    old = align_up(old, PAGE_SIZE);
+    len = align_up(len, PAGE_SIZE);
+    if (addr % PAGE_SIZE || !len || flags & ~3u || (flags & FIXED && (!(flags & MAYMOVE) || to % PAGE_SIZE)))
+        return -EINVAL;
+    if (!v || addr + old > v->end || !old)
+        return -EFAULT;
+    was = *v;
+    if (was.file || was.shared)
+        return len <= old ? (len < old ? vma_munmap(addr + len, old - len) : 0, (int64_t)addr) : -EINVAL;
+    if (!(flags & FIXED) && len <= old) {
+        if (len < old)
+            vma_munmap(addr + len, old - len);
+        return (int64_t)addr;
+    }
+    if (!(flags & FIXED) && addr + old == was.end && is_free(addr + old, len - old)) {
+        at = vma_mmap(addr + old, len - old, was.prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0);
+        return at < 0 ? at : (int64_t)addr;
+    }
+    if (!(flags & MAYMOVE))
+        return -ENOMEM;
+    at = vma_mmap(to, len, was.prot | PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | (flags & FIXED ? MAP_FIXED : 0), NULL, 0);
+    if (at < 0)
+        return at;
+    if (user_copy((void *)at, (void *)addr, min_u64(old, len))) { /* it was not readable */
+        vma_munmap((uint64_t)at, len);
+        return -EFAULT;
+    }
+    if (was.prot != (was.prot | PROT_READ | PROT_WRITE))
+        vma_mprotect((uint64_t)at, len, was.prot);
+    vma_munmap(addr, old);
+    return at;
+}
+
+int64_t vma_madvise(uint64_t addr, uint64_t len, uint32_t advice)
+{
+    enum { DONTNEED = 4 };
+    uint64_t end, next;
+
+    if (addr % PAGE_SIZE || len > APP_TOP || addr > APP_TOP - len)
+        return -EINVAL;
+    if (advice != DONTNEED)
+        return advice <= 25 ? 0 : -EINVAL; /* hints */
+    end = addr + align_up(len, PAGE_SIZE);
+    for (unsigned i = index_of(addr); i < nvmas && addr < end; i++, addr = next) {
+        struct vma *v = &vmas[i];
+        addr = max_u64(addr, v->start);
+        next = min_u64(end, v->end);
+        if (addr >= next || v->shared)
+            continue;
+        if (v->file) {
+            int64_t e = file_map(v->file, addr, next - addr, v->prot, false, v->offset + addr - v->start);
+            if (e)
+                return e;
+        } else if (app_prot(v->prot)) {
+            gate(addr, next - addr, app_prot(v->prot), 0, 0, APP_MAP);
+        } else {
+            gate(addr, next - addr, 0, 0, 0, APP_UNMAP);
+        }
+    }
+    return 0;
+}
+
+/* --- the heap that grows behind the program ------------------------------------------------------------------------------------ */
+void vma_brk_start(uint64_t at)
+{
+    brk_start = brk_now = brk_mapped = align_up(at, PAGE_SIZE);
+}
+
+int64_t vma_brk(uint64_t to)
+{
+    uint64_t end = align_up(to, PAGE_SIZE), more;
+    unsigned i;
+
+    if (to < brk_start || to > APP_TOP)
+        return (int64_t)brk_now;
+    if (to <= brk_now) { /* what is given back must be zero when it comes again */
+        if (end < brk_mapped && brk_now - to >= BRK_STEP) {
+            vma_munmap(end, brk_mapped - end);
+            brk_mapped = end;
+        } else {
+            memset((void *)to, 0, brk_now - to);
+        }
+        brk_now = to;
+        return (int64_t)to;
+    }
+    if (end > brk_mapped) {
+        more = align_up(end - brk_mapped, BRK_STEP);
+        if (!is_free(brk_mapped, more))
+            more = end - brk_mapped;
+        if (!is_free(brk_mapped, more) || !reserve(2) || gate(brk_mapped, more, APP_READ | APP_WRITE, 0, 0, APP_MAP) < 0)
+            return (int64_t)brk_now;
+        i = index_of(brk_mapped);
+        insert(i, (struct vma){ .start = brk_mapped, .end = brk_mapped + more, .prot = PROT_READ | PROT_WRITE, .brk = true });
+        merge(i);
+        brk_mapped += more;
+    }
+    brk_now = to;
+    return (int64_t)to;
+}

@@ -1,0 +1,30 @@
+#pragma once
+/* What is mapped in the program's address space. */
+#include "libos/libos.h"
+
+/* a second region for the libos' own memory, for those that need much */
+#define HEAP2 (APP_TOP / 2)
+#define HEAP2_END (HEAP2 + GIB(16))
+#define PIE_AT 0x1000000ull /* where a position-independent program goes */
+
+struct file;
+struct vma {
+    uint64_t start, end;
+    uint32_t prot;       /* PROT_* */
+    bool shared, stack, brk;
+    struct file *file;   /* holds it; NULL: anonymous */
+    uint64_t offset;     /* in the file, of start */
+};
+
+void vma_init(uint64_t top);
+void mem_init(uint64_t from, uint64_t to);
+int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, struct file *, uint64_t offset);
+int64_t vma_munmap(uint64_t addr, uint64_t len);
+int64_t vma_mprotect(uint64_t addr, uint64_t len, uint32_t prot);
+int64_t vma_mremap(uint64_t addr, uint64_t old, uint64_t len, uint32_t flags, uint64_t to);
+int64_t vma_madvise(uint64_t addr, uint64_t len, uint32_t advice);
+void vma_brk_start(uint64_t at);
+int64_t vma_brk(uint64_t to);
+const struct vma *vma_find(uint64_t addr); /* NULL: nothing is mapped there */
+const struct vma *vma_at(unsigned i, unsigned *count); /* in order of addresses */
+uint64_t vma_bytes(void);
