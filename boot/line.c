@@ -6,7 +6,6 @@ void line_set(struct line *l, const char *text)
 {
     (void)str_copy(l->text, sizeof l->text, text);
     l->len = l->at = strlen(l->text);
-    l->left = 0;
 }
 
 /* Characters of several bytes are stepped over whole. */
@@ -71,24 +70,18 @@ bool line_key(struct line *l, uint32_t key)
     return true;
 }
 
-unsigned line_view(struct line *l, unsigned columns, char *buf, size_t size)
+unsigned line_view(const struct line *l, unsigned columns, char *buf, size_t size)
 {
-    size_t end, shown = 0;
-    unsigned column = 0, cursor = 0;
+    size_t left = 0, end;
+    unsigned cursor = 0;
 
-    if (l->at < l->left)
-        l->left = l->at;
-    for (size_t i = l->left; i < l->at; i = behind(l, i))
-        shown++;
-    for (; shown >= columns; shown--)
-        l->left = behind(l, l->left);
-    for (end = l->left; end < l->len && column < columns; end = behind(l, end)) {
-        if (behind(l, end) - l->left >= size)
-            break;
-        cursor += end < l->at;
-        column++;
-    }
-    memcpy(buf, l->text + l->left, end - l->left);
-    buf[end - l->left] = 0;
+    for (size_t i = 0; i < l->at; i = behind(l, i))
+        cursor++;
+    for (; cursor >= columns; cursor--)
+        left = behind(l, left);
+    for (end = left; columns && end < l->len && behind(l, end) - left < size; columns--)
+        end = behind(l, end);
+    memcpy(buf, l->text + left, end - left);
+    buf[end - left] = 0;
     return cursor;
 }

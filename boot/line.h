@@ -23,11 +23,10 @@ enum {
 struct line {
     char text[ENTRY_OPTIONS]; /* UTF-8 */
     size_t len, at;           /* bytes; at: the cursor */
-    size_t left;              /* the first byte shown */
 };
 
 void line_set(struct line *, const char *text); /* cursor at its end */
 /* False if the key means nothing to a line. */
 bool line_key(struct line *, uint32_t key);
 /* Writes what fits into `columns` and returns the cursor's column. */
-unsigned line_view(struct line *, unsigned columns, char *buf, size_t size);
+unsigned line_view(const struct line *, unsigned columns, char *buf, size_t size);

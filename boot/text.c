@@ -164,71 +164,62 @@ bool text_glob(const char *p, const char *s)
     return !*p;
 }
 
-static const char *skip(const char *s, bool (*is)(char))
+/* Where a character stands in the order of versions. Letters that follow a letter are one word with it, and a word is newer
+ * than the same word cut short; elsewhere a number is newer than a word. Other characters only separate: -1. */
+static int version_rank(char c, bool in_word)
 {
-    while (*s && is(*s))
-        s++;
-    return s;
-}
-
-static bool is_separator(char c)
-{
-    return !is_alpha(c) && !is_digit(c) && !strchr("~-^.", c);
-}
-
-/* Compares the runs of digits, or of letters, that both strings start with, and moves behind them. */
-static int run_cmp(const char **a, const char **b, bool digits)
-{
-    const char *x = *a, *y = *b;
-    size_t nx, ny;
-    int order;
-
-    if (digits) { /* leading zeros say nothing; then the longer number is the larger */
-        while (*x == '0')
-            x++;
-        while (*y == '0')
-            y++;
-    }
-    *a = skip(x, digits ? is_digit : is_alpha);
-    *b = skip(y, digits ? is_digit : is_alpha);
-    nx = (size_t)(*a - x);
-    ny = (size_t)(*b - y);
-    if (digits && nx != ny)
-        return nx < ny ? -1 : 1;
-    order = memcmp(x, y, min_size(nx, ny));
-    return order ? order : nx < ny ? -1 : nx > ny;
-}
-
-/* Where it ends counts too: ~ is older than the end, and the end than - ^ . in this order. */
-#define MARKS 5
-static int mark_rank(char c)
-{
+    static const char marks[] = "~\0-^."; /* ~ is older than the end, and the end than the others */
     int rank = 0;
 
-    while (rank < MARKS && "~\0-^."[rank] != c)
+    if (is_alpha(c))
+        return 0x100 + c;
+    if (is_digit(c))
+        return in_word ? 0x10 : 0x200;
+    while (rank < (int)sizeof marks - 1 && marks[rank] != c)
         rank++;
-    return rank;
+    return rank < (int)sizeof marks - 1 ? rank : -1;
+}
+
+/* Compares the numbers both strings start with, and moves behind them. */
+static int number_cmp(const char **a, const char **b)
+{
+    const char *x = *a, *y = *b;
+    ptrdiff_t longer;
+
+    while (*x == '0')
+        x++;
+    while (*y == '0')
+        y++;
+    for (*a = x; is_digit(**a);)
+        ++*a;
+    for (*b = y; is_digit(**b);)
+        ++*b;
+    longer = (*a - x) - (*b - y);
+    return longer ? (longer < 0 ? -1 : 1) : memcmp(x, y, (size_t)(*a - x));
 }
 
 int text_version_cmp(const char *a, const char *b)
 {
-    for (;;) {
-        int rank, order;
+    for (bool in_word = false;;) {
+        int order;
 
-        a = skip(a, is_separator);
-        b = skip(b, is_separator);
-        rank = mark_rank(*a);
-        order = rank - mark_rank(*b);
-        if (order || !*a)
-            return order;
-        if (rank == MARKS) {
-            order = run_cmp(&a, &b, is_digit(*a) || is_digit(*b));
-            if (order)
-                return order;
+        while (version_rank(*a, false) < 0)
+            a++;
+        while (version_rank(*b, false) < 0)
+            b++;
+        if (is_digit(*a) && is_digit(*b)) {
+            order = number_cmp(&a, &b);
+            in_word = false;
         } else {
+            order = version_rank(*a, in_word) - version_rank(*b, in_word);
+            if (!order && !*a)
+                return 0;
+            in_word = is_alpha(*a);
             a++;
             b++;
         }
+        if (order)
+            return order;
     }
 }
 

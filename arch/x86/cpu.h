@@ -2,27 +2,21 @@
 /* The x86-64 instructions C has no words for. Intel SDM volume 2, AMD APM volume 3. */
 #include "base/types.h"
 
-static inline void cpu_out8(uint16_t port, uint8_t v) { __asm__ volatile("outb %0, %1" ::"a"(v), "Nd"(port)); }
-static inline void cpu_out16(uint16_t port, uint16_t v) { __asm__ volatile("outw %0, %1" ::"a"(v), "Nd"(port)); }
-static inline void cpu_out32(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" ::"a"(v), "Nd"(port)); }
-static inline uint8_t cpu_in8(uint16_t port)
-{
-    uint8_t v;
-    __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-static inline uint16_t cpu_in16(uint16_t port)
-{
-    uint16_t v;
-    __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
-static inline uint32_t cpu_in32(uint16_t port)
-{
-    uint32_t v;
-    __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port));
-    return v;
-}
+#define CPU_PORT(bits, size)                                                                                           \
+    static inline void cpu_out##bits(uint16_t port, uint##bits##_t v)                                                  \
+    {                                                                                                                  \
+        __asm__ volatile("out" size " %0, %1" ::"a"(v), "Nd"(port));                                                   \
+    }                                                                                                                  \
+    static inline uint##bits##_t cpu_in##bits(uint16_t port)                                                           \
+    {                                                                                                                  \
+        uint##bits##_t v;                                                                                              \
+        __asm__ volatile("in" size " %1, %0" : "=a"(v) : "Nd"(port));                                                  \
+        return v;                                                                                                      \
+    }
+CPU_PORT(8, "b")
+CPU_PORT(16, "w")
+CPU_PORT(32, "l")
+#undef CPU_PORT
 
 static inline uint64_t cpu_tsc(void)
 {

@@ -68,35 +68,26 @@ static struct stamp stamp_take(const struct reference *r)
     return best;
 }
 
-/* One sample into *tsc_hz and *ticks_hz (the APIC timer's). False: the reference does not run. */
-static bool sample(const struct reference *r, uint64_t *tsc_hz, uint64_t *ticks_hz)
-{
-    struct stamp a = stamp_take(r), b;
-    uint64_t want = r->hz * SAMPLE_MS / 1000, passed;
-
-    do {
-        if (cpu_tsc() - a.tsc > TSC_TICKS_DEAD)
-            return false;
-    } while (((r->read() - a.ref) & r->mask) < want);
-    b = stamp_take(r);
-    passed = (b.ref - a.ref) & r->mask;
-    *tsc_hz = cpu_mul_div(b.tsc - a.tsc, r->hz, passed);
-    *ticks_hz = cpu_mul_div(a.apic - b.apic, r->hz, passed); /* it counts down */
-    return true;
-}
-
-/* The shortest of several samples: a counter that wrapped in a long pause makes a sample look fast, never slow. */
+/* Rates of TSC and APIC timer. Of several samples the shortest counts: a reference that wrapped in a long pause makes a
+ * sample look fast, never slow. False: the reference does not run. */
 static bool measure(const struct reference *r, uint64_t *tsc_hz, uint64_t *ticks_hz)
 {
     *tsc_hz = UINT64_MAX;
     lapic_timer_count(UINT32_MAX);
     for (unsigned i = 0; i < SAMPLES; i++) {
-        uint64_t t, a;
+        struct stamp a = stamp_take(r), b;
+        uint64_t passed, rate;
 
-        if (!sample(r, &t, &a))
-            return false;
-        if (t < *tsc_hz)
-            *tsc_hz = t, *ticks_hz = a;
+        while (((r->read() - a.ref) & r->mask) < r->hz * SAMPLE_MS / 1000)
+            if (cpu_tsc() - a.tsc > TSC_TICKS_DEAD)
+                return false;
+        b = stamp_take(r);
+        passed = (b.ref - a.ref) & r->mask;
+        rate = cpu_mul_div(b.tsc - a.tsc, r->hz, passed);
+        if (rate < *tsc_hz) {
+            *tsc_hz = rate;
+            *ticks_hz = cpu_mul_div(a.apic - b.apic, r->hz, passed); /* it counts down */
+        }
     }
     lapic_timer_count(0);
     return *tsc_hz > 1000000;

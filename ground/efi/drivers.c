@@ -6,7 +6,6 @@
 #include "ground/efi/launch.h"
 #include "ground/efi/platform.h"
 #include "ground/ground.h"
-#include "hal/acpi.h"
 #include "hal/disks.h"
 #include "hal/fb.h"
 #include "hal/ps2.h"
@@ -95,14 +94,10 @@ static void ram_disk_add(struct ramdisk *r, unsigned n, const char *path, const 
 
 void drivers_init(struct launch *l)
 {
-    static struct acpi_info acpi;
     static struct ramdisk ram_disk[ARRAY_LEN(l->ram_disk)];
 
     console_start(l);
-    if (acpi_read(&acpi_identity, l->acpi_rsdp, &acpi))
-        ground_log("disks: none: the firmware's ACPI tables cannot be read");
-    else
-        hal_disks_probe(&acpi);
+    hal_disks_probe(platform_acpi());
     for (unsigned i = 0; i < l->nram_disks; i++)
         ram_disk_add(&ram_disk[i], i, l->ram_disk[i].path, &l->ram_disk[i].file);
     sched_add_chore(watch_chore);

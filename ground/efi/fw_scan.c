@@ -14,17 +14,18 @@ struct scan {
     const char *folder; /* being read */
 };
 
-/* NULL when the list is full or memory is out. `file` is copied. */
-static struct entry *add(struct scan *s, enum entry_kind kind, const char *id, const char *file)
+/* NULL when the list is full or memory is out. The texts are copied; without a title the id is shown. */
+static struct entry *add(struct scan *s, enum entry_kind kind, const char *id, const char *title, const char *file)
 {
     struct entry *e = s->list->count < FW_ENTRIES ? fw_alloc(sizeof *e) : NULL;
-    char *copy = e ? fw_strdup(file) : NULL;
+    char *file_copy = e ? fw_strdup(file) : NULL, *title_copy = file_copy ? fw_strdup(title) : NULL;
 
-    if (!copy) {
+    if (!title_copy) {
         s->list->cut = true;
         return NULL;
     }
-    entry_init(e, kind, id, copy);
+    entry_init(e, kind, id, file_copy);
+    e->title = *title ? title_copy : e->id;
     e->volume = s->volume;
     s->list->entry[s->list->count++] = e;
     return e;
@@ -36,23 +37,6 @@ static bool has_suffix(const char *name, const char *suffix)
 
     return n > k && str_eq_nocase(name + n - k, suffix);
 }
-
-/* Reads the beginning of a file. False if it is no EFI program for this machine, or is one of us. */
-static bool program_head(struct scan *s, const char *path, struct fw_file *file, uint8_t head[IMAGE_HEAD], size_t *len)
-{
-    struct image_span span;
-
-    if (fw_file_open(s->volume, path, file))
-        return false;
-    *len = (size_t)min_u64(IMAGE_HEAD, file->size);
-    if (!fw_file_read(file, 0, head, *len) && image_is_efi_program(head, *len) &&
-        image_section(head, *len, file->size, ".goblin", &span) == ERR_NOTFOUND)
-        return true;
-    fw_file_close(file);
-    return false;
-}
-
-static uint8_t head[IMAGE_HEAD];
 
 /* --- entry files --- */
 
@@ -67,7 +51,7 @@ static void found_conf(void *arg, const char *name, bool is_dir)
     if (is_dir || !has_suffix(name, ".conf"))
         return;
     (void)fmt_text(path, sizeof path, "/loader/entries/%s", name);
-    e = add(s, ENTRY_LINUX, name, path);
+    e = add(s, ENTRY_LINUX, name, "", path);
     if (!e)
         return;
     err = fw_text_read(s->volume, path, ENTRY_TEXT_MAX, &text, &len);
@@ -75,7 +59,6 @@ static void found_conf(void *arg, const char *name, bool is_dir)
         entry_parse(e, text, len);
         fw_check_files(e);
     } else {
-        e->title = e->id;
         entry_note(e, 0, ENTRY_BLOCKED,
                    err == ERR_RANGE ? "larger than 64 KiB; no entry needs that" : "cannot be read");
     }
@@ -83,68 +66,67 @@ static void found_conf(void *arg, const char *name, bool is_dir)
         s->list->count--;
 }
 
-/* --- unified kernel images --- */
+/* --- programs --- */
 
 /* A section's bytes, as text. NULL if there is none or it is too large. */
-static char *section_text(struct fw_file *file, const uint8_t *h, size_t h_len, const char *name, size_t max,
+static char *section_text(struct fw_file *file, const uint8_t *head, size_t head_len, const char *name, size_t max,
                           size_t *len)
 {
     struct image_span span;
     char *text;
 
-    if (image_section(h, h_len, file->size, name, &span) || span.size > max)
+    if (image_section(head, head_len, file->size, name, &span) || span.size > max)
         return NULL;
     text = fw_alloc(span.size + 1);
     *len = span.size;
     return text && !fw_file_read(file, span.offset, text, span.size) ? text : NULL;
 }
 
-static void found_uki(void *arg, const char *name, bool is_dir)
+/* What a unified kernel image says of itself. */
+static void read_uki(struct entry *e, struct fw_file *file, const uint8_t *head, size_t head_len)
 {
-    struct scan *s = arg;
-    char path[ENTRY_PATH_MAX + 32], *text;
+    struct image_span span;
+    size_t len;
+    char *text = section_text(file, head, head_len, ".osrel", OSREL_MAX, &len);
+
+    if (text)
+        entry_parse_osrel(e, text, len);
+    text = section_text(file, head, head_len, ".cmdline", ENTRY_OPTIONS - 1, &len);
+    if (text && text_line(&(char *){ text }))
+        (void)str_copy(e->options, sizeof e->options, text);
+    if (image_section(head, head_len, file->size, ".linux", &span))
+        entry_note(e, 0, ENTRY_NO_GUEST, "not a unified kernel image; it can only start natively");
+}
+
+/* Adds an EFI program for this machine that is not one of us. */
+static void add_program(struct scan *s, enum entry_kind kind, const char *id, const char *title, const char *path)
+{
+    static uint8_t head[IMAGE_HEAD];
+    struct entry *e = NULL;
     struct image_span span;
     struct fw_file file;
-    size_t head_len, len;
-    struct entry *e;
+    size_t len;
 
-    (void)fmt_text(path, sizeof path, "/EFI/Linux/%s", name);
-    if (is_dir || !has_suffix(name, ".efi") || !program_head(s, path, &file, head, &head_len))
+    if (fw_file_open(s->volume, path, &file))
         return;
-    e = add(s, ENTRY_UKI, name, path);
-    if (e) {
-        e->title = e->id;
+    len = (size_t)min_u64(IMAGE_HEAD, file.size);
+    if (!fw_file_read(&file, 0, head, len) && image_is_efi_program(head, len) &&
+        image_section(head, len, file.size, ".goblin", &span) == ERR_NOTFOUND)
+        e = add(s, kind, id, title, path);
+    if (e)
         e->start.path = e->file;
-        text = section_text(&file, head, head_len, ".osrel", OSREL_MAX, &len);
-        if (text)
-            entry_parse_osrel(e, text, len);
-        text = section_text(&file, head, head_len, ".cmdline", ENTRY_OPTIONS - 1, &len);
-        if (text && text_line(&(char *){ text }))
-            (void)str_copy(e->options, sizeof e->options, text);
-        if (image_section(head, head_len, file.size, ".linux", &span))
-            entry_note(e, 0, ENTRY_NO_GUEST, "not a unified kernel image; it can only start natively");
-    }
+    if (e && kind == ENTRY_UKI)
+        read_uki(e, &file, head, len);
     fw_file_close(&file);
 }
 
-/* --- other loaders --- */
-
-static void add_loader(struct scan *s, const char *path, const char *id, const char *title)
+static void found_uki(void *arg, const char *name, bool is_dir)
 {
-    struct fw_file file;
-    struct entry *e;
-    size_t len;
+    char path[ENTRY_PATH_MAX + 32];
 
-    if (!program_head(s, path, &file, head, &len))
-        return;
-    fw_file_close(&file);
-    e = add(s, ENTRY_LOADER, id, path);
-    if (!e)
-        return;
-    e->start.path = e->file;
-    e->title = fw_strdup(title);
-    if (!e->title)
-        e->title = e->id;
+    (void)fmt_text(path, sizeof path, "/EFI/Linux/%s", name);
+    if (!is_dir && has_suffix(name, ".efi"))
+        add_program(arg, ENTRY_UKI, name, "", path);
 }
 
 static void found_loader(void *arg, const char *name, bool is_dir)
@@ -157,7 +139,7 @@ static void found_loader(void *arg, const char *name, bool is_dir)
     (void)fmt_text(path, sizeof path, "/EFI/%s/%s", s->folder, name);
     (void)fmt_text(title, sizeof title, "%.40s (%.40s)", name, s->folder);
     (void)fmt_text(id, sizeof id, "auto-%.50s-%.70s", s->folder, name);
-    add_loader(s, path, id, title);
+    add_program(s, ENTRY_LOADER, id, title, path);
 }
 
 static void found_vendor(void *arg, const char *name, bool is_dir)
@@ -168,7 +150,7 @@ static void found_vendor(void *arg, const char *name, bool is_dir)
     if (!is_dir || str_eq_nocase(name, "Linux"))
         return;
     if (str_eq_nocase(name, "Microsoft")) {
-        add_loader(s, "/EFI/Microsoft/Boot/bootmgfw.efi", "auto-windows", "Windows Boot Manager");
+        add_program(s, ENTRY_LOADER, "auto-windows", "Windows Boot Manager", "/EFI/Microsoft/Boot/bootmgfw.efi");
         return;
     }
     (void)fmt_text(path, sizeof path, "/EFI/%s", name);
@@ -177,14 +159,6 @@ static void found_vendor(void *arg, const char *name, bool is_dir)
 }
 
 /* --- all of it --- */
-
-static void add_verb(struct scan *s, enum entry_kind kind, const char *id, const char *title)
-{
-    struct entry *e = add(s, kind, id, "");
-
-    if (e)
-        e->title = title;
-}
 
 void fw_scan(struct fw_list *list, struct config *c)
 {
@@ -207,8 +181,8 @@ void fw_scan(struct fw_list *list, struct config *c)
     if (list->count > FW_ENTRIES - 3)
         list->count = FW_ENTRIES - 3;
     if (fw_setup_available())
-        add_verb(&s, ENTRY_SETUP, "auto-reboot-to-firmware-setup", "Firmware set-up");
-    add_verb(&s, ENTRY_REBOOT, "auto-reboot", "Reboot");
-    add_verb(&s, ENTRY_POWER_OFF, "auto-poweroff", "Power off");
+        (void)add(&s, ENTRY_SETUP, "auto-reboot-to-firmware-setup", "Firmware set-up", "");
+    (void)add(&s, ENTRY_REBOOT, "auto-reboot", "Reboot", "");
+    (void)add(&s, ENTRY_POWER_OFF, "auto-poweroff", "Power off", "");
     entry_sort(list->entry, list->count);
 }

@@ -1,5 +1,6 @@
 /* The firmware's text console: the menu's screen and keys, on everything the firmware has joined to it (display,
  * serial). */
+#include "base/fmt.h"
 #include "base/str.h"
 #include "boot/text.h"
 #include "ground/efi/fw.h"
@@ -51,7 +52,6 @@ static void show_line(struct screen *s, unsigned row, const char *text, bool hig
     struct efi_text_out *out = fw.st->con_out;
     unsigned columns, before;
     char padded[ROW_BYTES];
-    size_t n;
 
     (void)s;
     if (row >= ROWS || (str_eq(shown[row].text, text) && shown[row].highlight == highlight))
@@ -60,10 +60,7 @@ static void show_line(struct screen *s, unsigned row, const char *text, bool hig
     before = columns_of(shown[row].text);
     (void)str_copy(shown[row].text, ROW_BYTES, text);
     shown[row].highlight = highlight;
-    (void)str_copy(padded, sizeof padded, text);
-    for (n = strlen(padded); columns < before && n + 1 < sizeof padded; columns++)
-        padded[n++] = ' ';
-    padded[n] = 0;
+    (void)fmt_text(padded, sizeof padded, "%s%*s", text, before > columns ? (int)(before - columns) : 0, "");
     (void)out->set_cursor(out, 0, row);
     if (highlight)
         (void)out->set_attribute(out, HIGHLIGHT);

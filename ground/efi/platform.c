@@ -54,6 +54,8 @@ static void read_acpi(uint64_t rsdp)
         acpi.isa[line].gsi = line == 0 ? 2 : line;
 }
 
+const struct acpi_info *platform_acpi(void) { return &acpi; }
+
 void platform_start(struct launch *l, void (*boot)(struct launch *), void (*ap)(unsigned cpu))
 {
     launch = l;

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/types.h"
 
+struct acpi_info;
 struct launch;
 
 /* Leaves boot services, keeping the memory map. Interrupts are off and the old interrupt controllers are silent from
@@ -17,6 +18,9 @@ void platform_exit_boot_services(struct launch *);
  * firmware's and is gone. When boot_main begins, ground_cpus() is final and every other CPU is in ap_main or about to
  * enter it. Neither may return. Shares of work that CPU 0 must do first are for the two functions to arrange. */
 NORETURN void platform_start(struct launch *, void (*boot_main)(struct launch *), void (*ap_main)(unsigned cpu));
+
+/* The machine's ACPI tables, or what every PC has where they cannot be read. */
+const struct acpi_info *platform_acpi(void);
 
 /* From now on each line of ground_log() goes to sink, without a newline, on any CPU. Until then lines go to COM1,
  * polled. */
