@@ -86,7 +86,7 @@ unit: $(UNIT) ## run the unit tests on this host, with ASan and UBSan
 	@OUT=$(OUT) mk/run-unit $(UNIT)
 
 fuzz: $(FUZZ) ## run each fuzzer for FUZZ_SECONDS (an hour)
-	@OUT=$(OUT) mk/fuzz $(FUZZ_SECONDS) $(FUZZ)
+	@OUT=$(OUT) mk/fuzz $(or $(FUZZ_SECONDS),3600) $(FUZZ)
 
 unit_programs: $(UNIT)
 fuzz_programs: $(FUZZ)
