@@ -300,6 +300,9 @@ void upcall_program(struct regs *r)
     } else if (r->vector != APP_VEC_EVENT) {
         exception(r);
     }
+    if (tracing && r->vector < 32)
+        log_line("exception %llu at %#llx, error %#llx, address %#llx", (unsigned long long)r->vector, (unsigned long long)r->rip,
+                 (unsigned long long)r->error, (unsigned long long)gate(0, 0, 0, 0, 0, APP_FAULT));
     if (!finish(r) && !thread_frame_leave(r))
         libos_exit(APP_EXIT_SIGNAL + SIGSEGV);
 }

@@ -116,18 +116,19 @@ static void split(uint64_t addr)
 }
 
 /* --- places ---------------------------------------------------------------------------------------------------------- */
+/* The highest gap of that length below an address; 0: none. */
 static uint64_t gap_find(uint64_t len, uint64_t below)
 {
     uint64_t high = below;
 
-    for (unsigned i = index_of(below - 1); i-- > 0 || nvmas == 0;) {
-        if (nvmas == 0 || (high > vmas[i].end && high - vmas[i].end >= len + PAGE_SIZE))
-            break;
-        high = min_u64(high, vmas[i].start);
+    for (unsigned i = nvmas; i-- > 0;) {
+        if (vmas[i].start >= high)
+            continue;
+        if (vmas[i].end < high && high - vmas[i].end >= len)
+            return high - len;
+        high = vmas[i].start;
     }
-    for (unsigned i = index_of(high - len); i < nvmas && vmas[i].start < high; i++)
-        return 0;
-    return high - len >= APP_PROGRAM ? high - len : 0;
+    return high > len && high - len >= APP_PROGRAM ? high - len : 0;
 }
 
 static bool is_free(uint64_t addr, uint64_t len)
