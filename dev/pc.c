@@ -17,9 +17,6 @@
 #include "io/blk.h"
 #include "vm/start.h"
 
-_Static_assert(PC_ECAM_BASE == PCI_ECAM_BASE && PC_ECAM_SIZE == PCI_ECAM_SIZE && PC_WINDOW_BASE == PCI_MMIO_BASE &&
-    PC_WINDOW_SIZE == PCI_MMIO_SIZE && PC_IO_WINDOW == PCI_IO_BASE && PC_IO_WINDOW_SIZE == PCI_IO_SIZE,
-    "ACPI tells where PCI is");
 _Static_assert(ACPI_MAX <= LINUX_AREA_SIZE, "one scratch buffer serves both");
 
 #define SLOT_DISKS 1u /* the first disk's; slot 0 is the host bridge */

@@ -4,11 +4,12 @@
 #include "base/bytes.h"
 #include "base/panic.h"
 #include "base/str.h"
+#include "dev/pc_map.h"
 #include "vm/vm.h"
 
 /* PCI 6.1: the type 0 header */
-enum { CFG_VENDOR = 0, CFG_DEVICE = 2, CFG_COMMAND = 4, CFG_STATUS = 6, CFG_REVISION = 8, CFG_BAR = 0x10 };
-enum { CFG_SUBVENDOR = 0x2C, CFG_SUBDEVICE = 0x2E, CFG_CAPS = 0x34, CFG_LINE = 0x3C, CFG_HEADER_END = 0x40 };
+enum { CFG_ID = 0, CFG_COMMAND = 4, CFG_STATUS = 6, CFG_CLASS = 8, CFG_BAR = 0x10, CFG_SUBSYSTEM = 0x2C,
+    CFG_CAPS = 0x34, CFG_LINE = 0x3C, CFG_HEADER_END = 0x40 };
 enum { COMMAND_IO = 1, COMMAND_MEM = 2, COMMAND_MASTER = 4, COMMAND_WRITABLE = 0x547 };
 enum { STATUS_CAPS = 0x10 };
 
@@ -51,7 +52,7 @@ err_t pci_bar_add(struct pci_dev *d, unsigned index, enum bus_kind kind, uint32_
 {
     bool io = kind == BUS_PIO;
     uint64_t *next = io ? &d->host->next_io : &d->host->next_mmio;
-    uint64_t end = io ? PCI_IO_BASE + PCI_IO_SIZE : PCI_MMIO_BASE + PCI_MMIO_SIZE;
+    uint64_t end = io ? PC_IO_WINDOW + PC_IO_WINDOW_SIZE : PC_WINDOW_BASE + PC_WINDOW_SIZE;
     uint64_t at = align_up(*next, size);
 
     ASSERT(index < PCI_BARS && !d->bar[index].ops && size >= (io ? 4 : 16) && !(size & (size - 1)));
@@ -152,19 +153,18 @@ static err_t port_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 
 /* --- devices --- */
 
-err_t pci_dev_init(struct pci_dev *d, struct pci_host *h, unsigned slot, const struct pci_id *id)
+err_t pci_dev_init(struct pci_dev *d, struct pci_host *h, unsigned slot, uint16_t vendor, uint16_t device,
+                   uint32_t class_code)
 {
     *d = (struct pci_dev){ .vm = h->vm, .slot = slot, .cap_end = CFG_HEADER_END };
     if (slot >= PCI_SLOTS)
         return ERR_RANGE;
     if (h->slot[slot])
         return ERR_EXISTS;
-    put_le16(&d->cfg[CFG_VENDOR], id->vendor);
-    put_le16(&d->cfg[CFG_DEVICE], id->device);
+    put_le32(&d->cfg[CFG_ID], (uint32_t)device << 16 | vendor);
     put_le16(&d->cfg[CFG_COMMAND], COMMAND_IO | COMMAND_MEM); /* as firmware leaves it: BARs on, DMA off */
-    put_le32(&d->cfg[CFG_REVISION], id->class_code << 8 | id->revision);
-    put_le16(&d->cfg[CFG_SUBVENDOR], id->subvendor);
-    put_le16(&d->cfg[CFG_SUBDEVICE], id->subdevice);
+    put_le32(&d->cfg[CFG_CLASS], class_code);
+    put_le32(&d->cfg[CFG_SUBSYSTEM], (uint32_t)device << 16 | vendor);
     put_le16(&d->writable[CFG_COMMAND], COMMAND_WRITABLE);
     d->writable[CFG_LINE] = 0xFF;
     d->host = h;
@@ -188,19 +188,17 @@ uint8_t pci_cap_add(struct pci_dev *d, uint8_t id, const void *cap, uint8_t len)
 
 /* --- the host bridge --- */
 
-/* 1B36:0008 is the id of a host bridge without registers of its own: no driver binds to it and no system has a quirk
- * for it, whereas an Intel chipset's id makes guests poke at registers this machine does not have. */
-static const struct pci_id bridge_id = { .vendor = 0x1B36, .device = 0x0008, .class_code = 0x060000 };
-
 err_t pci_host_init(struct pci_host *h, struct vm *vm)
 {
     static const struct bus_ops ecam = { .read = ecam_read, .write = ecam_write };
     static const struct bus_ops ports = { .read = port_read, .write = port_write };
     err_t e;
 
-    *h = (struct pci_host){ .vm = vm, .next_io = PCI_IO_BASE, .next_mmio = PCI_MMIO_BASE };
-    e = bus_add(vm, BUS_MMIO, PCI_ECAM_BASE, PCI_ECAM_SIZE, &ecam, h);
+    *h = (struct pci_host){ .vm = vm, .next_io = PC_IO_WINDOW, .next_mmio = PC_WINDOW_BASE };
+    e = bus_add(vm, BUS_MMIO, PC_ECAM_BASE, PC_ECAM_SIZE, &ecam, h);
     if (!e)
         e = bus_add(vm, BUS_PIO, PORT_BASE, PORTS, &ports, h);
-    return e ? e : pci_dev_init(&h->bridge, h, 0, &bridge_id);
+    /* 1B36:0008 is the id of a host bridge without registers of its own: no driver binds to it and no system has a quirk
+     * for it, whereas an Intel chipset's id makes guests poke at registers this machine does not have. */
+    return e ? e : pci_dev_init(&h->bridge, h, 0, 0x1B36, 0x0008, 0x06000000);
 }

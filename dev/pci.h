@@ -12,26 +12,12 @@
 #define PCI_BARS 6
 #define PCI_CFG_BYTES 256
 
-/* where the guest sees them; dev/pc.c tells it so through ACPI */
-#define PCI_ECAM_BASE 0xE0000000ull
-#define PCI_ECAM_SIZE MIB(1)
-#define PCI_MMIO_BASE 0xD0000000ull
-#define PCI_MMIO_SIZE MIB(256)
-#define PCI_IO_BASE 0x6000u
-#define PCI_IO_SIZE 0x9F00u
-
 #define PCI_CAP_VENDOR 0x09
 #define PCI_CAP_MSIX 0x11
 #define PCI_MSIX_VECTORS 16
 
 struct vm;
 struct pci_dev;
-
-struct pci_id {
-    uint16_t vendor, device, subvendor, subdevice;
-    uint32_t class_code; /* base class << 16 | subclass << 8 | interface */
-    uint8_t revision;
-};
 
 struct pci_bar {
     const struct bus_ops *ops; /* NULL: no such BAR */
@@ -73,8 +59,10 @@ struct pci_host {
 /* Claims the ECAM window and the ports and puts the bridge in slot 0. Errors as bus_add. */
 MUST_USE err_t pci_host_init(struct pci_host *, struct vm *);
 
-/* Fills the header and takes the slot: ERR_EXISTS, ERR_RANGE. Keeps the struct. */
-MUST_USE err_t pci_dev_init(struct pci_dev *, struct pci_host *, unsigned slot, const struct pci_id *);
+/* Fills the header and takes the slot: ERR_EXISTS, ERR_RANGE. Keeps the struct. class_code: base class << 24 |
+ * subclass << 16 | interface << 8 | revision. The subsystem has the same vendor and device. */
+MUST_USE err_t pci_dev_init(struct pci_dev *, struct pci_host *, unsigned slot, uint16_t vendor, uint16_t device,
+                            uint32_t class_code);
 /* size: a power of two, memory from 16, ports from 4. ERR_FULL: no address or no bus range is left. */
 MUST_USE err_t pci_bar_add(struct pci_dev *, unsigned index, enum bus_kind, uint32_t size, const struct bus_ops *,
                            void *dev);

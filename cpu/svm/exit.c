@@ -45,25 +45,6 @@ static void decode_io(struct vcpu *v)
     x->size = info >> 4 & 7;
 }
 
-static void decode_msr(struct vcpu *v)
-{
-    const struct vmcb *b = vmcb_of(v);
-
-    v->x.kind = b->exit_info1 & 1 ? EXIT_WRMSR : EXIT_RDMSR;
-    v->x.next_rip = svm_shared.has_next_rip ? b->next_rip : v->r.rip + 2;
-}
-
-/* EXITINFO1 is the page-fault error code, EXITINFO2 the guest-physical address. */
-static void decode_npf(struct vcpu *v)
-{
-    const struct vmcb *b = vmcb_of(v);
-
-    v->x.kind = EXIT_MMIO;
-    v->x.gpa = gpa(b->exit_info2);
-    v->x.write = b->exit_info1 & BIT(1);
-    v->x.fetch = b->exit_info1 & BIT(4);
-}
-
 /* MOV to or from CR8: the task priority is the APIC model's, not the hardware's. 44 0F 20/22 /r, maybe behind prefixes. */
 static void do_cr8(struct vcpu *v, bool write)
 {
@@ -115,7 +96,12 @@ static void decode_other(struct vcpu *v, uint64_t code)
         b->icept1 &= ~ICEPT1_VINTR;
         v->x.kind = EXIT_WINDOW;
         break;
-    case SVM_EXIT_NPF: decode_npf(v); break;
+    case SVM_EXIT_NPF: /* EXITINFO1 is the page-fault error code, EXITINFO2 the guest-physical address */
+        v->x.kind = EXIT_MMIO;
+        v->x.gpa = gpa(b->exit_info2);
+        v->x.write = b->exit_info1 & BIT(1);
+        v->x.fetch = b->exit_info1 & BIT(4);
+        break;
     case SVM_EXIT_CR8_READ: do_cr8(v, false); break;
     case SVM_EXIT_CR8_WRITE: do_cr8(v, true); break;
     case SVM_EXIT_IRET: do_iret(v); break;
@@ -151,7 +137,8 @@ void svm_decode_exit(struct vcpu *v)
     if (code == SVM_EXIT_IOIO) {
         decode_io(v);
     } else if (code == SVM_EXIT_MSR) {
-        decode_msr(v);
+        v->x.kind = b->exit_info1 & 1 ? EXIT_WRMSR : EXIT_RDMSR;
+        v->x.next_rip = svm_shared.has_next_rip ? b->next_rip : v->r.rip + 2;
     } else if (code < SVM_EXIT_END && rows[code].kind) {
         v->x.kind = rows[code].kind;
         v->x.next_rip = svm_shared.has_next_rip ? b->next_rip : v->r.rip + rows[code].len;

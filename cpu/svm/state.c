@@ -1,5 +1,6 @@
 /* A vCPU's register state in its VMCB: after INIT, after a start-up IPI, at a 64-bit entry; MSRs the VMCB holds. */
 #include "arch/x86/cpu.h"
+#include "base/str.h"
 #include "cpu/svm/svm.h"
 #include "vm/vm.h"
 
@@ -26,20 +27,17 @@ void svm_reset(struct vcpu *v)
 {
     struct vmcb *b = vmcb_of(v);
 
+    memset(&b->es, 0, sizeof *b - offsetof(struct vmcb, es));
     b->cs = seg(0xF000, ATTR_CODE16, 0xFFFF, 0xFFFF0000);
     set_data_segs(b, seg(0, ATTR_DATA16, 0xFFFF, 0));
     b->gdtr = b->idtr = seg(0, 0, 0xFFFF, 0);
     b->ldtr = seg(0, ATTR_LDT, 0xFFFF, 0);
     b->tr = seg(0, ATTR_TSS16, 0xFFFF, 0);
-    b->cpl = 0;
     b->efer = EFER_SVME; /* hidden from the guest, but VMRUN insists */
     b->cr0 = CR0_ET;
-    b->cr2 = b->cr3 = b->cr4 = 0;
     b->dr6 = 0xFFFF0FF0;
     b->dr7 = 0x400;
     b->pat = PAT_RESET;
-    b->star = b->lstar = b->cstar = b->sfmask = b->kernel_gs_base = 0;
-    b->sysenter_cs = b->sysenter_esp = b->sysenter_eip = 0;
     b->shadow = b->event_inj = b->exit_int_info = 0;
     b->vintr = VINTR_MASKING;
     b->icept1 &= ~(ICEPT1_VINTR | ICEPT1_IRET);

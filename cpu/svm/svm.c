@@ -97,37 +97,26 @@ static void vmcb_init(struct vmcb *b, struct vm *vm)
     b->ncr3 = hpa_of(vm->hw).v;
 }
 
+static size_t vcpu_bytes(void)
+{
+    return sizeof(struct svm_vcpu) + svm_shared.fpu_size;
+}
+
 static err_t vcpu_init(struct vcpu *v)
 {
-    struct svm_vcpu *h = ground_alloc(sizeof *h);
+    struct svm_vcpu *h = v->hw = ground_alloc(vcpu_bytes());
 
     if (!h)
         return ERR_NOMEM;
-    h->vmcb = ground_alloc(sizeof *h->vmcb);
-    if (!h->vmcb)
-        goto free_hw;
-    h->fpu = ground_alloc(svm_shared.fpu_size);
-    if (!h->fpu)
-        goto free_vmcb;
-    memcpy((uint8_t *)h->fpu + MXCSR_OFFSET, &(uint32_t){ MXCSR_RESET }, 4);
+    memcpy(h->fpu + MXCSR_OFFSET, &(uint32_t){ MXCSR_RESET }, 4);
     h->xcr0 = 1;
-    vmcb_init(h->vmcb, v->vm);
-    v->hw = h;
+    vmcb_init(&h->vmcb, v->vm);
     return OK;
-free_vmcb:
-    ground_free(h->vmcb, sizeof *h->vmcb);
-free_hw:
-    ground_free(h, sizeof *h);
-    return ERR_NOMEM;
 }
 
 static void vcpu_fini(struct vcpu *v)
 {
-    struct svm_vcpu *h = v->hw;
-
-    ground_free(h->fpu, svm_shared.fpu_size);
-    ground_free(h->vmcb, sizeof *h->vmcb);
-    ground_free(h, sizeof *h);
+    ground_free(v->hw, vcpu_bytes());
     v->hw = NULL;
 }
 
@@ -143,11 +132,11 @@ static void asid_get(struct svm_vcpu *h)
     if (!cpus[me].generation || cpus[me].next_asid >= svm_shared.asids) {
         cpus[me].generation++;
         cpus[me].next_asid = 1; /* 0 is the host's */
-        h->vmcb->tlb_control = TLB_FLUSH_ALL;
+        h->vmcb.tlb_control = TLB_FLUSH_ALL;
     }
     h->asid_cpu = me;
     h->asid_generation = cpus[me].generation;
-    h->vmcb->asid = cpus[me].next_asid++;
+    h->vmcb.asid = cpus[me].next_asid++;
 }
 
 static void fpu_load(struct svm_vcpu *h)
@@ -213,7 +202,7 @@ static bool ready(const struct vcpu *v, bool nmi)
 {
     const struct svm_vcpu *h = v->hw;
 
-    if (h->vmcb->event_inj || h->vmcb->shadow & 1)
+    if (h->vmcb.event_inj || h->vmcb.shadow & 1)
         return false;
     return nmi ? !h->nmi_masked : v->r.rflags & RFLAGS_IF;
 }
@@ -237,8 +226,8 @@ static void inject_nmi(struct vcpu *v)
     struct svm_vcpu *h = v->hw;
 
     h->nmi_masked = true;
-    h->vmcb->icept1 |= ICEPT1_IRET;
-    h->vmcb->event_inj = EVENT_VALID | EVENT_NMI << 8 | VEC_NMI;
+    h->vmcb.icept1 |= ICEPT1_IRET;
+    h->vmcb.event_inj = EVENT_VALID | EVENT_NMI << 8 | VEC_NMI;
 }
 
 static void inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)

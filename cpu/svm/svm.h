@@ -5,15 +5,15 @@
 
 extern const struct cpu_ops cpu_svm;
 
-/* vcpu->hw */
+/* vcpu->hw: whole pages, contiguous in the machine */
 struct svm_vcpu {
-    struct vmcb *vmcb;
-    void *fpu;             /* XSAVE area while not loaded */
+    struct vmcb vmcb;
     uint64_t xcr0, tsc_aux, dr[4];
     bool nmi_masked;       /* an NMI handler runs: until IRET */
     /* TLB tag: valid on asid_cpu while that CPU's generation is still this */
     unsigned asid_cpu;
     uint64_t asid_generation;
+    _Alignas(64) uint8_t fpu[]; /* XSAVE area while not loaded */
 };
 
 /* What all guests share: permission maps, features. */
@@ -43,7 +43,7 @@ void svm_decode_exit(struct vcpu *);
 
 static inline struct vmcb *vmcb_of(const struct vcpu *v)
 {
-    return ((struct svm_vcpu *)v->hw)->vmcb;
+    return &((struct svm_vcpu *)v->hw)->vmcb;
 }
 
 /* cpu/svm/enter.S: runs the guest until its next exit, with GIF and IF as VMRUN wants them. The general registers but

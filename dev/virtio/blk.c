@@ -19,15 +19,10 @@ enum { QUEUE_SIZE = 128, SEGMENT_MAX = 65536 };
 
 /* --- to the disk --- */
 
-static uint8_t status_of(err_t e)
-{
-    return e == OK ? VIRTIO_BLK_OK : e == ERR_UNSUPPORTED ? VIRTIO_BLK_UNSUPP : VIRTIO_BLK_IOERR;
-}
-
 static void request_end(struct virtio_blk_io *io, err_t e)
 {
     struct virtio_dev *d = &io->owner->dev;
-    uint8_t status = status_of(e);
+    uint8_t status = e == OK ? VIRTIO_BLK_OK : e == ERR_UNSUPPORTED ? VIRTIO_BLK_UNSUPP : VIRTIO_BLK_IOERR;
     uint32_t written = e || io->req.op == BLK_WRITE ? 1 : (uint32_t)io->chain.write_len;
 
     list_push_back(&io->owner->spare, &io->link);

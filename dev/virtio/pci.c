@@ -243,18 +243,13 @@ err_t virtio_init(struct virtio_dev *d, struct vm *vm, struct pci_host *host, un
 {
     static const struct bus_ops kick = { .read = kick_read, .write = kick_write };
     static const struct bus_ops regs = { .read = regs_read, .write = regs_write };
-    const struct pci_id id = { .vendor = VIRTIO_PCI_VENDOR,
-                               .device = (uint16_t)(VIRTIO_PCI_DEVICE + d->ops->type),
-                               .subvendor = VIRTIO_PCI_VENDOR,
-                               .subdevice = d->ops->type,
-                               .class_code = d->ops->class_code,
-                               .revision = VIRTIO_PCI_REVISION };
     err_t e;
 
     ASSERT(d->nqueues <= VIRTIO_QUEUES_MAX && d->ops->config_bytes <= REGS_CONFIG_MAX);
     d->vm = vm;
     reset(d);
-    e = pci_dev_init(&d->pci, host, slot, &id);
+    e = pci_dev_init(&d->pci, host, slot, VIRTIO_PCI_VENDOR, (uint16_t)(VIRTIO_PCI_DEVICE + d->ops->type),
+                     d->ops->class_code << 8 | VIRTIO_PCI_REVISION);
     if (e)
         return e;
     e = pci_bar_add(&d->pci, BAR_KICK, BUS_PIO, KICK_BYTES, &kick, d);

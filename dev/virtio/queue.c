@@ -94,15 +94,13 @@ static err_t chain_add(struct virtq *q, struct virtq_chain *c, const struct virt
 {
     bool writable = d->flags & VIRTQ_DESC_WRITE;
     unsigned n = c->nread + c->nwrite;
+    const char *wrong = n == c->max ? "descriptor chain is too long" :
+        !d->len ? "empty descriptor" :
+        !mem_holds(q->dev->vm, gpa(d->addr), d->len) ? "descriptor points outside memory" :
+        !writable && c->nwrite ? "readable descriptor after a writable one" : NULL;
 
-    if (n == c->max)
-        return virtq_fault(q, "descriptor chain is too long");
-    if (!d->len)
-        return virtq_fault(q, "empty descriptor");
-    if (!mem_holds(q->dev->vm, gpa(d->addr), d->len))
-        return virtq_fault(q, "descriptor points outside memory");
-    if (!writable && c->nwrite)
-        return virtq_fault(q, "readable descriptor after a writable one");
+    if (wrong)
+        return virtq_fault(q, wrong);
     c->buf[n] = (struct virtq_buf){ .at = d->addr, .len = d->len };
     *(writable ? &c->nwrite : &c->nread) += 1;
     *(writable ? &c->write_len : &c->read_len) += d->len;
@@ -112,15 +110,12 @@ static err_t chain_add(struct virtq *q, struct virtq_chain *c, const struct virt
 /* A descriptor that stands for a table of them (2.7.5.3). */
 static err_t indirect_check(struct virtq *q, const struct virtq_desc *d, bool inside)
 {
-    if (!(q->dev->accepted & VIRTIO_F_INDIRECT_DESC))
-        return virtq_fault(q, "indirect descriptor without the feature");
-    if (inside || d->flags & VIRTQ_DESC_NEXT)
-        return virtq_fault(q, "indirect descriptor inside or before others");
-    if (!d->len || d->len % sizeof *d)
-        return virtq_fault(q, "indirect table of odd length");
-    if (!mem_holds(q->dev->vm, gpa(d->addr), d->len))
-        return virtq_fault(q, "indirect table outside memory");
-    return OK;
+    const char *wrong = !(q->dev->accepted & VIRTIO_F_INDIRECT_DESC) ? "indirect descriptor without the feature" :
+        inside || d->flags & VIRTQ_DESC_NEXT ? "indirect descriptor inside or before others" :
+        !d->len || d->len % sizeof *d ? "indirect table of odd length" :
+        !mem_holds(q->dev->vm, gpa(d->addr), d->len) ? "indirect table outside memory" : NULL;
+
+    return wrong ? virtq_fault(q, wrong) : OK;
 }
 
 static err_t chain_walk(struct virtq *q, struct virtq_chain *c)

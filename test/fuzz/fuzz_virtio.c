@@ -124,7 +124,7 @@ static void offer(unsigned dev, unsigned queue, uint16_t head)
 
 static void access_anything(void)
 {
-    static const uint64_t bases[] = { PCI_ECAM_BASE, PCI_MMIO_BASE, PCI_MMIO_BASE + PCI_MMIO_SIZE - 0x8000,
+    static const uint64_t bases[] = { PC_ECAM_BASE, PC_WINDOW_BASE, PC_WINDOW_BASE + PC_WINDOW_SIZE - 0x8000,
                                       0xFFFF0000 };
     unsigned how = u8(), bytes = 1u << (how & 3);
     uint64_t at = bases[how >> 2 & 3] + u16() + (how & 0x10 ? 0x10000 : 0), v;
@@ -138,7 +138,7 @@ static void access_anything(void)
 static void access_port(void)
 {
     unsigned how = u8(), bytes = 1u << (how & 3) % 3;
-    uint64_t at = how & 4 ? 0xCF8u + (how >> 5) : PCI_IO_BASE + u8(), v;
+    uint64_t at = how & 4 ? 0xCF8u + (how >> 5) : PC_IO_WINDOW + u8(), v;
 
     if (how & 8)
         MUST(!bus_read(&vm, BUS_PIO, at, bytes, &v));

@@ -303,7 +303,7 @@ static void init_fails_where_there_is_no_room(void **state)
     static struct virtio_rng second;
     (void)state;
     assert_int_equal(virtio_rng_init(&second, &vm, &host, SLOT), ERR_EXISTS);
-    host.next_mmio = PCI_MMIO_BASE + PCI_MMIO_SIZE - 4096; /* room for the registers, none for MSI-X */
+    host.next_mmio = PC_WINDOW_BASE + PC_WINDOW_SIZE - 4096; /* room for the registers, none for MSI-X */
     assert_int_equal(virtio_rng_init(&second, &vm, &host, 6), ERR_FULL);
 }
 
@@ -337,7 +337,7 @@ static const struct hostile {
     { .text = "outside memory", .desc = { { MEM_HIGH_START - 1, 2, W, 0 } } },
     { .text = "outside memory", .desc = { { UINT64_MAX, 1, W, 0 } } },
     { .text = "outside memory", .desc = { { UINT64_MAX - 15, 32, W, 0 } } },
-    { .text = "outside memory", .desc = { { PCI_MMIO_BASE, 1, W, 0 } } },
+    { .text = "outside memory", .desc = { { PC_WINDOW_BASE, 1, W, 0 } } },
     { .text = "readable descriptor after", .desc = { { BUF, 1, W | N, 1 }, { BUF, 1, 0, 0 } } },
     { .text = "without the feature",
       .desc = { { TABLE, 16, I, 0 } },

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "abi/virtio.h"
+#include "dev/pc_map.h"
 #include "dev/pci.h"
 #include "ground/fake/fake.h"
 #include "vm/irq.h"
@@ -149,7 +150,7 @@ enum { CFG_COMMAND = 4, CFG_BAR = 0x10, CFG_CAPS = 0x34 };
 
 static inline uint64_t cfg_at(unsigned slot, unsigned reg)
 {
-    return PCI_ECAM_BASE + slot * 0x8000 + reg;
+    return PC_ECAM_BASE + slot * 0x8000 + reg;
 }
 static inline uint32_t cfg_get(unsigned slot, unsigned reg, unsigned size)
 {
