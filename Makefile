@@ -29,6 +29,8 @@ objects = $(patsubst %,$(OUT)/obj/$(1)/%.o,$(basename $(2)))
 FREESTANDING := -ffreestanding -fno-stack-protector -mno-red-zone -mgeneral-regs-only -mno-stack-arg-probe \
 	-fomit-frame-pointer
 efi_FLAGS := --target=x86_64-unknown-windows $(FREESTANDING) -O2
+# what guests never wait for is small rather than fast
+$(foreach d,boot console ground,$(OUT)/obj/efi/$d/%.o): efi_FLAGS += -Os
 host_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 fuzz_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 guest_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fno-pic -mcmodel=small
