@@ -133,6 +133,27 @@ def ram_disk():
 
 
 @test()
+def one_disk_one_owner():
+    """A guest whose disk another one has is refused, and may start when the other is gone."""
+    with lab("one_disk_one_owner", entry("owner", disk="PARTLABEL=data", options="job=tick"),
+             entry("second", disk="vda2", autostart=False, options="job=disk"),
+             partitions=[("data", 64, None)]) as goblin:
+        goblin.monitor()
+        ticks(goblin, "owner")
+        goblin.select_guest("second")
+        goblin.send("s")
+        goblin.expect("^second: not started: .*owner", 20)
+        goblin.select_guest("owner")
+        goblin.send("k")
+        goblin.expect("^owner: stopped by the user", 30)
+        goblin.select_guest("second")
+        goblin.send("s")
+        goblin.expect("^second: started", 20)
+        goblin.attach("second")
+        goblin.expect("second: PASS disk", 90)
+
+
+@test()
 def big_memory():
     """A machine with 6 GiB gives 4 GiB to one guest."""
     with lab("big_memory", entry("linux", memory="4G"), memory=6144) as goblin:

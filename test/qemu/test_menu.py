@@ -1,12 +1,13 @@
 """The boot menu over the serial line, mistakes in entries, native starts, other loaders and our entries."""
-import os
+import tempfile
 
-from disk import EFI, OUT, File
+from disk import KERNEL, OUT, TEST_INITRD, File, run, write
 from goblin import ENTER, Goblin
 from lab import check, entry, lab
 from machine import CPU_PLAIN
 from suite import log_path, need, test
 
+STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 SYSTEMD_BOOT = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 
 
@@ -134,6 +135,30 @@ def other_loader_reads_our_entries():
     keys = "run vm\ncpus 2\nmemory 512M\ndisk PARTLABEL=debian\nautostart yes\n"
     with lab("other_loader_reads_our_entries", native("ours", more=keys), loader=SYSTEMD_BOOT) as machine:
         machine.expect("ours: up on 2 CPUs", 90)
+
+
+@test()
+def unified_kernel_image():
+    """A type 2 image of EFI/Linux starts natively, and its parts as a guest."""
+    need(STUB, "systemd's EFI stub")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in (("osrel", "ID=test\nPRETTY_NAME=Unified\n"), ("cmdline", "console=ttyS0 quiet name=unified")):
+            write(f"{folder}/{name}", text)
+        parts = [("osrel", f"{folder}/osrel", 0x20000), ("cmdline", f"{folder}/cmdline", 0x30000),
+                 ("linux", KERNEL, 0x2000000), ("initrd", TEST_INITRD, 0x3000000)]
+        run("objcopy", *[word for name, path, address in parts for word in
+                         (f"--add-section=.{name}={path}", f"--change-section-vma=.{name}={address:#x}")],
+            STUB, folder + "/unified.efi")
+        for key, cpus in (("n", 2), ("g", 1)):
+            with lab("unified_kernel_image", files={"/EFI/Linux/unified.efi": File(folder + "/unified.efi")},
+                     timeout=30) as goblin:
+                goblin.menu()
+                goblin.select("Unified")
+                goblin.send(key)
+                if key == "g":
+                    goblin.monitor()
+                    goblin.attach(goblin.names[0] if goblin.table() else "")
+                goblin.expect(f"unified: up on {cpus} CPUs", 90)
 
 
 @test()
