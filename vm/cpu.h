@@ -39,7 +39,7 @@ struct cpu_ops {
     void (*skip_done)(struct vcpu *);
 
     void (*sys_get)(const struct vcpu *, struct sys_regs *);
-    /* MSRs the backend keeps (EFER, PAT, STAR ...). ERR_NOTFOUND: not one of them; ERR_INVAL: #GP. */
+    /* MSRs the backend keeps (EFER, PAT ...). ERR_NOTFOUND: not one of them; ERR_INVAL: #GP. */
     err_t (*msr_read)(struct vcpu *, uint32_t msr, uint64_t *val);
     err_t (*msr_write)(struct vcpu *, uint32_t msr, uint64_t val);
     err_t (*xsetbv)(struct vcpu *, uint32_t reg, uint64_t val); /* ERR_INVAL: #GP */

@@ -70,21 +70,6 @@ static void do_cr8(struct vcpu *v, bool write)
     v->x.next_rip = v->r.rip + at + 3;
 }
 
-/* An NMI handler returns: the next NMI may come. */
-static void do_iret(struct vcpu *v)
-{
-    ((struct svm_vcpu *)v->hw)->nmi_masked = false;
-    vmcb_of(v)->icept1 &= ~ICEPT1_IRET;
-    v->x.kind = EXIT_WINDOW;
-}
-
-/* #AC and #DB are intercepted only because a guest can make the CPU deliver them for ever; the guest gets them all the same. */
-static void pass_on(struct vcpu *v, unsigned vec, int64_t error)
-{
-    vcpu_raise(v, vec, error);
-    v->x.kind = EXIT_WINDOW;
-}
-
 static void decode_other(struct vcpu *v, uint64_t code)
 {
     struct vmcb *b = vmcb_of(v);
@@ -104,9 +89,16 @@ static void decode_other(struct vcpu *v, uint64_t code)
         break;
     case SVM_EXIT_CR8_READ: do_cr8(v, false); break;
     case SVM_EXIT_CR8_WRITE: do_cr8(v, true); break;
-    case SVM_EXIT_IRET: do_iret(v); break;
-    case SVM_EXIT_DB: pass_on(v, VEC_DB, -1); break;
-    case SVM_EXIT_AC: pass_on(v, VEC_AC, 0); break;
+    case SVM_EXIT_IRET: /* an NMI handler returns: the next NMI may come */
+        ((struct svm_vcpu *)v->hw)->nmi_masked = false;
+        b->icept1 &= ~ICEPT1_IRET;
+        v->x.kind = EXIT_WINDOW;
+        break;
+    /* These are intercepted only because a guest can make the CPU deliver them for ever; it gets them all the same. */
+    case SVM_EXIT_DB: case SVM_EXIT_AC:
+        vcpu_raise(v, code == SVM_EXIT_DB ? VEC_DB : VEC_AC, code == SVM_EXIT_DB ? -1 : 0);
+        v->x.kind = EXIT_WINDOW;
+        break;
     case SVM_EXIT_MC: panic("machine check while a guest ran");
     default:
         if (code >= SVM_EXIT_RDPMC && code < SVM_EXIT_END)
