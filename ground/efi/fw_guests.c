@@ -3,7 +3,6 @@
 #include "base/fmt.h"
 #include "base/str.h"
 #include "boot/image.h"
-#include "boot/linux.h"
 #include "boot/text.h"
 #include "ground/efi/fw.h"
 #include "ground/efi/launch.h"
@@ -138,12 +137,10 @@ static bool get_disk(struct launch *l, struct entry *e, const struct entry_file 
     return true;
 }
 
-/* Adds one guest. False with a note on the entry if that cannot be. */
+/* Adds one guest, whose kernel fw_check_guest() has looked at. False with a note on the entry if that cannot be. */
 static bool add_guest(struct launch *l, struct entry *e, const char *options, bool autostart)
 {
     struct vm_config *vm = &l->vm[l->nvms];
-    struct linux_image image;
-    char why[100];
 
     if (l->nvms == LAUNCH_VMS) {
         entry_note(e, e->run_line, ENTRY_NO_GUEST, "more than %u guests; remove some", LAUNCH_VMS);
@@ -158,10 +155,6 @@ static bool add_guest(struct launch *l, struct entry *e, const char *options, bo
     vm->autostart = autostart;
     if (!file_get(e, &e->start, &vm->kernel) || (e->kind != ENTRY_LINUX && !get_uki(e, vm)))
         return false;
-    if (linux_parse(vm->kernel.data, vm->kernel.size, &image, why, sizeof why)) {
-        entry_note(e, e->start.line, ENTRY_NO_GUEST, "%.40s: %s", e->start.path, why);
-        return false;
-    }
     for (unsigned i = 0; e->kind == ENTRY_LINUX && i < e->ninitrd; i++)
         if (!file_get(e, &e->initrd[i], &vm->initrd[vm->ninitrd++]))
             return false;

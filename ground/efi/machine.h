@@ -42,13 +42,9 @@ void pages_init(struct memmap *); /* gives out MEM_FREE only */
 void pages_add_boot(const struct memmap *);
 
 /* --- pagetable.c: one-to-one page tables. Pure but for ground_pages_get(). --- */
-struct pagetable {
-    uint64_t root; /* of four levels */
-    unsigned leaf; /* largest page: 1: 2 MiB, 2: 1 GiB */
-};
-MUST_USE err_t pagetable_init(struct pagetable *, bool has_1g);
+MUST_USE err_t pagetable_make(uint64_t *root); /* of four levels, empty */
 /* Maps [start, end), whole pages, over whatever was there. flags: PTE bits; 0: unmaps. ERR_NOMEM may leave a part. */
-MUST_USE err_t pagetable_map(struct pagetable *, uint64_t start, uint64_t end, uint64_t flags);
+MUST_USE err_t pagetable_map(uint64_t root, uint64_t start, uint64_t end, uint64_t flags);
 
 /* --- paging.c --- */
 void paging_init(const struct memmap *, const struct launch_screen *);

@@ -4,7 +4,6 @@
 #include "arch/x86/cpu.h"
 #include "arch/x86/lock.h"
 #include "base/bytes.h"
-#include "base/str.h"
 #include "ground/efi/launch.h"
 #include "ground/efi/machine.h"
 
@@ -21,11 +20,8 @@
 #define SECTION_WRITE BIT(31)
 
 static struct lock lock;
-static struct pagetable tables, firmware;
-static uint64_t root5;
+static uint64_t tables, firmware, root5; /* addresses of top tables */
 static const struct memmap *map;
-
-static bool cpuid_has(uint32_t leaf, unsigned bit_of_edx) { return cpu_id(leaf, 0).edx >> bit_of_edx & 1; }
 
 static void must(err_t e)
 {
@@ -41,7 +37,7 @@ static void map_image(void)
     const uint8_t *section = pe + 24 + get_le16(pe + 20);
     uint64_t base = (uintptr_t)__ImageBase;
 
-    must(pagetable_map(&tables, base, base + align_up(get_le32(pe + 24 + 60), PAGE_SIZE), PTE_P | PTE_A | PTE_NX));
+    must(pagetable_map(tables, base, base + align_up(get_le32(pe + 24 + 60), PAGE_SIZE), PTE_P | PTE_A | PTE_NX));
     for (; n--; section += SECTION_BYTES) {
         uint64_t start = base + get_le32(section + 12), end = align_up(start + get_le32(section + 8), PAGE_SIZE);
         uint32_t what = get_le32(section + 36);
@@ -50,53 +46,50 @@ static void map_image(void)
 
         if (start % PAGE_SIZE || (what & SECTION_WRITE && what & SECTION_EXECUTE))
             panic("paging: section %.8s cannot be protected", (const char *)section);
-        must(pagetable_map(&tables, start, end, flags));
+        must(pagetable_map(tables, start, end, flags));
     }
 }
 
-static void map_all(struct pagetable *t, uint64_t no_execute)
+static void map_all(uint64_t *root, uint64_t no_execute)
 {
-    must(pagetable_init(t, cpuid_has(0x80000001, 26)));
-    must(pagetable_map(t, 0, GIB(4), UNCACHED));
+    must(pagetable_make(root));
+    must(pagetable_map(*root, 0, GIB(4), UNCACHED));
     for (unsigned i = 0; i < map->count; i++)
         if (map->range[i].kind != MEM_DEVICE)
-            must(pagetable_map(t, map->range[i].start, map->range[i].end, MEMORY | no_execute));
+            must(pagetable_map(*root, map->range[i].start, map->range[i].end, MEMORY | no_execute));
 }
 
 void paging_init(const struct memmap *m, const struct launch_screen *screen)
 {
     uint64_t screen_bytes = align_up((uint64_t)screen->pitch * screen->height + screen->base % PAGE_SIZE, PAGE_SIZE);
     uint64_t screen_at = align_down(screen->base, PAGE_SIZE);
-    hpa_t at;
 
     map = m;
-    if (!cpuid_has(0x80000001, 20))
+    if (!(cpu_id(0x80000001, 0).edx >> 20 & 1))
         panic("paging: this CPU has no NX bit");
     map_all(&tables, PTE_NX);
     map_all(&firmware, 0);
     map_image();
     if (screen->base && !memmap_has_memory(m, screen_at, screen_at + screen_bytes))
-        must(pagetable_map(&tables, screen_at, screen_at + screen_bytes, WRITE_COMBINING));
-    must(pagetable_map(&tables, 0, PAGE_SIZE, 0));
-    must(ground_pages_get(0, &at));
-    memset(hpa_ptr(at), 0, PAGE_SIZE);
-    *(uint64_t *)hpa_ptr(at) = tables.root | PTE_P | PTE_W;
-    root5 = at.v;
+        must(pagetable_map(tables, screen_at, screen_at + screen_bytes, WRITE_COMBINING));
+    must(pagetable_map(tables, 0, PAGE_SIZE, 0));
+    must(pagetable_make(&root5));
+    *(uint64_t *)hpa_ptr(hpa(root5)) = tables | PTE_P | PTE_W;
 }
 
-uint64_t paging_root(void) { return tables.root; }
+uint64_t paging_root(void) { return tables; }
 uint64_t paging_root5(void) { return root5; }
-uint64_t paging_firmware_root(void) { return firmware.root; }
+uint64_t paging_firmware_root(void) { return firmware; }
 
 void paging_unmap(uint64_t page)
 {
-    must(pagetable_map(&tables, page, page + PAGE_SIZE, 0));
+    must(pagetable_map(tables, page, page + PAGE_SIZE, 0));
     cpu_invlpg(page);
 }
 
 void paging_trampoline(uint64_t page, bool on)
 {
-    must(pagetable_map(&tables, page, page + PAGE_SIZE, on ? PTE_P | PTE_A : MEMORY | PTE_NX));
+    must(pagetable_map(tables, page, page + PAGE_SIZE, on ? PTE_P | PTE_A : MEMORY | PTE_NX));
     cpu_invlpg(page);
 }
 
@@ -118,6 +111,6 @@ void ground_mmio_map(hpa_t at, uint64_t len)
     if (end <= GIB(4))
         return; /* mapped from the beginning */
     lock_take(&lock);
-    must(pagetable_map(&tables, max_u64(start, GIB(4)), end, UNCACHED)); /* new, or as before: nothing to flush */
+    must(pagetable_map(tables, max_u64(start, GIB(4)), end, UNCACHED)); /* new, or as before: nothing to flush */
     lock_drop(&lock);
 }
