@@ -21,6 +21,7 @@ typedef uint64_t app_addr_t;
 struct app_image {
     uint32_t magic, version;
     uint64_t entry;    /* boot CPU starts here: rdi = struct app_boot, rsp = stack */
+    uint64_t missed;   /* where a `syscall` that was not rewritten may arrive, with rip in rcx and rflags in r11; or it is exception 6 */
     uint64_t upcalls;  /* APP_UPCALLS stubs of APP_STUB bytes, in order of vector */
     uint64_t stack;    /* of the boot CPU's start */
     uint64_t cpu0;     /* its struct app_cpu */

@@ -10,7 +10,7 @@
     .globl image_head
 image_head:
     .long 0x6E6C426F, 1
-    .quad start, upcall_stubs, boot_stack_top, cpu0, text_end, data_end
+    .quad start, syscall_missed_entry, upcall_stubs, boot_stack_top, cpu0, text_end, data_end
 
     .text
     .globl start
@@ -65,6 +65,8 @@ gate:
     .globl syscall_entry
 syscall_entry:
     pop %rcx
+    .globl syscall_missed_entry
+syscall_missed_entry:
     movb $1, %gs:CPU_MASKED
     mov %rsp, %gs:CPU_SCRATCH
     mov %gs:CPU_STACK, %rsp

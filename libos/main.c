@@ -73,8 +73,8 @@ static void sled_make(void)
     __asm__("" : "+r"(sled)); /* it is address 0, which C does not let one write to */
     if (gate(APP_SLED, PAGE_SIZE, APP_READ | APP_WRITE, 0, 0, APP_MAP) < 0)
         panic("no page 0");
-    for (unsigned i = 0; i < 512; i++)
-        ((volatile uint8_t *)sled)[i] = 0x90;
+    for (unsigned i = 0; i < PAGE_SIZE; i++)
+        ((volatile uint8_t *)sled)[i] = i < 512 ? 0x90 : 0xCC; /* behind the jump: traps, see wild_number() */
     jump = sled + 512;
     jump[0] = 0x49; /* movabs $to, %r11 */
     jump[1] = 0xBB;

@@ -23,8 +23,8 @@ static int64_t transfer(struct file *f, bool out, user_t at, uint64_t len, uint6
 {
     int64_t n;
 
-    if ((int64_t)len < 0)
-        return -EINVAL;
+    if (!user_range(at, len) && len)
+        return -EFAULT;
     len = min_u64(len, 0x7FFFF000);
     file_get(f); /* it may be closed while this one waits */
     n = out ? f->ops->write(f, at, len, pos) : f->ops->read(f, at, len, pos);

@@ -136,6 +136,7 @@ void thread_timer_event(void)
     timers_run();
     if (!list_empty(&ready) && time_mono() >= turn_end)
         need_resched = true;
+    timer_program();
 }
 
 static void thread_reap(void)

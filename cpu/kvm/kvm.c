@@ -106,15 +106,17 @@ err_t kvm_machine_memory(struct kvm_machine *m, uint64_t gpa, void *at, uint64_t
     return OK;
 }
 
-void kvm_machine_gates(struct kvm_machine *m, uint64_t upcalls)
+void kvm_machine_gates(struct kvm_machine *m, const struct app_image *image)
 {
     uint64_t *gdt = (uint64_t *)(void *)m->tables->mem;
     uint64_t *idt = (uint64_t *)(void *)(m->tables->mem + IDT_AT);
 
     gdt[SEL_USER_DATA >> 3] = DESC_USER_DATA;
     gdt[SEL_USER_CODE >> 3] = DESC_USER_CODE;
+    gdt[(SEL_USER_CODE >> 3) + 1] = DESC_USER_DATA; /* what `syscall` loads into ss */
+    m->missed = image->missed;
     for (unsigned i = 0; i < APP_VEC_EVENT; i++) {
-        uint64_t to = upcalls + i * APP_STUB;
+        uint64_t to = image->upcalls + i * APP_STUB;
         uint64_t type = i == 3 || i == 4 ? TRAP_GATE_3 : TRAP_GATE;
         idt[2 * i] = (to & 0xFFFF) | (uint64_t)SEL_USER_CODE << 16 | 1ull << 32 | type << 40 | (to >> 16 & 0xFFFF) << 48;
         idt[2 * i + 1] = to >> 32;
@@ -166,6 +168,23 @@ static err_t cpu_sregs(struct kvm_cpu *c, uint64_t gs)
     return ioctl(c->fd, KVM_SET_SREGS, &s) ? ERR_UNSUPPORTED : OK;
 }
 
+/* EFER.SCE is off, so that `syscall` is an invalid opcode; a KVM without hardware virtualisation goes to LSTAR all the same, at CPL 3. */
+static err_t cpu_msrs(struct kvm_cpu *c)
+{
+    const struct kvm_msr_entry entries[3] = {
+        { .index = MSR_STAR, .data = (uint64_t)(SEL_USER_CODE & ~3) << 32 },
+        { .index = MSR_LSTAR, .data = c->m->missed },
+        { .index = MSR_SFMASK },
+    };
+    union {
+        struct kvm_msrs head;
+        uint8_t bytes[sizeof(struct kvm_msrs) + sizeof entries];
+    } m = { .head.nmsrs = ARRAY_LEN(entries) };
+
+    memcpy(m.bytes + sizeof m.head, entries, sizeof entries);
+    return ioctl(c->fd, KVM_SET_MSRS, &m) == ARRAY_LEN(entries) ? OK : ERR_UNSUPPORTED;
+}
+
 /* All vector registers the machine has and Linux hands out without asking; not AMX, whose state is large. */
 static err_t cpu_xcr0(struct kvm_cpu *c)
 {
@@ -204,6 +223,8 @@ err_t kvm_cpu_init(struct kvm_cpu *c, struct kvm_machine *m, unsigned number, ui
     if (ioctl(c->fd, KVM_SET_CPUID2, m->cpuid))
         goto unmap;
     e = cpu_sregs(c, gs);
+    if (!e)
+        e = cpu_msrs(c);
     if (!e)
         e = cpu_xcr0(c);
     if (e)

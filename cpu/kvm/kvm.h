@@ -22,6 +22,7 @@ struct kvm_machine {
     int slots;
     void *cpuid; /* struct kvm_cpuid2 */
     struct tables *tables;
+    uint64_t missed; /* see struct app_image */
 };
 
 struct kvm_regs_app { /* of a stopped CPU, in the order of KVM's struct kvm_regs */
@@ -46,8 +47,8 @@ MUST_USE err_t kvm_machine_init(struct kvm_machine *, struct tables *);
 void kvm_machine_fini(struct kvm_machine *);
 /* Makes host memory at `at` the guest-physical memory [gpa, gpa + len). It stays so. */
 MUST_USE err_t kvm_machine_memory(struct kvm_machine *, uint64_t gpa, void *at, uint64_t len);
-/* Exception n enters the guest at upcalls + n * APP_STUB. */
-void kvm_machine_gates(struct kvm_machine *, uint64_t upcalls);
+/* Where exceptions and stray `syscall`s enter the guest. Before the first CPU. */
+void kvm_machine_gates(struct kvm_machine *, const struct app_image *);
 
 /* A CPU that will start at entry. gs is the guest's struct app_cpu, ist the top of its upcall stack. */
 MUST_USE err_t kvm_cpu_init(struct kvm_cpu *, struct kvm_machine *, unsigned number, uint64_t gs, uint64_t ist);

@@ -277,7 +277,7 @@ static err_t libos_load(struct guest *g, const struct guest_config *cfg)
     e = space_write(s, APP_LIBOS, cfg->libos, min_u64(text, cfg->libos_size));
     if (!e && cfg->libos_size > text)
         e = space_write(s, i->text_end, cfg->libos + text, cfg->libos_size - text);
-    kvm_machine_gates(&g->machine, i->upcalls);
+    kvm_machine_gates(&g->machine, i);
     return e;
 }
 
