@@ -17,6 +17,6 @@ void config_parse(struct config *, char *text, size_t len);
 
 /* The first entry whose id (or id without suffix) matches the pattern; `count` if none does. */
 unsigned config_find(struct entry *const *, unsigned count, const char *pattern);
-/* What starts when nobody presses a key: the default, else the first that is not blocked and no verb of the machine, which
- * nobody asked for; `count` if there is none. */
+/* What starts when nobody presses a key: the default, else the first that is not blocked and no verb of the machine,
+ * which nobody asked for; `count` if there is none. */
 unsigned config_default(const struct config *, struct entry *const *, unsigned count);

@@ -162,8 +162,8 @@ static int step_of(uint32_t key)
     static const struct {
         uint32_t key;
         int by;
-    } steps[] = { { KEY_UP, -1 },    { KEY_DOWN, 1 },       { KEY_PAGE_UP, -10 }, { KEY_PAGE_DOWN, 10 },
-                  { KEY_HOME, -FAR }, { KEY_END, FAR } };
+    } steps[] = { { KEY_UP, -1 },        { KEY_DOWN, 1 },    { KEY_PAGE_UP, -10 },
+                  { KEY_PAGE_DOWN, 10 }, { KEY_HOME, -FAR }, { KEY_END, FAR } };
 
     for (unsigned i = 0; i < ARRAY_LEN(steps); i++)
         if (steps[i].key == key)
@@ -233,7 +233,8 @@ static unsigned put_wrapped(struct screen *s, unsigned row, unsigned end, const 
         n = space = strlen(line);
         while (text[n] && space && text[space] != ' ')
             space--;
-        n = space ? space : n;
+        if (space)
+            n = space;
         (void)fmt_text(line, sizeof line, "%*s%.*s", (int)indent, "", (int)n, text);
         put(s, row++, line, false);
         for (text += n; *text == ' ';)

@@ -42,8 +42,8 @@ struct menu {
     char message[240]; /* one line of news */
 };
 
-/* list stays as it is for the menu's life. `target` is selected; it starts after `timeout` seconds (CONFIG_WAIT, or target
- * is `count`: never), or, if may_autostart and there are any, the guests marked autostart do. */
+/* list stays as it is for the menu's life. `target` is selected; it starts after `timeout` seconds (CONFIG_WAIT, or
+ * target is `count`: never), or, if may_autostart and there are any, the guests marked autostart do. */
 void menu_init(struct menu *, struct entry *const *list, unsigned count, unsigned target, uint32_t timeout,
                bool may_autostart);
 /* A key was pressed. True if the user has chosen. */

@@ -164,8 +164,8 @@ bool text_glob(const char *p, const char *s)
     return !*p;
 }
 
-/* Where a character stands in the order of versions. Letters that follow a letter are one word with it, and a word is newer
- * than the same word cut short; elsewhere a number is newer than a word. Other characters only separate: -1. */
+/* Where a character stands in the order of versions. Letters that follow a letter are one word with it, and a word is
+ * newer than the same word cut short; elsewhere a number is newer than a word. Other characters only separate: -1. */
 static int version_rank(char c, bool in_word)
 {
     static const char marks[] = "~\0-^."; /* ~ is older than the end, and the end than the others */

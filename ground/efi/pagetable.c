@@ -1,5 +1,5 @@
-/* One-to-one page tables of 2 MiB and 4 KiB pages: the walker. Called by paging.c, before other CPUs run or under its lock.
- * Tables are never given back. AMD APM volume 2, 5.3. */
+/* One-to-one page tables of 2 MiB and 4 KiB pages: the walker. Called by paging.c, before other CPUs run or under its
+ * lock. Tables are never given back. AMD APM volume 2, 5.3. */
 #include "base/str.h"
 #include "ground/efi/machine.h"
 
@@ -20,8 +20,8 @@ err_t pagetable_make(uint64_t *root)
     return OK;
 }
 
-/* Puts a table below an entry that has none: empty, or cutting its large page into small ones. One store makes the change,
- * and it changes no translation. */
+/* Puts a table below an entry that has none: empty, or cutting its large page into small ones. One store makes the
+ * change, and it changes no translation. */
 static MUST_USE err_t split(uint64_t *entry)
 {
     uint64_t at;

@@ -51,8 +51,8 @@ void random_init(const struct launch *l)
 {
     feed(l->seed, sizeof l->seed);
     feed(&l->wall_ns, sizeof l->wall_ns);
-    for (unsigned i = 0; i < JITTER_ROUNDS; i++) { /* how long a port takes to answer differs by a few ticks each time */
-        cpu_in8(0x61);
+    for (unsigned i = 0; i < JITTER_ROUNDS; i++) {
+        cpu_in8(0x61); /* how long a port takes to answer differs by a few ticks each time */
         feed_from_cpu();
     }
 }

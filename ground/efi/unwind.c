@@ -1,7 +1,7 @@
 /* Who called whom. Code for the PE target keeps no chain of frame pointers; its function table says how to undo each
  * prologue instead. Called by panic.c. Microsoft x64 exception handling: "struct UNWIND_INFO". Only what the compiler
- * makes of this program is known: no frame pointer, no saved XMM registers, no chained parts. Epilogues are not told apart: a
- * return address is never in one, an exception seldom. */
+ * makes of this program is known: no frame pointer, no saved XMM registers, no chained parts. Epilogues are not told
+ * apart: a return address is never in one, an exception seldom. */
 #include "base/bytes.h"
 #include "ground/efi/machine.h"
 
