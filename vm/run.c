@@ -9,9 +9,7 @@
 #include "vm/sched.h"
 #include "vm/vm.h"
 
-#define POLL_NS 500000u  /* how long to wait for a device at most */
-#define POLL_MISSES 4u   /* after so many waits in vain ... */
-#define POLL_PAUSE 64u   /* ... not until so many kicks have passed */
+#define POLL_NS 500000u /* how long to wait for a device at most */
 
 /* What a handler wants next. */
 enum next { RUN_ON, END_PREEMPTED, END_YIELDED, END_HALTED };
@@ -49,21 +47,17 @@ static enum next on_hypercall(struct vcpu *v)
 }
 
 /* Waiting a little for a device is cheaper than a guest's HLT, an interrupt and the way back. It is only done while nobody
- * else wants the CPU, and not when it did not pay several times in a row. */
+ * else wants the CPU. */
 static void poll_device(struct vcpu *v, bool (*poll)(void *, bool), void *dev)
 {
-    struct vm *vm = v->vm;
     uint64_t end = ground_tsc() + ground_ns_to_tsc(POLL_NS);
-    bool found = false;
 
-    if (vm->poll_misses < POLL_MISSES)
-        while (!found && ground_tsc() < end && !atomic_load_explicit(&v->kicked, memory_order_relaxed) && !sched_others_wait(v)) {
-            found = poll(dev, false);
-            __builtin_ia32_pause();
-        }
-    if (!found)
-        found = poll(dev, true);
-    vm->poll_misses = found ? 0 : (vm->poll_misses + 1) % POLL_PAUSE;
+    while (ground_tsc() < end && !atomic_load_explicit(&v->kicked, memory_order_relaxed) && !sched_others_wait(v)) {
+        if (poll(dev, false))
+            return;
+        __builtin_ia32_pause();
+    }
+    (void)poll(dev, true);
 }
 
 static enum next on_pio(struct vcpu *v)
@@ -131,9 +125,18 @@ static enum next on_wrmsr(struct vcpu *v)
 
 static enum next on_hlt(struct vcpu *v)
 {
+    struct vm *vm = v->vm;
+
     skip(v);
     if (atomic_exchange(&v->unhalted, false))
         return RUN_ON;
+    if (vm->halts) {
+        lock_take(&vm->lock);
+        if (vm->halts)
+            vm->halts(vm->poll_dev);
+        vm->halts = NULL;
+        lock_drop(&vm->lock);
+    }
     return END_HALTED;
 }
 

@@ -94,8 +94,10 @@ struct vm {
     /* Set by a device's handler when what it began may be over in microseconds: the run loop then calls it, without the
      * lock, until it returns true, and once with last set if that takes too long. Cleared by the run loop. */
     bool (*poll)(void *dev, bool last);
-    void *poll_dev;
-    uint32_t poll_misses;          /* in a row: after some the guest is not kept waiting for a while */
+    /* Set by a device's handler that wants to know whether the guest has nothing else to do: called, under the lock, when a
+     * vCPU halts. Cleared by the run loop. */
+    void (*halts)(void *dev);
+    void *poll_dev;                /* for both */
     struct bus_space pio, mmio;
     void (*irq_line)(void *chip, unsigned gsi, bool level); /* the I/O APIC's; NULL: none */
     void (*irq_eoi)(void *chip, uint8_t vector);            /* a level-triggered vector's end of interrupt */

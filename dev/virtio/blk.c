@@ -15,6 +15,7 @@
 enum { QUEUE_SIZE = 128, SEGMENT_MAX = 65536 };
 /* Drivers that heed size_max and seg_max stay below 8 MiB; firmware reads whole files at once. */
 #define REQUEST_MAX MIB(256)
+#define SYNC_KICKS 64u  /* that are waited for before the driver is looked at again */
 #define COPY_MAX MIB(1) /* a disk that copies inside submit(): after that much others get their turn */
 
 /* --- to the disk --- */
@@ -233,22 +234,57 @@ static bool blk_poll(void *dev, bool last)
         b->blk->ops->poll(b->blk);
     lock_take(&b->dev.lock);
     bool over = b->ended >= b->awaited;
+    if (last && !over) {
+        b->sync = 0;
+        b->later = SYNC_KICKS;
+    }
     lock_drop(&b->dev.lock);
     if (over && !last)
         b->blk->ops->quiet(b->blk, false);
     return over;
 }
 
+static void blk_halts(void *dev)
+{
+    struct virtio_blk *b = dev;
+
+    lock_take(&b->dev.lock);
+    if (b->dev.inflight)
+        b->sync = SYNC_KICKS;
+    lock_drop(&b->dev.lock);
+}
+
+/* A kick comes: is the driver to wait for what it sends? Under vm->lock and dev.lock. */
+static bool kick_waits(struct virtio_blk *b)
+{
+    struct vm *vm = b->dev.vm;
+
+    vm->halts = NULL;
+    if (!b->blk->ops->quiet || b->dev.inflight)
+        return false;
+    if (b->sync) {
+        b->sync--;
+        return true;
+    }
+    if (b->later) {
+        b->later--;
+        return false;
+    }
+    vm->halts = blk_halts;
+    vm->poll_dev = b;
+    return false;
+}
+
 static err_t blk_notify(struct virtio_dev *d, unsigned queue)
 {
     struct virtio_blk *b = container_of(d, struct virtio_blk, dev);
     struct virtq *q = &d->queue[queue];
-    bool polls = b->blk->ops->quiet && !d->inflight;
     err_t e;
 
-    if (polls)
-        b->blk->ops->quiet(b->blk, true);
     lock_take(&d->lock);
+    bool waits = kick_waits(b);
+    if (waits)
+        b->blk->ops->quiet(b->blk, true);
     e = virtq_arm(q);
     if (!e)
         e = queue_serve(b, q, COPY_MAX);
@@ -257,7 +293,7 @@ static err_t blk_notify(struct virtio_dev *d, unsigned queue)
         e = ERR_AGAIN;
     b->awaited = b->ended + d->inflight;
     lock_drop(&d->lock);
-    if (polls) {
+    if (waits) {
         d->vm->poll = blk_poll;
         d->vm->poll_dev = b;
     }

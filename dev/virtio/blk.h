@@ -43,6 +43,9 @@ struct virtio_blk {
     struct list spare;
     uint64_t ended;  /* requests ever */
     uint64_t awaited; /* value of `ended` that a poll waits for */
+    /* A driver that halts after a kick reads one block after the other: its next kicks are waited for (`sync`). One that
+     * kicks again meanwhile, or a slow disk, is left alone; `later` kicks from now it is looked at again. */
+    uint32_t sync, later;
     uint64_t copied; /* bytes moved inside submit() since a queue's turn began */
     bool starved;    /* a queue may hold chains that were left when spare was empty */
 };

@@ -118,10 +118,9 @@ static void a_device_is_waited_for_a_little(void **state)
     assert_int_equal(looks, 3);
     assert_false(was_last);
     assert_null(vm->poll);
-    needed = 1000; /* it takes too long, again and again: after some tries only the last look is left */
-    for (unsigned i = 0; i < 8; i++)
-        go(EXIT_PIO, (struct exit){ .port = 0x100, .size = 2 });
-    assert_int_equal(looks, 1);
+    needed = 1000; /* it takes too long */
+    go(EXIT_PIO, (struct exit){ .port = 0x100, .size = 2 });
+    assert_in_range(looks, 40, 60);
     assert_true(was_last);
 }
 

@@ -441,6 +441,20 @@ static void a_short_wait_for_the_disk_needs_no_interrupt(void **state)
     disk.blk.ops = &polled_ops;
     drv_start(SLOT, 64, 0);
     uint16_t head = request(0, VIRTIO_BLK_IN, 7, DATA, 512);
+    assert_null(vm.poll); /* the driver may have more to send */
+    assert_false(is_quiet);
+    uint16_t second = request(1, VIRTIO_BLK_IN, 8, DATA, 512);
+    assert_null(vm.halts); /* it had */
+    assert_true(disk_finish());
+    assert_true(disk_finish());
+    expect_used(0, head, 513);
+    expect_used(0, second, 513);
+    head = request(0, VIRTIO_BLK_IN, 7, DATA, 512);
+    assert_non_null(vm.halts);
+    vm.halts(vm.poll_dev); /* this time it waits for its block */
+    assert_true(disk_finish());
+    expect_used(0, head, 513);
+    head = request(0, VIRTIO_BLK_IN, 7, DATA, 512);
     assert_non_null(vm.poll);
     assert_true(is_quiet);
     polls_left = 2;
