@@ -62,7 +62,7 @@ class Goblin(Machine):
     def status(self):
         if self.shown:
             self.send(CHORD)
-            self.expect(r"Goblin \S+ +\d+ CPUs", 20)
+            self.expect(r"Goblin \S+ +\d+ CPUs", 60)
             self.shown = ""
         while self.read(0.2): # the painting of the screen shows old lines of the log again
             pass
@@ -78,7 +78,7 @@ class Goblin(Machine):
         """The guests by name; sets free_pages."""
         self.status()
         self.send("t")
-        found = self.expect(re.escape(HEAD) + r"\n((?:.*\n)*?)free pages: (\d+)", 20)
+        found = self.expect(re.escape(HEAD) + r"\n((?:.*\n)*?)free pages: (\d+)\n", 90) # a large guest may be starting
         self.free_pages = int(found.group(2))
         guests = [Guest(line) for line in found.group(1).split("\n")
                   if re.match(r"\S+ (off|running|stopping) \d+ \d+M \d+ \d+ ", line)]

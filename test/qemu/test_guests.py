@@ -153,7 +153,7 @@ def one_disk_one_owner():
         goblin.expect("second: PASS disk", 90)
 
 
-@test()
+@test(seconds=240)
 def big_memory():
     """A machine with 6 GiB gives 4 GiB to one guest."""
     with lab("big_memory", entry("linux", memory="4G"), memory=6144) as goblin:
