@@ -110,6 +110,9 @@ class Machine:
 
     def exec(self):
         """Becomes QEMU, on the terminal. Ctrl-C and all other keys go to the machine."""
+        at = self.arguments.index("-qmp")
+        del self.arguments[at:at + 2]
+        shutil.rmtree(self.folder)
         os.execvp(self.arguments[0], self.arguments)
 
     def __exit__(self, *_):
