@@ -119,11 +119,13 @@ void thread_ready(struct thread *t)
 
 static void timer_program(void)
 {
-    uint64_t at = timers_next();
+    uint64_t at = timers_next(), now = time_mono();
 
-    if (!list_empty(&ready) && (!at || turn_end < at))
+    if (!list_empty(&ready) && turn_end <= now)
+        need_resched = true; /* no timer needed for what is due */
+    else if (!list_empty(&ready) && (!at || turn_end < at))
         at = turn_end;
-    if (at && (timer_at == 0 || at < timer_at || timer_at < time_mono())) {
+    if (at && (timer_at == 0 || at < timer_at || timer_at < now)) {
         gate(at, 0, 0, 0, 0, APP_TIMER);
         timer_at = at;
     }
