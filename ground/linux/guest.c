@@ -20,6 +20,7 @@
 
 #define KICK_SIGNAL SIGUSR1
 #define TIMER_SIGNAL SIGUSR2
+#define SIGNAL_PATIENCE_MS 1000u
 /* The monitor's end of the guest's memory: boot record, gate, time, strings, channels. */
 #define AREA (APP_TOP - MIB(48))
 #define AREA_GATE (AREA + 0x4000)
@@ -407,20 +408,36 @@ static void signal_forward(struct guest *g, int fd)
     }
 }
 
+/* A guest that does not even look at a signal that ends programs is stuck: it ends by force. Milliseconds to wait, -1: nothing pends. */
+static int signals_overdue(struct guest *g, uint64_t since)
+{
+    const uint64_t ends = 1ull << (SIGINT - 1) | 1ull << (SIGTERM - 1) | 1ull << (SIGHUP - 1) | 1ull << (SIGQUIT - 1);
+    uint64_t left = __atomic_load_n(&cpu_shared(&g->cpus[0])->signals, __ATOMIC_SEQ_CST) & ends, waited = (guest_now() - since) / 1000000;
+
+    if (!since || !left)
+        return -1;
+    if (waited < SIGNAL_PATIENCE_MS)
+        return (int)(SIGNAL_PATIENCE_MS - waited) + 1;
+    guest_end(g, APP_EXIT_SIGNAL + (uint32_t)__builtin_ctzll(left) + 1);
+    return 0;
+}
+
 static void serve_outside(struct guest *g, int signals)
 {
+    uint64_t since = 0;
+
     while (!__atomic_load_n(&g->exiting, __ATOMIC_ACQUIRE)) {
         struct pollfd p[3] = { { .fd = poke_fd, .events = POLLIN }, { .fd = signals, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
         uint64_t count;
         pthread_mutex_lock(&g->lock);
         p[2].fd = console_wanted(g);
         pthread_mutex_unlock(&g->lock);
-        if (poll(p, 3, -1) < 0)
+        if (poll(p, 3, signals_overdue(g, since)) < 0)
             continue;
         if (p[0].revents)
             (void)!read(poke_fd, &count, sizeof count);
         if (p[1].revents)
-            signal_forward(g, signals);
+            signal_forward(g, signals), since = guest_now();
         if (p[2].revents) {
             pthread_mutex_lock(&g->lock);
             console_ready(g);

@@ -8,9 +8,9 @@
 #include <string.h>
 #include "ground/linux/guest.h"
 
-#define BACK 2048u   /* how far a function's start is looked for */
-#define FORWARD 512u /* how far its end is */
-#define STEPS 700u
+#define BACK 1024u   /* how far a function's start is looked for */
+#define FORWARD 96u  /* how far behind the site uses of the red zone are looked for */
+#define STEPS 400u
 
 struct scan {
     ZydisDecoder decoder;
@@ -74,19 +74,18 @@ static struct use walk(const struct scan *s, uint64_t from, uint64_t site)
         u.reached |= from == site && in.mnemonic == ZYDIS_MNEMONIC_SYSCALL;
         operands_look(&in, op, &rsp, &rbp, &room);
         from += in.length;
-        if (from > site && ends_function(&in) && from % 16 == 0)
+        if (from > site && (!u.reached || ends_function(&in)))
             break;
     }
     u.red_zone = rsp || (rbp && !room);
     return u;
 }
 
-/* The 2,048 bytes before may hold several functions; the nearest start that is not inside this one would be best, but is not known. A start too
- * near misses uses of the red zone, so the far one decides about that unless the near one is clean and begins like a function. */
+/* Two starts must agree that it is an instruction. The nearer one decides about the red zone: the farther one may lie in another function. */
 static bool site_safe(const struct scan *s, uint64_t site)
 {
     struct use near = walk(s, start_before(s, site, 0), site);
-    struct use far = walk(s, start_before(s, site, 2), site);
+    struct use far = walk(s, start_before(s, site, 1), site);
 
     return near.reached && far.reached && !near.red_zone;
 }
