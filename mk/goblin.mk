@@ -24,3 +24,12 @@ $(OUT)/goblin: $(call objects,tool,$(TOOL_C)) $(OUT)/obj/tool/libos_image.o
 
 goblin: $(OUT)/goblin ## build the goblin command, out/goblin
 .PHONY: goblin
+
+# what these tests take beside the core
+$(OUT)/unit/test_app_tables: $(call objects,host,cpu/kvm/tables.c)
+$(OUT)/unit/test_libos_elf: $(call objects,host,libos/elf.c)
+$(OUT)/fuzz/fuzz_elf: $(call objects,fuzz,libos/elf.c)
+
+host: $(OUT)/goblin ## compare programs under `goblin run` with native runs
+	@OUT=$(OUT) test/host/run
+.PHONY: host
