@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/str.h"
-#include "ground/linux/guest.h"
+#include "ground/linux/run.h"
 
 extern const uint8_t libos_image[], libos_image_end[];
 extern char **environ;

@@ -3,6 +3,7 @@
  * guest->lock guards everything but what is marked; a guest CPU holds it only while its gate call is served. */
 #include <pthread.h>
 #include "ground/linux/hostfs.h"
+#include "ground/linux/run.h"
 #include "ground/linux/space.h"
 #include "ninep/server.h"
 #include "ninep/tree.h"
@@ -51,29 +52,6 @@ struct guest {
     uint32_t status;
     bool exiting; /* atomically */
 };
-
-/* What to run, filled in by the command. Strings are kept until guest_run() returns. */
-struct guest_mount {
-    const char *host, *at;
-    bool read_only, layer;
-};
-struct guest_config {
-    const uint8_t *libos;
-    size_t libos_size;
-    const char *program; /* its path */
-    char *const *argv;
-    char *const *env;
-    unsigned argc, envc;
-    uint64_t memory;
-    unsigned cpus;
-    const char *cwd, *name;
-    struct guest_mount mounts[APP_CHANNELS];
-    unsigned nmounts;
-};
-
-/* Runs it to its end. *status is an exit status, or 128 + a signal's number, as a shell shows it; *killed the signal, or 0. On error,
- * a line has been written to stderr. */
-MUST_USE err_t guest_run(const struct guest_config *, int *status, int *killed);
 
 /* gate.c: serves the gate call in the CPU's registers; true: this CPU is to go on. */
 bool gate_call(struct guest_cpu *);
