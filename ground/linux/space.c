@@ -90,6 +90,7 @@ err_t space_init(struct space *s, struct kvm_machine *machine, uint64_t limit)
     if (at == MAP_FAILED)
         return ERR_NOMEM;
     s->base = (uint8_t *)align_up((uintptr_t)at, MIB(2)); /* so that host and guest can use huge pages alike */
+    madvise(s->base, APP_TOP + ARENA_MAX, MADV_NOHUGEPAGE); /* but only where much is mapped at a time: clearing one takes longer than all of the start */
     s->machine = machine;
     s->limit = limit;
     s->tables = (struct tables){ .mem = s->base + ARENA_AT, .gpa = ARENA_AT, .top = APP_TOP };
@@ -172,6 +173,7 @@ static int64_t space_reserve(struct space *s, uint64_t addr, uint64_t len)
 static void host_clear(struct space *s, uint64_t addr, uint64_t len)
 {
     (void)!mmap(s->base + addr, len, HOST_RW, HOST_ANON | MAP_FIXED, -1, 0);
+    madvise(s->base + addr, len, MADV_NOHUGEPAGE); /* as all around it, so that they stay one mapping */
 }
 
 static int64_t tables_apply(struct space *s, uint64_t addr, uint64_t len, unsigned rights, bool fresh)
