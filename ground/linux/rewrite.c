@@ -24,18 +24,32 @@ static bool ends_function(const ZydisDecodedInstruction *in)
            in->mnemonic == ZYDIS_MNEMONIC_HLT;
 }
 
-/* Compilers align functions to 16 bytes, and before them stands a return, a jump or padding. Looking back from site, finds the n-th such place. */
+/* True if padding, or an instruction that nothing follows, ends right before at: one-byte forms, and the long no-operations, which end in zeros. */
+static bool padding_before(const struct scan *s, uint64_t at)
+{
+    static const struct {
+        uint8_t len, bytes[8];
+    } nops[] = { { 3, { 0x0F, 0x1F, 0x00 } },
+                 { 4, { 0x0F, 0x1F, 0x40, 0x00 } },
+                 { 5, { 0x0F, 0x1F, 0x44, 0x00, 0x00 } },
+                 { 7, { 0x0F, 0x1F, 0x80, 0x00, 0x00, 0x00, 0x00 } },
+                 { 8, { 0x0F, 0x1F, 0x84, 0x00, 0x00, 0x00, 0x00, 0x00 } } };
+    uint8_t last = s->text[at - 1];
+
+    for (size_t i = 0; i < ARRAY_LEN(nops); i++)
+        if (at >= nops[i].len && memcmp(s->text + at - nops[i].len, nops[i].bytes, nops[i].len) == 0)
+            return true;
+    return last == 0x90 || last == 0xCC || last == 0xC3;
+}
+
+/* Compilers align functions to 16 bytes with padding between them. Looking back from site, finds the n-th such place. */
 static uint64_t start_before(const struct scan *s, uint64_t site, unsigned n)
 {
     uint64_t low = site > BACK ? site - BACK : 0;
 
-    for (uint64_t at = site & ~15ull; at > low; at -= 16) {
-        uint8_t last = s->text[at - 1];
-        bool padding = last == 0x90 || last == 0xCC || last == 0xC3 || (at >= 2 && last == 0 && (s->text[at - 2] == 0 || s->text[at - 2] == 0x40)) ||
-                       (at >= 4 && last == 0 && s->text[at - 4] == 0x0F && s->text[at - 3] == 0x1F);
-        if (padding && n-- == 0)
+    for (uint64_t at = site & ~15ull; at > low; at -= 16)
+        if (padding_before(s, at) && n-- == 0)
             return at;
-    }
     return low;
 }
 
