@@ -1,12 +1,12 @@
 /* The tree of files: what has been looked up is kept as nodes, what is not in memory is asked for by 9P. */
-#include "libos/file.h"
+#include "libos/node.h"
 
 struct node *root_node;
 static uint64_t next_ino = 1ull << 40; /* above the inode numbers of ordinary files */
 #define BUCKETS 4096u
 static struct node *buckets[BUCKETS];
 
-static struct timespec now(void)
+struct timespec node_now(void)
 {
     return timespec_of(time_wall());
 }
@@ -69,7 +69,7 @@ static struct node *node_new(const char *name, size_t len)
     return n;
 }
 
-static void fid_clunk(struct mount *m, uint32_t fid)
+void fid_clunk(struct mount *m, uint32_t fid)
 {
     struct rpc r = { 0 };
 
@@ -124,19 +124,19 @@ struct node *node_add(struct node *dir, const char *name, uint32_t mode)
     n->ino = next_ino++;
     n->nlink = (mode & S_IFMT) == S_IFDIR ? 2 : 1;
     n->memory = true;
-    n->atime = n->mtime = n->ctime = now();
+    n->atime = n->mtime = n->ctime = node_now();
     if (dir)
         name_attach(dir, n);
     return n;
 }
 
 /* --- from the server ------------------------------------------------------------------------------------------------------ */
-static bool direct(const struct mount *m)
+bool node_direct(const struct mount *m)
 {
     return m && !(m->flags & (APP_MOUNT_READONLY | APP_MOUNT_LAYER));
 }
 
-static struct timespec time_of(struct ninep_time t)
+struct timespec node_time(struct ninep_time t)
 {
     return (struct timespec){ (int64_t)t.sec, (int64_t)t.nsec };
 }
@@ -150,13 +150,13 @@ static void attr_take(struct node *n, const struct ninep_msg *a)
     n->size = a->attr.size;
     n->rdev = a->attr.rdev;
     n->ino = a->qid.path;
-    n->atime = time_of(a->attr.atime);
-    n->mtime = time_of(a->attr.mtime);
-    n->ctime = time_of(a->attr.ctime);
+    n->atime = node_time(a->attr.atime);
+    n->mtime = node_time(a->attr.mtime);
+    n->ctime = node_time(a->attr.ctime);
 }
 
 /* A walk by one name, or none, and the attributes of what is there, in one exchange. */
-static int fid_walk(struct mount *m, uint32_t from, const char *name, uint32_t *fid, struct rpc *attr)
+int fid_walk(struct mount *m, uint32_t from, const char *name, uint32_t *fid, struct rpc *attr)
 {
     struct ninep_msg walk = { .type = NINEP_TWALK, .fid = from, .nwalk = name ? 1 : 0, .wname = { name } };
     struct rpc r = { 0 };
@@ -201,7 +201,7 @@ static int child_load(struct node *dir, const char *name, size_t len, struct nod
     if (e) {
         n->fid = NINEP_NOFID;
         n->negative = true;
-        if (e != -ENOENT || direct(n->m)) {
+        if (e != -ENOENT || node_direct(n->m)) {
             node_free(n);
             return e;
         }
@@ -245,7 +245,7 @@ static int child_get(struct node *dir, const char *name, size_t len, struct node
     if (len > NAME_MAX)
         return -ENAMETOOLONG;
     n = child_find(dir, name, len);
-    if (n && direct(dir->m) && !n->mounted && !n->ops)
+    if (n && node_direct(dir->m) && !n->mounted && !n->ops)
         return child_check(dir, n, out);
     if (n) {
         *out = n;
@@ -417,305 +417,6 @@ int64_t node_path(struct node *n, char *to, size_t room)
     return (int64_t)(room - 1 - at);
 }
 
-/* --- contents ------------------------------------------------------------------------------------------------------------ */
-int node_open(struct node *n, uint32_t flags)
-{
-    struct rpc attr = { 0 }, r = { 0 };
-    uint32_t fid, want = direct(n->m) ? flags & O_ACCMODE : O_RDONLY;
-    int e;
-
-    if (n->memory || !n->m || (n->mode & S_IFMT) != S_IFREG)
-        return 0;
-    if (n->open_fid != NINEP_NOFID && (n->open_flags == want || n->open_flags == O_RDWR))
-        return 0;
-    e = fid_walk(n->m, n->fid, NULL, &fid, &attr);
-    if (e)
-        return e;
-    if (n->open_fid != NINEP_NOFID) /* opened for the other half before: both, if it may be */
-        want = O_RDWR;
-    e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = fid, .flags = want }, &r);
-    if (e && want == O_WRONLY) { /* reading may be what is not allowed */
-        fid_clunk(n->m, fid);
-        return e;
-    }
-    if (e) {
-        fid_clunk(n->m, fid);
-        return e;
-    }
-    if (n->open_fid != NINEP_NOFID)
-        fid_clunk(n->m, n->open_fid);
-    n->open_fid = fid;
-    n->open_flags = want;
-    return 0;
-}
-
-static int64_t fid_read(struct node *n, void *to, uint64_t len, uint64_t at)
-{
-    struct rpc r = { 0 };
-    uint32_t count = (uint32_t)min_u64(len, n->m->client.msize - NINEP_IO_HEADER);
-    int e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TREAD, .fid = n->open_fid, .offset = at, .count = count }, &r);
-
-    if (e)
-        return e;
-    e = user_copy(to, r.a.msg.data, r.a.msg.count);
-    return e ? e : r.a.msg.count;
-}
-
-/* The window over a file that does not change: the bytes around `at`. */
-static int window_fill(struct node *n, uint64_t at)
-{
-    uint32_t size = n->m->client.msize - NINEP_IO_HEADER - 64;
-    int64_t got;
-
-    size &= ~(PAGE_SIZE - 1);
-    if (n->window && at >= n->window_at && at < n->window_at + n->window_len)
-        return 0;
-    if (!n->window)
-        n->window = mem_get(size);
-    if (!n->window)
-        return -ENOMEM;
-    n->window_len = 0;
-    n->window_at = at - at % PAGE_SIZE;
-    got = fid_read(n, n->window, size, n->window_at);
-    if (got < 0)
-        return (int)got;
-    n->window_len = (uint32_t)got;
-    return 0;
-}
-
-static int64_t read_lower(struct node *n, uint8_t *to, uint64_t len, uint64_t at)
-{
-    int e = node_open(n, O_RDONLY);
-    uint64_t have;
-
-    if (e)
-        return e;
-    if (direct(n->m))
-        return fid_read(n, to, len, at);
-    e = window_fill(n, at);
-    if (e)
-        return e;
-    if (at >= n->window_at + n->window_len)
-        return 0;
-    have = min_u64(len, n->window_at + n->window_len - at);
-    e = user_copy(to, n->window + (at - n->window_at), have);
-    return e ? e : (int64_t)have;
-}
-
-static int64_t read_memory(struct node *n, uint8_t *to, uint64_t len, uint64_t at)
-{
-    static const uint8_t zeros[CHUNK];
-    uint64_t page = at / CHUNK, off = at % CHUNK, have = min_u64(len, CHUNK - off);
-    const uint8_t *from = page < n->npages && n->pages[page] ? n->pages[page] : zeros;
-    int e = user_copy(to, from + off, have);
-
-    return e ? e : (int64_t)have;
-}
-
-int64_t node_read(struct node *n, void *user, uint64_t len, uint64_t at)
-{
-    uint64_t done = 0;
-
-    while (done < len) {
-        int64_t got;
-        if (!direct(n->m) || n->memory) {
-            if (at + done >= n->size)
-                break;
-            got = min_u64(len - done, n->size - at - done);
-            got = n->memory ? read_memory(n, (uint8_t *)user + done, (uint64_t)got, at + done) :
-                              read_lower(n, (uint8_t *)user + done, (uint64_t)got, at + done);
-        } else {
-            got = read_lower(n, (uint8_t *)user + done, len - done, at + done);
-        }
-        if (got < 0)
-            return done ? (int64_t)done : got;
-        if (!got)
-            break;
-        done += (uint64_t)got;
-    }
-    return (int64_t)done;
-}
-
-static int pages_need(struct node *n, uint64_t bytes)
-{
-    uint64_t want = (bytes + CHUNK - 1) / CHUNK, room;
-    uint8_t **more;
-
-    if (want <= n->npages)
-        return 0;
-    if (bytes > GIB(64))
-        return -EFBIG;
-    room = max_u64(want, n->npages * 2);
-    more = mem_grow(n->pages, n->npages * sizeof *more, room * sizeof *more);
-    if (!more)
-        return -ENOSPC;
-    n->pages = more;
-    n->npages = room;
-    return 0;
-}
-
-static int64_t write_memory(struct node *n, const uint8_t *from, uint64_t len, uint64_t at)
-{
-    uint64_t done = 0;
-    int e = pages_need(n, at + len);
-
-    if (e)
-        return e;
-    while (done < len) {
-        uint64_t page = (at + done) / CHUNK, off = (at + done) % CHUNK, part = min_u64(len - done, CHUNK - off);
-        if (!n->pages[page])
-            n->pages[page] = mem_get(CHUNK);
-        if (!n->pages[page])
-            return done ? (int64_t)done : -ENOSPC;
-        e = user_copy(n->pages[page] + off, from + done, part);
-        if (e)
-            return done ? (int64_t)done : e;
-        done += part;
-    }
-    n->size = max_u64(n->size, at + len);
-    return (int64_t)done;
-}
-
-/* The first write to a file of a layer: all of it comes into memory. */
-static int copy_up(struct node *n)
-{
-    uint64_t size = n->size, at = 0;
-    uint8_t *buffer;
-    int64_t got = 0;
-
-    if (n->memory)
-        return 0;
-    buffer = mem_get(32768);
-    if (!buffer)
-        return -ENOMEM;
-    while (at < size && (got = node_read(n, buffer, 32768, at)) > 0) {
-        n->memory = true; /* for the moment of writing */
-        got = write_memory(n, buffer, (uint64_t)got, at);
-        n->memory = false;
-        if (got < 0)
-            break;
-        at += (uint64_t)got;
-    }
-    mem_put(buffer);
-    if (got < 0)
-        return (int)got;
-    n->memory = true;
-    mem_put(n->window);
-    n->window = NULL;
-    return 0;
-}
-
-static int64_t write_lower(struct node *n, const uint8_t *from, uint64_t len, uint64_t at)
-{
-    struct rpc r = { 0 };
-    int e = node_open(n, O_WRONLY);
-    uint32_t count = (uint32_t)min_u64(len, ninep_client_io_max(&n->m->client));
-    uint8_t *copy;
-
-    if (e)
-        return e;
-    copy = mem_get(count);
-    if (!copy)
-        return -ENOMEM;
-    e = user_copy(copy, from, count);
-    if (!e)
-        e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TWRITE, .fid = n->open_fid, .offset = at, .count = count, .data = copy }, &r);
-    mem_put(copy);
-    if (e)
-        return e;
-    n->size = max_u64(n->size, at + r.a.msg.count);
-    return r.a.msg.count;
-}
-
-bool node_may_write(const struct node *n)
-{
-    return !n->m || !(n->m->flags & APP_MOUNT_READONLY) || n->m->flags & APP_MOUNT_LAYER;
-}
-
-int64_t node_write(struct node *n, const void *user, uint64_t len, uint64_t at)
-{
-    uint64_t done = 0;
-    int e;
-
-    if (!direct(n->m) || n->memory) {
-        e = copy_up(n);
-        n->mtime = n->ctime = now();
-        return e ? e : write_memory(n, user, len, at);
-    }
-    while (done < len) {
-        int64_t put = write_lower(n, (const uint8_t *)user + done, len - done, at + done);
-        if (put <= 0)
-            return done ? (int64_t)done : put;
-        done += (uint64_t)put;
-    }
-    return (int64_t)done;
-}
-
-int node_setattr(struct node *n, const struct ninep_attr *a, uint32_t set)
-{
-    struct rpc r = { 0 };
-    int e;
-
-    if (!node_may_write(n))
-        return -EROFS;
-    if (direct(n->m) && !n->memory) {
-        e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TSETATTR, .fid = n->fid, .flags = set, .attr = *a }, &r);
-        if (e)
-            return e;
-    }
-    if (set & NINEP_SET_MODE)
-        n->mode = (n->mode & S_IFMT) | (a->mode & 07777);
-    if (set & NINEP_SET_UID)
-        n->uid = a->uid;
-    if (set & NINEP_SET_GID)
-        n->gid = a->gid;
-    if (set & NINEP_SET_ATIME)
-        n->atime = set & NINEP_SET_ATIME_TO ? time_of(a->atime) : now();
-    if (set & NINEP_SET_MTIME)
-        n->mtime = set & NINEP_SET_MTIME_TO ? time_of(a->mtime) : now();
-    if (set & NINEP_SET_SIZE)
-        n->size = a->size;
-    n->ctime = now();
-    return 0;
-}
-
-int node_truncate(struct node *n, uint64_t size)
-{
-    int e;
-
-    if ((n->mode & S_IFMT) == S_IFDIR)
-        return -EISDIR;
-    if ((n->mode & S_IFMT) != S_IFREG)
-        return -EINVAL;
-    if (!direct(n->m) || n->memory) {
-        if (!size) { /* nothing of it is needed */
-            n->memory = true;
-            n->size = 0;
-        }
-        e = node_may_write(n) ? copy_up(n) : -EROFS;
-        if (e)
-            return e;
-        for (uint64_t i = (size + CHUNK - 1) / CHUNK; i < n->npages; i++) {
-            mem_put(n->pages[i]);
-            n->pages[i] = NULL;
-        }
-        if (size % CHUNK && size / CHUNK < n->npages && n->pages[size / CHUNK])
-            memset(n->pages[size / CHUNK] + size % CHUNK, 0, CHUNK - size % CHUNK);
-        n->size = size;
-        n->mtime = n->ctime = now();
-        return 0;
-    }
-    return node_setattr(n, &(struct ninep_attr){ .size = size }, NINEP_SET_SIZE);
-}
-
-int node_stat(struct node *n, struct stat *s)
-{
-    *s = (struct stat){ .dev = n->m ? n->m->dev : 15, .ino = n->ino, .nlink = n->nlink, .mode = n->mode, .uid = n->uid, .gid = n->gid,
-                        .rdev = n->rdev, .size = (int64_t)n->size, .blksize = 4096, .blocks = (int64_t)((n->size + 511) / 512),
-                        .atime = n->atime, .mtime = n->mtime, .ctime = n->ctime };
-    return 0;
-}
-
 /* --- making and removing names ------------------------------------------------------------------------------------------------- */
 static int make_lower(struct node *dir, const char *name, uint32_t mode)
 {
@@ -753,7 +454,7 @@ int node_make(struct node *dir, const char *name, uint32_t mode, struct node **o
         return -ENOENT;
     if (!node_may_write(dir) || dir->ops)
         return dir->ops ? -EACCES : -EROFS;
-    if (direct(dir->m) && !dir->memory) {
+    if (node_direct(dir->m) && !dir->memory) {
         e = make_lower(dir, name, mode);
         return e ? e : child_get(dir, name, strlen(name), out);
     }
@@ -763,7 +464,7 @@ int node_make(struct node *dir, const char *name, uint32_t mode, struct node **o
     if (!*out)
         return -ENOSPC;
     (*out)->m = dir->m;
-    dir->mtime = dir->ctime = now();
+    dir->mtime = dir->ctime = node_now();
     return 0;
 }
 
@@ -790,7 +491,7 @@ int node_unlink(struct node *dir, struct node *n, bool directory)
     if (directory && has_entries(n))
         return -ENOTEMPTY;
     str_copy(name, sizeof name, n->name);
-    if (direct(dir->m) && !n->memory) {
+    if (node_direct(dir->m) && !n->memory) {
         e = p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TUNLINKAT, .fid = dir->fid, .name = name,
                                                  .flags = directory ? NINEP_REMOVEDIR : 0 }, &r);
         if (!e)
@@ -798,7 +499,7 @@ int node_unlink(struct node *dir, struct node *n, bool directory)
         return e;
     }
     node_drop(n);
-    dir->mtime = dir->ctime = now();
+    dir->mtime = dir->ctime = node_now();
     if (dir->fid != NINEP_NOFID) {
         hide = node_add(dir, name, 0);
         if (hide)
@@ -829,14 +530,14 @@ int node_rename(struct node *from, struct node *n, struct node *to, const char *
     for (struct node *up = to; dir && up; up = up->parent)
         if (up == n)
             return -EINVAL;
-    if (direct(from->m) && !n->memory) {
+    if (node_direct(from->m) && !n->memory) {
         e = p9_call(from->m, &(struct ninep_msg){ .type = NINEP_TRENAMEAT, .fid = from->fid, .name = n->name, .dfid = to->fid, .text = name }, &r);
         if (e)
             return e;
     } else if (dir && n->fid != NINEP_NOFID) {
         return -EXDEV;
     } else if (!dir && (n->mode & S_IFMT) == S_IFREG) {
-        e = copy_up(n);
+        e = node_copy_up(n);
         if (e)
             return e;
     }
@@ -852,7 +553,7 @@ int node_rename(struct node *from, struct node *n, struct node *to, const char *
     mem_put(n->name);
     n->name = copy;
     name_attach(to, n);
-    if (from->fid != NINEP_NOFID && !direct(from->m) && !child_find(from, old, strlen(old))) {
+    if (from->fid != NINEP_NOFID && !node_direct(from->m) && !child_find(from, old, strlen(old))) {
         hide = node_add(from, old, 0);
         if (hide)
             name_negative(hide);
@@ -910,7 +611,7 @@ static __attribute__((noinline)) int list_lower(struct node *dir, struct dirlist
             }
             offset = d->offset;
             if (!str_eq(d->name, ".") && !str_eq(d->name, "..") &&
-                (direct(dir->m) || !child_find(dir, d->name, strlen(d->name))))
+                (node_direct(dir->m) || !child_find(dir, d->name, strlen(d->name))))
                 e = list_put(l, d->name, d->qid.path, d->type);
         }
     }
@@ -939,7 +640,7 @@ int node_list(struct node *dir, struct dirlist *l)
     if (!e && dir->fid != NINEP_NOFID)
         e = list_lower(dir, l);
     for (struct node *n = dir->children; !e && n; n = n->next)
-        if (!n->negative && (!direct(dir->m) || n->mounted || n->memory))
+        if (!n->negative && (!node_direct(dir->m) || n->mounted || n->memory))
             e = list_put(l, n->name, n->ino, NINEP_DT(n->mode));
     return e || !dir->ops || !dir->ops->list ? e : list_made(dir, l);
 }
