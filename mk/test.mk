@@ -5,7 +5,7 @@ $(CACHE)/test.img: mk/initrd $(wildcard test/qemu/initrd/*) $(DEBIAN)
 	$(call say,initrd,$@)mk/initrd $@ $(CACHE)/busybox test/qemu/initrd $(CACHE)/modules=/modules
 
 .PHONY: test test_programs fuzz qemu
-test_programs: $(IMAGE) $(CACHE)/test.img $(GUESTS) unit_programs fuzz_programs interop_programs
+test_programs: $(OUT)/goblin $(IMAGE) $(CACHE)/test.img $(GUESTS) unit_programs fuzz_programs interop_programs
 
 test: ## run every test: layers, unit, fuzzers, QEMU
 	@OUT=$(OUT) MAKE='$(MAKE)' mk/test
