@@ -154,6 +154,21 @@ void apic_accept(struct vcpu *v, int vec)
         pv_eoi_offer(v);
 }
 
+void apic_unaccept(struct vcpu *v, int vec)
+{
+    struct apic *a = &v->apic;
+    uint8_t none = 0;
+
+    a->isr[vec / 32] &= ~BIT(vec % 32);
+    a->irr[vec / 32] |= BIT(vec % 32);
+    a->irr_words |= BIT(vec / 32);
+    if (a->pv_eoi_open) {
+        a->pv_eoi_open = false;
+        if (mem_write(v->vm, gpa(a->pv_eoi & ~1ull), &none, 1))
+            a->pv_eoi = 0;
+    }
+}
+
 void apic_post(struct vcpu *v, uint8_t vec, bool level)
 {
     struct apic *a = &v->apic;

@@ -39,6 +39,8 @@ void apic_set_deadline(struct vcpu *, uint64_t guest_tsc);
 /* The vector to take next, -1 if none is due. apic_accept() then marks it in service. */
 int apic_pending(struct vcpu *);
 void apic_accept(struct vcpu *, int vector);
+/* Takes that back: the guest was not there to take it. */
+void apic_unaccept(struct vcpu *, int vector);
 /* Fires the timer if it is due. */
 void apic_tick(struct vcpu *, uint64_t now);
 

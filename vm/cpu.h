@@ -29,6 +29,7 @@ struct cpu_ops {
 
     /* True if the guest can take an interrupt (or, with nmi, an NMI) at this very moment. */
     bool (*ready)(const struct vcpu *, bool nmi);
+    /* At the next entry. run() sets v->irq_untaken if the guest came out before it took it. */
     void (*inject_irq)(struct vcpu *, uint8_t vector);
     void (*inject_nmi)(struct vcpu *);
     void (*inject_exception)(struct vcpu *, uint8_t vector, bool has_error, uint32_t error);

@@ -249,6 +249,7 @@ static void deliver(struct vcpu *v)
         return;
     }
     apic_accept(v, vec);
+    v->irq_vector = (uint8_t)vec;
     cpu->inject_irq(v, (uint8_t)vec);
 }
 
@@ -294,6 +295,10 @@ enum run_end run_vcpu(struct vcpu *v)
         if (has_event(v))
             deliver(v);
         cpu->run(v);
+        if (v->irq_untaken) {
+            v->irq_untaken = false;
+            apic_unaccept(v, v->irq_vector);
+        }
         v->nexits++;
         v->exits[v->x.kind]++;
         enum next n = handlers[v->x.kind](v);

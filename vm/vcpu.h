@@ -71,6 +71,9 @@ struct vcpu {
     uint64_t pvclock;     /* kvm-clock MSR value; bit 0: enabled */
     bool halted;          /* in HLT */
     bool waits_for_sipi;  /* after INIT, and from the start on all but vCPU 0 */
+    bool irq_sent;        /* the backend's: an interrupt was given to the guest at this entry */
+    bool irq_untaken;     /* set by cpu_ops.run: the guest came out before it took that interrupt */
+    uint8_t irq_vector;   /* which one it was */
     bool has_exception, exception_has_error;
     uint8_t exception;    /* to inject at the next entry */
     uint32_t exception_error;

@@ -189,6 +189,11 @@ static void run(struct vcpu *v)
     svm_enter(&v->r, hpa_of(b), cpus[ground_cpu()].host_vmcb);
     b->tlb_control = TLB_KEEP;
     b->event_inj = 0;
+    if (v->irq_sent) {
+        v->irq_sent = false;
+        v->irq_untaken = b->vintr & VINTR_IRQ;
+        b->vintr &= ~VINTR_WINDOW;
+    }
     v->r.gpr[REG_RAX] = b->rax;
     v->r.gpr[REG_RSP] = b->rsp;
     v->r.rip = b->rip;
@@ -198,6 +203,8 @@ static void run(struct vcpu *v)
 
 /* --- events --- */
 
+/* Interrupts go in as virtual interrupts: the CPU takes them at the first boundary of an instruction. EVENTINJ would do, too,
+ * but QEMU 7.2 then keeps the vector as a pending exception and may deliver it a second time, at any later moment. */
 static bool ready(const struct vcpu *v, bool nmi)
 {
     const struct svm_vcpu *h = v->hw;
@@ -217,8 +224,11 @@ static void want_window(struct vcpu *v, bool on)
 
 static void inject_irq(struct vcpu *v, uint8_t vector)
 {
+    struct vmcb *b = vmcb_of(v);
+
     want_window(v, false);
-    vmcb_of(v)->event_inj = EVENT_VALID | EVENT_INTR << 8 | vector;
+    b->vintr = (b->vintr & ~VINTR_VECTOR) | VINTR_WINDOW | (uint64_t)vector << 32;
+    v->irq_sent = true;
 }
 
 static void inject_nmi(struct vcpu *v)

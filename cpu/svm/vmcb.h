@@ -93,6 +93,7 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "one page");
 #define VINTR_PRIO_MAX (0xFull << 16)
 #define VINTR_IGNORE_TPR BIT64(20)
 #define VINTR_MASKING BIT64(24) /* the host's IF, not the guest's, masks real interrupts */
+#define VINTR_VECTOR (0xFFull << 32)
 #define VINTR_WINDOW (VINTR_IRQ | VINTR_PRIO_MAX | VINTR_IGNORE_TPR)
 
 #define EVENT_VALID BIT64(31)

@@ -69,9 +69,15 @@ class Goblin(Machine):
         self.at = len(self.text)
 
     def attach(self, name):
-        """Shows a guest's console."""
+        """Shows a guest's console; a key that came while the machine was busy starting something is sent again."""
         self.select_guest(name)
-        self.send(ENTER)
+        for _ in range(5):
+            mark, end = len(self.raw), time.monotonic() + 4
+            self.send(ENTER)
+            while b"\x1b[2J" not in self.raw[mark:] and time.monotonic() < end:
+                self.read(0.1)
+            if b"\x1b[2J" in self.raw[mark:]:
+                break
         self.shown = name
 
     def table(self):

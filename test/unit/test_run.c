@@ -232,6 +232,27 @@ static void interrupts_wait_for_the_guest_to_be_ready(void **state)
     assert_int_equal(fake_of(v)->last_irq, 0x44);
 }
 
+static void leaves_untaken(struct vcpu *who)
+{
+    who->x = (struct exit){ .kind = EXIT_IRQ };
+    who->irq_untaken = fake_of(who)->irq >= 0;
+}
+
+static void an_interrupt_not_taken_is_pending_again(void **state)
+{
+    (void)state;
+    v->r.rflags |= RFLAGS_IF;
+    fake_of(v)->script = leaves_untaken;
+    apic_post(v, 0x44, false);
+    assert_int_equal(run_vcpu(v), RUN_PREEMPTED);
+    assert_false(v->irq_untaken);
+    assert_int_equal(apic_pending(v), 0x44);
+    fake_of(v)->script = play;
+    assert_int_equal(run_vcpu(v), RUN_PREEMPTED);
+    assert_int_equal(fake_of(v)->last_irq, 0x44);
+    assert_int_equal(apic_pending(v), -1);
+}
+
 static void hlt_ends_with_an_interrupt_a_kick_or_at_once(void **state)
 {
     (void)state;
@@ -399,7 +420,7 @@ int main(void)
         T(ports_reach_their_device_and_keep_rax), T(a_device_is_waited_for_a_little), T(bus_refuses_overlap_ram_and_overflow),
         T(a_device_that_complains_stops_only_this_guest), T(unknown_msrs_fault_and_known_ones_answer),
         T(kvm_clock_is_written_into_ram_or_refused), T(cpuid_hides_what_a_guest_must_not_have),
-        T(interrupts_wait_for_the_guest_to_be_ready), T(hlt_ends_with_an_interrupt_a_kick_or_at_once),
+        T(interrupts_wait_for_the_guest_to_be_ready), T(an_interrupt_not_taken_is_pending_again), T(hlt_ends_with_an_interrupt_a_kick_or_at_once),
         T(hypercalls_need_the_kernel_and_a_known_number), T(triple_fault_and_dead_ends_name_themselves),
         T(memory_is_checked_at_every_edge), T(high_memory_begins_at_4_gib),
         T(a_guest_gives_back_every_page_whatever_fails), T(a_disk_in_use_starts_no_second_guest), T(reset_starts_it_again),
