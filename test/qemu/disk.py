@@ -14,6 +14,7 @@ TEST_INITRD = OUT + "/cache/test.img"
 
 os.environ["PATH"] += ":/usr/sbin:/sbin"
 os.environ["MTOOLS_SKIP_CHECK"] = "1"
+os.environ["SOURCE_DATE_EPOCH"] = "1767225600" # for mtools: the same files make the same disk
 
 ESP_START, ESP_SIZE = 1, 96       # MiB
 
@@ -30,7 +31,6 @@ def run(*command):
 
 
 def write(path, content):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
     if isinstance(content, File):
         shutil.copy(content.path, path)
     else:
@@ -44,20 +44,25 @@ def make_disk(path, files, partitions=(), loader=EFI):
     size = ESP_START + ESP_SIZE + sum(mib for _, mib, _ in partitions) + 1
     with open(path, "wb") as image:
         image.truncate(size << 20)
-    table = ["--clear", f"--new=1:{ESP_START}M:+{ESP_SIZE}M", "--typecode=1:ef00", "--change-name=1:ESP"]
+    table = ["--clear", "--disk-guid=47424C4E-0000-4000-8000-000000000000", f"--new=1:{ESP_START}M:+{ESP_SIZE}M", "--typecode=1:ef00", "--change-name=1:ESP",
+             "--partition-guid=1:47424C4E-0000-4000-8000-000000000001"]
     start = ESP_START + ESP_SIZE
     for number, (label, mib, content) in enumerate(partitions, 2):
-        table += [f"--new={number}:{start}M:+{mib}M", f"--typecode={number}:8300", f"--change-name={number}:{label}"]
+        table += [f"--new={number}:{start}M:+{mib}M", f"--typecode={number}:8300", f"--change-name={number}:{label}",
+                  f"--partition-guid={number}:47424C4E-0000-4000-8000-{number:012}"]
         if content:
             run("dd", f"if={content.path}", f"of={path}", "bs=1M", f"seek={start}", "conv=notrunc,sparse")
         start += mib
     run("sgdisk", *table, path)
-    run("mkfs.vfat", "-F", "32", "-s", "1", "-n", "ESP", f"--offset={ESP_START * 2048}", path, str(ESP_SIZE * 1024))
+    run("mkfs.vfat", "-F", "32", "-s", "1", "-n", "ESP", "-i", "47424C4E", f"--offset={ESP_START * 2048}", path, str(ESP_SIZE * 1024))
+    esp = f"{path}@@{ESP_START}M"
+    files = {"/EFI/BOOT/BOOTX64.EFI": File(loader), **files}
+    folders = {name[:at] for name in files for at in range(1, len(name)) if name[at] == "/"}
+    run("mmd", "-i", esp, *["::" + folder for folder in sorted(folders)])
     with tempfile.TemporaryDirectory() as stage:
-        for name, content in {"/EFI/BOOT/BOOTX64.EFI": File(loader), **files}.items():
-            write(stage + name, content)
-        tops = [stage + "/" + name for name in os.listdir(stage)]
-        run("mcopy", "-s", "-i", f"{path}@@{ESP_START}M", *tops, "::/")
+        for name in sorted(files): # in a fixed order, so that the same files make the same disk
+            write(stage + "/file", files[name])
+            run("mcopy", "-i", esp, stage + "/file", "::" + name)
     return path
 
 
