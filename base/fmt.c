@@ -1,4 +1,5 @@
 /* Formatting into a caller's buffer. */
+#include "base/bytes.h"
 #include "base/fmt.h"
 #include "base/str.h"
 
@@ -220,4 +221,10 @@ size_t fmt_text(char *buf, size_t size, const char *f, ...)
     size_t n = fmt_vtext(buf, size, f, ap);
     va_end(ap);
     return n;
+}
+
+void fmt_guid(char *buf, size_t size, const uint8_t *g)
+{
+    (void)fmt_text(buf, size, "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", get_le32(g), get_le16(g + 4), get_le16(g + 6), g[8],
+                   g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
 }

@@ -8,3 +8,6 @@
  * text would have had. */
 size_t fmt_text(char *buf, size_t size, const char *fmt, ...) PRINTF(3, 4);
 size_t fmt_vtext(char *buf, size_t size, const char *fmt, va_list ap) PRINTF(3, 0);
+/* A GUID as text, lower case: 36 characters. g: 16 bytes as disks and the firmware keep them (RFC 9562, with the first three fields
+ * little-endian). */
+void fmt_guid(char *buf, size_t size, const uint8_t *g);

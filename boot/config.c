@@ -12,7 +12,7 @@ void config_init(struct config *c)
     *c = (struct config){ .timeout = TIMEOUT_DEFAULT, .fallback = "", .editor = true };
 }
 
-static bool set_timeout(struct config *c, const char *value)
+bool config_timeout(struct config *c, const char *value)
 {
     uint64_t seconds;
 
@@ -51,7 +51,7 @@ static const struct {
     bool (*set)(struct config *, const char *value);
     const char *want; /* what set() accepts */
 } keys[] = {
-    { "timeout", set_timeout, "seconds, menu-force or menu-hidden" },
+    { "timeout", config_timeout, "seconds, menu-force or menu-hidden" },
     { "default", set_default, "an entry's name, e.g. debian.conf or debian-*" },
     { "editor", set_editor, "yes or no" },
 };

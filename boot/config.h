@@ -14,6 +14,7 @@ struct config {
 void config_init(struct config *);
 /* Reads loader.conf; text has room for len + 1 bytes, is changed and kept. A line with a mistake has no effect. */
 void config_parse(struct config *, char *text, size_t len);
+bool config_timeout(struct config *, const char *value); /* false, and nothing done: not a timeout */
 
 /* The first entry whose id (or id without suffix) matches the pattern; `count` if none does. */
 unsigned config_find(struct entry *const *, unsigned count, const char *pattern);

@@ -165,12 +165,6 @@ static void label_text(char *out, size_t size, const uint8_t *s, size_t units)
     out[n] = 0;
 }
 
-static void guid_text(char *out, size_t size, const uint8_t *g)
-{
-    fmt_text(out, size, "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", get_le32(g), get_le16(g + 4),
-             get_le16(g + 6), g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
-}
-
 static void partition_init(struct partition *p, struct blk *disk, unsigned number, const uint8_t *entry)
 {
     size_t n = strlen(disk->name);
@@ -183,7 +177,7 @@ static void partition_init(struct partition *p, struct blk *disk, unsigned numbe
     p->blk.whole = disk;
     list_init(&p->blk.link);
     fmt_text(p->blk.name, sizeof p->blk.name, "%s%s%u", disk->name, digit ? "p" : "", number);
-    guid_text(p->blk.partuuid, sizeof p->blk.partuuid, entry + 16);
+    fmt_guid(p->blk.partuuid, sizeof p->blk.partuuid, entry + 16);
     label_text(p->blk.partlabel, sizeof p->blk.partlabel, entry + 56, 36);
 }
 

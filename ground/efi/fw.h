@@ -44,13 +44,12 @@ void fw_dir_each(unsigned volume, const char *path, void (*fn)(void *arg, const 
 struct efi_device_path *fw_file_device_path(unsigned volume, const char *path, size_t *size);
 
 /* --- fw_var.c: the firmware's variables --- */
-/* The entry marked for one start, and forgets it. False if there is none. */
-bool fw_one_shot_take(char *id, size_t size);
-bool fw_one_shot_set(const char *id); /* false: the firmware keeps no variables */
 bool fw_setup_available(void);
 efi_status fw_setup_request(void);
 /* The firmware's own boot entry for this file starts next, once. False if it has none. */
 bool fw_boot_next(const void *device_path, size_t size);
+/* The GPT partition we were started from. False if it was none. */
+bool fw_own_partition(uint8_t guid[16]);
 
 /* --- fw_scan.c: what there is to start --- */
 #define FW_ENTRIES 128
@@ -60,6 +59,15 @@ struct fw_list {
     bool cut; /* there were more */
 };
 void fw_scan(struct fw_list *, struct config *);
+
+/* --- fw_bli.c: the Boot Loader Interface --- */
+/* The entry marked for one start, and forgets it. False if there is none. */
+bool fw_one_shot_take(char *id, size_t size);
+bool fw_one_shot_set(const char *id); /* false: the firmware keeps no variables */
+/* Default and timeout, where an operating system has set them. */
+void fw_bli_config(struct config *, const struct fw_list *);
+void fw_bli_tell(const struct fw_list *); /* who we are, and what there is to start */
+void fw_bli_selected(const char *id);     /* what is about to start natively */
 
 /* --- fw_check.c: what an entry needs and this machine has not --- */
 void fw_check_files(struct entry *);

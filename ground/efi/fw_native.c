@@ -134,6 +134,7 @@ void fw_start_native(const struct entry *e, const char *options, char *why, size
     }
     set_options(e, options, fw_protocol(image, &guid_loaded_image));
     (void)str_copy(id, sizeof id, e->id);
+    fw_bli_selected(id);
     fw_volumes_close();
     fw_free_all();
     fw_screen_close();

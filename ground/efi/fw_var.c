@@ -1,5 +1,4 @@
-/* The firmware's variables: its own (UEFI 2.10, 3.3 and 8.5.4), and the one-shot entry of systemd's Boot Loader
- * Interface, which bootctl sets too. */
+/* The firmware's own variables (UEFI 2.10, 3.3 and 8.5.4): its set-up, and its boot entries. */
 #include "base/bytes.h"
 #include "base/fmt.h"
 #include "base/str.h"
@@ -9,34 +8,14 @@
 #define OS_INDICATIONS_BOOT_TO_SETUP BIT64(0)
 #define FOR_EVER (EFI_VAR_BOOT_SERVICE | EFI_VAR_RUNTIME | EFI_VAR_NON_VOLATILE)
 #define BOOT_OPTIONS 64
-#define DRIVE_NODE 42 /* bytes of a device path's node for a partition (10.3.5.1) */
+/* a device path's node for a partition (10.3.5.1): bytes, and where they are */
+#define DRIVE_NODE 42
+#define DRIVE_SIGNATURE 24
+#define DRIVE_SIGNATURE_TYPE 41
+#define SIGNATURE_GUID 2
+#define PATH_BYTES 4096 /* longer than any volume's path; its end node comes first */
 
-static const struct efi_guid loader_guid = {
-    0x4a67b082, 0x0a4c, 0x41cf, { 0xb6, 0xc7, 0x44, 0x0b, 0x29, 0xbb, 0x8c, 0x4f }
-};
 static const struct efi_guid global_guid = EFI_GUID_GLOBAL_VARIABLE;
-static const uint16_t one_shot[] = u"LoaderEntryOneShot";
-
-bool fw_one_shot_take(char *id, size_t size)
-{
-    uint16_t text[160];
-    uint64_t bytes = sizeof text;
-
-    if (fw.rt->get_variable(one_shot, &loader_guid, NULL, &bytes, text))
-        return false;
-    (void)fw.rt->set_variable(one_shot, &loader_guid, 0, 0, NULL); /* no bytes: deletes it */
-    text_from_utf16(id, size, text, bytes / 2);
-    return *id;
-}
-
-bool fw_one_shot_set(const char *id)
-{
-    uint16_t text[160];
-    size_t n = text_to_utf16(text, ARRAY_LEN(text), id);
-
-    return !fw.rt->set_variable(one_shot, &loader_guid, FOR_EVER, 2 * (n + 1), text);
-}
-
 /* --- firmware set-up --- */
 
 static uint64_t indications(const uint16_t *name)
@@ -86,6 +65,17 @@ static bool same_file(const uint8_t *a, const uint8_t *a_end, const uint8_t *b, 
     for (a += DRIVE_NODE, b += DRIVE_NODE; a < a_end; a++, b++)
         if (lower(*a) != lower(*b))
             return false;
+    return true;
+}
+
+bool fw_own_partition(uint8_t guid[16])
+{
+    static const struct efi_guid guid_device_path = EFI_GUID_DEVICE_PATH;
+    const uint8_t *path = fw_protocol(fw.self->device, &guid_device_path), *node = path ? from_partition(path, path + PATH_BYTES) : NULL;
+
+    if (!node || node[DRIVE_SIGNATURE_TYPE] != SIGNATURE_GUID)
+        return false;
+    memcpy(guid, node + DRIVE_SIGNATURE, 16);
     return true;
 }
 

@@ -128,6 +128,10 @@ efi_status efi_main(efi_handle image, struct efi_system_table *st)
         struct menu_choice choice = { 0 };
 
         fw_scan(&list, &config);
+        if (first) {
+            fw_bli_config(&config, &list);
+            fw_bli_tell(&list);
+        }
         choose(first, &choice);
         (void)str_copy(last_id, sizeof last_id, list.entry[menu.selected]->id);
         if (choice.verb == MENU_ONE_SHOT)

@@ -89,7 +89,7 @@ def guest_entry_natively():
 
 @test(seconds=240)
 def debian_natively():
-    """The Debian of the disk image starts natively from the menu, lets root in, and powers off."""
+    """The Debian of the disk image starts natively from the menu, lets root in, tells it what started it, and powers off."""
     need(OUT + "/goblin.img", "the disk image")
     with Goblin([OUT + "/goblin.img"], log=log_path("debian_natively"), extra=["-snapshot"]) as goblin:
         goblin.menu()
@@ -100,9 +100,14 @@ def debian_natively():
         goblin.expect("Password: ", 30)
         goblin.type("goblin\n")
         goblin.expect("root@debian:~#", 30)
-        goblin.type("systemctl is-system-running; findmnt -no FSTYPE /; poweroff\n")
+        goblin.type("systemctl is-system-running; findmnt -no FSTYPE /; cd /sys/firmware/efi/efivars\n")
         goblin.expect("running|degraded", 30)
         goblin.expect("ext4", 30)
+        for variable, text in (("Info", r"goblin \w+"), ("EntrySelected", r"\S+\.conf"), ("Entries", r"\S*debian\.conf\S*auto-poweroff"),
+                               ("DevicePartUUID", r"[0-9a-f-]{36}")):
+            goblin.type(f"cat Loader{variable}-* | tail -c +5 | tr -d '\\0' | sed 's/^/is: /'; echo\n")
+            goblin.expect("is: " + text, 10)
+        goblin.type("poweroff\n")
         goblin.wait_end(60)
 
 
