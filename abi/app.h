@@ -63,7 +63,7 @@ enum app_call {
     APP_LOG,        /* (address, bytes up to 1024): a line for the monitor's log */
     APP_EXIT,       /* (status): ends the guest; APP_EXIT_SIGNAL + n for death by signal n */
     APP_MAP,        /* (address, bytes, prot): zeroed memory, in place of what was there */
-    APP_MAP_FILE,   /* (address, bytes, prot, channel << 32 | fid, offset): the bytes of an open file */
+    APP_MAP_FILE,   /* (address, bytes, prot, channel << 32 | fid, offset): the bytes of an open file; APP_IMAGE << 32: of the image */
     APP_UNMAP,      /* (address, bytes) */
     APP_PROTECT,    /* (address, bytes, prot): contents stay; what was not mapped becomes zeroed memory */
     APP_CLONE,      /* not yet: APP_UNSUPPORTED */
@@ -84,7 +84,8 @@ enum app_call {
 #define APP_WRITE 0x2u
 #define APP_EXEC 0x4u
 #define APP_SMALL 0x10u /* APP_MAP: hardly all of it will be used: no huge pages */
-#define APP_SHARED 0x8u /* APP_MAP_FILE: writes go to the file */
+#define APP_SHARED 0x8u /* APP_MAP_FILE: writes go to the file; with APP_IMAGE only without APP_WRITE */
+#define APP_IMAGE 0xFFFFu /* APP_MAP_FILE: not a channel; fid 0 is the image's file system. Pages are the guest's own once written to */
 
 enum app_error {
     APP_INVAL = -1,       /* a bad number, alignment or flag */
@@ -159,4 +160,9 @@ struct app_boot {
     uint8_t seed[64];
     uint32_t nmounts, pad;
     struct app_mount mount[APP_CHANNELS];
+    /* the root of an app that came as an image (abi/image.h); it is a layer: what is written stays in the guest's memory */
+    app_addr_t image;      /* its EROFS file system, mapped read-only; 0: none, a mount is the root */
+    uint64_t image_size;   /* a multiple of 4 KiB */
+    uint32_t image_flags;  /* IMAGE_* */
+    uint32_t image_pad;
 };

@@ -225,6 +225,6 @@ size_t fmt_text(char *buf, size_t size, const char *f, ...)
 
 void fmt_guid(char *buf, size_t size, const uint8_t *g)
 {
-    (void)fmt_text(buf, size, "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", get_le32(g), get_le16(g + 4), get_le16(g + 6), g[8],
-                   g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
+    (void)fmt_text(buf, size, "%08x-%04x-%04x-%02x%02x-%02x%02x%02x%02x%02x%02x", get_le32(g), get_le16(g + 4),
+                   get_le16(g + 6), g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
 }

@@ -5,9 +5,10 @@
 
 #define STACK_BYTES MIB(8)
 enum { AT_NULL, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY, AT_UID = 11, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM,
-    AT_HWCAP, AT_CLKTCK, AT_SECURE = 23, AT_RANDOM = 25, AT_HWCAP2, AT_EXECFN = 31, AT_MINSIGSTKSZ = 51 };
+    AT_HWCAP, AT_CLKTCK, AT_SECURE = 23, AT_RANDOM = 25, AT_HWCAP2, AT_EXECFN = 31, AT_SYSINFO_EHDR = 33, AT_MINSIGSTKSZ = 51 };
 #define AUXV_MAX 24
 
+extern const uint8_t vdso_image[]; /* vdso/image.S */
 char program_path[PATH_MAX];
 uint64_t program_auxv[2 * AUXV_MAX], program_args, program_args_end, program_env_end, program_stack;
 
@@ -135,7 +136,7 @@ static unsigned auxv_fill(const struct elf *e, uint64_t bias, uint64_t base, uin
         { AT_PHDR, e->phdr ? e->phdr + bias : 0 }, { AT_PHENT, 56 }, { AT_PHNUM, e->phnum }, { AT_PAGESZ, PAGE_SIZE }, { AT_BASE, base }, { AT_FLAGS, 0 },
         { AT_ENTRY, e->entry + bias }, { AT_UID, boot->uid }, { AT_EUID, boot->uid }, { AT_GID, boot->gid }, { AT_EGID, boot->gid }, { AT_SECURE, 0 },
         { AT_RANDOM, random }, { AT_HWCAP, hwcap }, { AT_HWCAP2, 2 }, { AT_CLKTCK, 100 }, { AT_PLATFORM, platform }, { AT_EXECFN, name },
-        { AT_MINSIGSTKSZ, fpu_size + 1200 }, { AT_NULL, 0 },
+        { AT_SYSINFO_EHDR, (uint64_t)vdso_image }, { AT_MINSIGSTKSZ, fpu_size + 1200 }, { AT_NULL, 0 },
     };
     for (; n < ARRAY_LEN(rows); n++) {
         v[2 * n] = rows[n][0];

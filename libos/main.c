@@ -1,5 +1,6 @@
 /* The libos' start, and the events it is told of. */
 #include "base/fmt.h"
+#include "libos/cpu.h"
 #include "libos/file.h"
 #include "libos/load.h"
 #include "libos/syscall.h"
@@ -64,24 +65,23 @@ bool events_take(void)
     return true;
 }
 
-/* Page 0: as many one-byte steps as there are system calls, then a jump. */
+/* Page 0, where `call *%rax` goes: wherever below SLED_JUMPS it is entered, it leads to syscall_entry. Steps of one byte each would take
+ * longer than the call itself, so it is made of `jmp +103`, bytes EB 67, and a nop, 90: entered at 67 that is a nop with a prefix, and each jump
+ * lands on a jump. The last of them land among nops of 15 bytes, which are prefixes but for their last byte, and so also begin anywhere. */
 static void sled_make(void)
 {
-    uint8_t *sled = (uint8_t *)APP_SLED, *jump;
-    uint64_t to = (uint64_t)syscall_entry;
+    static const uint8_t jumps[3] = { 0xEB, 0x67, 0x90 };
+    volatile uint8_t *sled = (volatile uint8_t *)APP_SLED;
+    uint64_t to = (uint64_t)syscall_entry - (SLED_END + 5);
 
     __asm__("" : "+r"(sled)); /* it is address 0, which C does not let one write to */
     if (gate(APP_SLED, PAGE_SIZE, APP_READ | APP_WRITE, 0, 0, APP_MAP) < 0)
         panic("no page 0");
-    for (unsigned i = 0; i < PAGE_SIZE; i++)
-        ((volatile uint8_t *)sled)[i] = i < 512 ? 0x90 : 0xCC; /* behind the jump: traps, see wild_number() */
-    jump = sled + 512;
-    jump[0] = 0x49; /* movabs $to, %r11 */
-    jump[1] = 0xBB;
-    memcpy(jump + 2, &to, sizeof to);
-    jump[10] = 0x41; /* jmp *%r11 */
-    jump[11] = 0xFF;
-    jump[12] = 0xE3;
+    for (unsigned i = 0; i < PAGE_SIZE; i++) /* behind the end: traps, see wild_number() */
+        sled[i] = i < SLED_JUMPS ? jumps[i % 3] : i >= SLED_END ? 0xCC : (i - SLED_JUMPS) % 15 == 14 ? 0x90 : 0x66;
+    sled[SLED_END] = 0xE9; /* jmp */
+    for (unsigned i = 0; i < 4; i++)
+        sled[SLED_END + 1 + i] = (uint8_t)(to >> 8 * i);
     gate(APP_SLED, PAGE_SIZE, APP_READ | APP_EXEC, 0, 0, APP_PROTECT);
 }
 
@@ -127,6 +127,7 @@ void libos_main(const struct app_boot *b)
 
     boot = b;
     gate_entry = b->gate;
+    cpu0.guest[CPU_TIME] = b->time;
     if (b->magic != APP_MAGIC || b->version != APP_VERSION)
         libos_exit(APP_EXIT_SIGNAL + SIGABRT);
     mem_init(b->free - MIB(8), b->free);
@@ -146,6 +147,7 @@ void libos_main(const struct app_boot *b)
         if (str_starts(s, name))
             syscall_trace(true);
     }
+    syscall_plain();
     e = program_load(path, &p);
     if (e) {
         log_line("%s: %s", path, e == -ENOENT ? "no such file" : e == -ENOEXEC ? "not a program for this machine" : e == -EACCES ? "not executable" :

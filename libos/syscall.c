@@ -191,6 +191,20 @@ void syscall_trace(bool on)
     tracing = on;
 }
 
+#define PLAIN_MAX 128u /* as in entry.S */
+#define PLAIN_NONE UINT32_MAX
+uint32_t plain_answers[PLAIN_MAX];
+
+void syscall_plain(void)
+{
+    static const uint8_t plain[] = { 39, 102, 104, 107, 108, 110, 111 }; /* getpid, getuid, getgid, geteuid, getegid, getppid, getpgrp */
+    static const uint64_t none[6];
+
+    memset(plain_answers, 0xFF, sizeof plain_answers);
+    for (size_t i = 0; i < sizeof plain && !tracing; i++)
+        plain_answers[plain[i]] = (uint32_t)sys_rows[plain[i]].fn(none);
+}
+
 static void trace(const struct regs *r)
 {
     const struct sys_row *row = r->error < SYS_MAX ? &sys_rows[r->error] : NULL;
@@ -290,7 +304,7 @@ static bool wild_number(struct regs *r)
     uint64_t back;
     uint8_t code[2];
 
-    if (r->rax <= 512 || (r->rip != r->rax && r->rip != r->rax + 1) || user_read(&back, r->rsp, sizeof back) ||
+    if (r->rax <= SLED_END || (r->rip != r->rax && r->rip != r->rax + 1) || user_read(&back, r->rsp, sizeof back) ||
         user_read(code, back - 2, sizeof code) || code[0] != 0xFF || code[1] != 0xD0)
         return false;
     r->vector = 256;

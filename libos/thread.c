@@ -1,4 +1,5 @@
 /* Threads: made, switched, put to sleep and woken. One CPU runs them in turns; a timer upcall ends a turn when others are waiting. */
+#include "libos/cpu.h"
 #include "libos/thread.h"
 
 #define TURN 5000000u /* ns */
@@ -168,7 +169,7 @@ static void switch_to(struct thread *t)
         was->used_ns += now - was->started_ns;
     t->started_ns = now;
     current = t;
-    cpu0.guest[1] = (uint64_t)(t->kstack + KSTACK);
+    cpu0.guest[CPU_STACK] = (uint64_t)(t->kstack + KSTACK);
     fpu_load(fpu_area(t), fpu_mask);
     fs_set(t->fs);
     switch_stack(was ? &was->rsp : &(uint64_t){ 0 }, t->rsp);

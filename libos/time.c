@@ -1,24 +1,10 @@
 /* Clocks, read from the processor's counter and the monitor's page without a call; and timers. */
+#include "libos/clock.h"
 #include "libos/libos.h"
-
-static const volatile struct app_time *page(void)
-{
-    return (const volatile struct app_time *)boot->time;
-}
 
 static uint64_t clock_read(int64_t *wall_offset)
 {
-    const volatile struct app_time *t = page();
-    uint64_t ns;
-    uint32_t seq;
-
-    do {
-        seq = __atomic_load_n(&t->seq, __ATOMIC_ACQUIRE);
-        ns = t->mono + (uint64_t)((unsigned __int128)(__builtin_ia32_rdtsc() - t->tsc_base) * t->mult >> 32);
-        *wall_offset = t->wall_offset;
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    } while (seq & 1 || seq != t->seq);
-    return ns;
+    return clock_page_read((const volatile struct app_time *)boot->time, wall_offset);
 }
 
 uint64_t time_mono(void)

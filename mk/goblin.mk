@@ -1,14 +1,20 @@
 # The goblin command for Linux: the monitor of app guests on /dev/kvm, with the library OS inside.
 LIBOS_C := $(wildcard libos/*.c) base/fmt.c base/str.c base/mem.c base/chacha.c ninep/msg.c ninep/client.c ninep/errno.c
-LIBOS_S := libos/entry.S
+LIBOS_S := libos/entry.S libos/vdso/image.S
 TOOL_C := $(wildcard tools/*.c cpu/kvm/*.c ground/linux/*.c) base/str.c base/fmt.c base/err.c \
 	ninep/msg.c ninep/errno.c ninep/server.c ninep/tree.c
 libos_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fno-pic -mcmodel=small -ffunction-sections -fdata-sections \
 	-fno-delete-null-pointer-checks
 tool_FLAGS := -O2
+vdso_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fpic
 
-$(foreach kind,libos tool,$(eval $(call object_rules,$(kind))))
+$(foreach kind,libos tool vdso,$(eval $(call object_rules,$(kind))))
 
+$(OUT)/vdso.so: $(call objects,vdso,libos/vdso/vdso.c) libos/vdso/vdso.ld
+	$(call say,link,$@)ld.lld -shared -soname linux-vdso.so.1 --hash-style=both -z max-page-size=4096 -z rodynamic -z nognustack --strip-all \
+		-T libos/vdso/vdso.ld $< -o $@
+$(OUT)/obj/libos/libos/vdso/image.o: libos_FLAGS += -I$(OUT)
+$(OUT)/obj/libos/libos/vdso/image.o: $(OUT)/vdso.so
 $(OUT)/libos.elf: $(call objects,libos,$(LIBOS_C) $(LIBOS_S)) libos/libos.ld
 	$(call say,link,$@)ld.lld --gc-sections -z max-page-size=4096 -z nognustack -T libos/libos.ld -o $@ $(filter %.o,$^)
 $(OUT)/libos.bin: $(OUT)/libos.elf

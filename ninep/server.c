@@ -599,3 +599,18 @@ uint32_t ninep_server_poll(struct ninep_server *s, void *answer)
     }
     return len;
 }
+
+void ninep_server_retry(struct ninep_server *s)
+{
+    for (uint32_t i = 0; i < s->nreqs; i++)
+        if (s->reqs[i].state == REQ_WAITING)
+            s->reqs[i].state = REQ_READY;
+}
+
+bool ninep_server_waits(const struct ninep_server *s)
+{
+    for (uint32_t i = 0; i < s->nreqs; i++)
+        if (s->reqs[i].state > REQ_RUNNING)
+            return true;
+    return false;
+}

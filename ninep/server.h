@@ -65,6 +65,7 @@ struct ninep_fid {
     /* the backend's; 0 in a new fid */
     void *node;
     uint64_t key;
+    uint64_t start; /* set at open: where a stream's reader began */
 };
 
 struct ninep_req {
@@ -110,6 +111,10 @@ void ninep_server_fini(struct ninep_server *);
 MUST_USE err_t ninep_server_take(struct ninep_server *, void *t, uint32_t len, void *r, uint32_t *len_r);
 /* The next answer, by its tag, of a request that had to wait; its length, or 0: no more now. Retries what is ready. */
 uint32_t ninep_server_poll(struct ninep_server *, void *r);
+/* For owners whose operations do not say what they wait for: makes every waiting request worth trying again; call
+ * ninep_server_poll() afterwards. */
+void ninep_server_retry(struct ninep_server *);
+bool ninep_server_waits(const struct ninep_server *); /* whether a request waits for its answer */
 
 /* For backends. The request is worth trying again; calls wake. */
 void ninep_req_ready(struct ninep_req *);

@@ -57,26 +57,71 @@ static bool is_child(const struct tree *t, const struct tree_row *row, const str
     return row != t->rows && &t->rows[row->parent] == dir;
 }
 
+/* The row and key of a name in a directory. */
+static err_t child_find(struct tree *t, const struct ninep_fid *dir, const char *name, const struct tree_row **out, uint64_t *key)
+{
+    for (const struct tree_row *row = t->rows; row < t->rows + t->nrows; row++) {
+        *key = dir->key;
+        if (!is_child(t, row, row_of(dir)))
+            continue;
+        if (row->name ? !str_eq(row->name, name) : row->find(t, dir->key, name, key) != OK)
+            continue;
+        *out = row;
+        return OK;
+    }
+    return ERR_NOTFOUND;
+}
+
 static err_t op_walk(struct ninep_req *r, const struct ninep_fid *from, struct ninep_fid *to, const char *name)
 {
     struct tree *t = tree_of(r->server->fs);
     const struct tree_row *dir = row_of(from);
+    uint64_t key = 0;
+    err_t e;
 
     if (str_eq(name, "..")) {
-        uint64_t above = dir->name ? from->key : dir->up ? dir->up(t, from->key) : 0;
-        fid_set(t, to, &t->rows[dir->parent], above);
+        key = dir->name ? from->key : dir->up ? dir->up(t, from->key) : 0;
+        fid_set(t, to, &t->rows[dir->parent], key);
         return OK;
     }
-    for (const struct tree_row *row = t->rows; row < t->rows + t->nrows; row++) {
-        uint64_t key = from->key;
-        if (!is_child(t, row, dir))
-            continue;
-        if (row->name ? !str_eq(row->name, name) : row->find(t, from->key, name, &key) != OK)
-            continue;
-        fid_set(t, to, row, key);
-        return OK;
-    }
-    return ERR_NOTFOUND;
+    e = child_find(t, from, name, &dir, &key);
+    if (!e)
+        fid_set(t, to, dir, key);
+    return e;
+}
+
+static err_t op_mkdir(struct ninep_req *r)
+{
+    struct tree *t = tree_of(r->server->fs);
+    const struct tree_row *row;
+    uint64_t key;
+    err_t e = ERR_UNSUPPORTED;
+
+    if (child_find(t, r->fid, r->in.name, &row, &key) == OK)
+        return ERR_EXISTS;
+    for (row = t->rows; e == ERR_UNSUPPORTED && row < t->rows + t->nrows; row++)
+        if (is_child(t, row, row_of(r->fid)) && row->make)
+            e = row->make(t, r->fid->key, r->in.name);
+    if (e)
+        return e == ERR_UNSUPPORTED ? ninep_fail(r, NINEP_EPERM) : e;
+    e = child_find(t, r->fid, r->in.name, &row, &key);
+    if (!e)
+        r->out->qid = qid_of(t, row, key);
+    return e;
+}
+
+static err_t op_unlinkat(struct ninep_req *r)
+{
+    struct tree *t = tree_of(r->server->fs);
+    const struct tree_row *row;
+    uint64_t key;
+    err_t e = child_find(t, r->fid, r->in.name, &row, &key);
+
+    if (e)
+        return e;
+    if (!(row->mode & TREE_DIR) || !row->drop)
+        return ninep_fail(r, NINEP_EPERM);
+    return r->in.flags & NINEP_REMOVEDIR ? row->drop(t, key) : ninep_fail(r, NINEP_EISDIR);
 }
 
 /* The permission bits hold for everybody alike: who was given the tree may use it. */
@@ -192,6 +237,7 @@ static err_t op_getattr(struct ninep_req *r)
         .uid = t->uid,
         .gid = t->gid,
         .nlink = 1,
+        .size = row->size ? row->size(tree_of(r->server->fs), r->fid->key) : 0,
         .blksize = PAGE_SIZE,
         .atime = time,
         .mtime = time,
@@ -235,13 +281,13 @@ static const struct ninep_fs_ops tree_ops = {
     .readdir = op_readdir,
     .getattr = op_getattr,
     .setattr = op_setattr,
-    .mkdir = op_refuse,
+    .mkdir = op_mkdir,
     .symlink = op_refuse,
     .mknod = op_refuse,
     .link = op_refuse,
     .rename = op_refuse,
     .renameat = op_refuse,
-    .unlinkat = op_refuse,
+    .unlinkat = op_unlinkat,
     .remove = op_refuse,
     .statfs = op_statfs,
     .fsync = op_fsync,

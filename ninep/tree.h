@@ -47,6 +47,10 @@ struct tree_row {
     err_t (*next)(struct tree *, uint64_t parent, uint64_t after, uint64_t *key, char name[NINEP_NAME_MAX + 1]);
     err_t (*find)(struct tree *, uint64_t parent, const char *name, uint64_t *key);
     uint64_t (*up)(struct tree *, uint64_t key); /* the parent's key; NULL: 0 */
+    /* may be NULL: a row without a name: mkdir of that name in the directory with key `parent`; rmdir of one of them */
+    err_t (*make)(struct tree *, uint64_t parent, const char *name);
+    err_t (*drop)(struct tree *, uint64_t key);
+    uint64_t (*size)(struct tree *, uint64_t key); /* bytes of a file with a length; NULL: 0, as for all texts */
 };
 
 struct tree {

@@ -15,7 +15,7 @@
 
 #define SLICE_NS 6000000u        /* how long a vCPU runs while others wait */
 #define WAKE_GRANULARITY_NS 2000000u /* a woken vCPU that is this far behind goes first */
-#define CHORES_MAX 4
+#define CHORES_MAX 8
 
 struct runq {
     unsigned cpu;                /* fixed */

@@ -1,5 +1,5 @@
-/* The Boot Loader Interface (systemd.io/BOOT_LOADER_INTERFACE): variables by which an operating system learns what started it
- * and says what to start next. bootctl and `systemctl reboot --boot-loader-entry` use them. */
+/* The Boot Loader Interface (systemd.io/BOOT_LOADER_INTERFACE): variables by which an operating system learns what
+ * started it and says what to start next. bootctl and `systemctl reboot --boot-loader-entry` use them. */
 #include "base/fmt.h"
 #include "base/str.h"
 #include "boot/text.h"
@@ -64,9 +64,11 @@ void fw_bli_config(struct config *c, const struct fw_list *list)
 {
     static char pattern[UNITS], timeout[UNITS];
 
-    if (get(u"LoaderEntryDefault", pattern, sizeof pattern) && config_find(list->entry, list->count, pattern) < list->count)
+    if (get(u"LoaderEntryDefault", pattern, sizeof pattern) &&
+        config_find(list->entry, list->count, pattern) < list->count)
         c->fallback = pattern;
-    if (take(u"LoaderConfigTimeoutOneShot", timeout, sizeof timeout) || get(u"LoaderConfigTimeout", timeout, sizeof timeout))
+    if (take(u"LoaderConfigTimeoutOneShot", timeout, sizeof timeout) ||
+        get(u"LoaderConfigTimeout", timeout, sizeof timeout))
         (void)config_timeout(c, timeout);
 }
 
@@ -82,7 +84,8 @@ static void tell_entries(const struct fw_list *list)
 
 void fw_bli_tell(const struct fw_list *list)
 {
-    const uint64_t features = CONFIG_TIMEOUT | CONFIG_TIMEOUT_ONE_SHOT | ENTRY_DEFAULT | ENTRY_ONE_SHOT | XBOOTLDR | SORT_KEY;
+    const uint64_t features =
+        CONFIG_TIMEOUT | CONFIG_TIMEOUT_ONE_SHOT | ENTRY_DEFAULT | ENTRY_ONE_SHOT | XBOOTLDR | SORT_KEY;
     uint8_t part[16];
     char text[UNITS];
 

@@ -71,7 +71,8 @@ static bool same_file(const uint8_t *a, const uint8_t *a_end, const uint8_t *b, 
 bool fw_own_partition(uint8_t guid[16])
 {
     static const struct efi_guid guid_device_path = EFI_GUID_DEVICE_PATH;
-    const uint8_t *path = fw_protocol(fw.self->device, &guid_device_path), *node = path ? from_partition(path, path + PATH_BYTES) : NULL;
+    const uint8_t *path = fw_protocol(fw.self->device, &guid_device_path),
+                  *node = path ? from_partition(path, path + PATH_BYTES) : NULL;
 
     if (!node || node[DRIVE_SIGNATURE_TYPE] != SIGNATURE_GUID)
         return false;
