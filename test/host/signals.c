@@ -5,6 +5,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sched.h>
+#include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <ucontext.h>
@@ -140,8 +143,39 @@ static void cut_short(void)
     printf(" %d %d\n", errno == EPIPE, last == SIGPIPE);
 }
 
+/* What the vDSO says, what the system calls say, and numbers that no call has. */
+static void clocks(void)
+{
+    static const clockid_t ids[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_MONOTONIC_COARSE, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID };
+    struct timespec a, b;
+    struct timeval v;
+    unsigned cpu = 99, node = 99;
+    int back = 0, unknown = 0;
+
+    printf("vdso %d\n", getauxval(AT_SYSINFO_EHDR) != 0);
+    for (int i = 0; i < 2000; i++) { /* one clock, read in two ways, does not go back */
+        clock_gettime(CLOCK_MONOTONIC, i & 1 ? &a : &b);
+        syscall(SYS_clock_gettime, CLOCK_MONOTONIC, i & 1 ? &b : &a);
+        back += i & 1 ? b.tv_sec < a.tv_sec || (b.tv_sec == a.tv_sec && b.tv_nsec < a.tv_nsec) :
+                        a.tv_sec < b.tv_sec || (a.tv_sec == b.tv_sec && a.tv_nsec < b.tv_nsec);
+    }
+    printf("back %d\n", back);
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
+        printf("clock %d: %d %d\n", (int)ids[i], clock_gettime(ids[i], &a), clock_getres(ids[i], &a) || a.tv_sec);
+    printf("no clock: %d %d\n", clock_gettime(77, &a), errno == EINVAL);
+    gettimeofday(&v, NULL);
+    clock_gettime(CLOCK_REALTIME, &a);
+    printf("time %d %d\n", (int)(a.tv_sec - v.tv_sec) / 2, (int)(time(NULL) - v.tv_sec) / 2);
+    printf("getcpu %d %d %u\n", getcpu(&cpu, &node), cpu < 64, node);
+    for (long n = 500; n < 700; n++)
+        if (n <= 633 || n >= 640)
+            unknown += syscall(n) == -1 && errno == ENOSYS;
+    printf("unknown calls %d\n", unknown);
+}
+
 int main(void)
 {
+    clocks();
     masks();
     state();
     timers();
