@@ -84,7 +84,7 @@ enum app_call {
 #define APP_WRITE 0x2u
 #define APP_EXEC 0x4u
 #define APP_SMALL 0x10u /* APP_MAP: hardly all of it will be used: no huge pages */
-#define APP_SHARED 0x8u /* APP_MAP_FILE: writes go to the file; with APP_IMAGE only without APP_WRITE */
+#define APP_SHARED 0x8u /* APP_MAP_FILE: writes go to the file; not with APP_IMAGE */
 #define APP_IMAGE 0xFFFFu /* APP_MAP_FILE: not a channel; fid 0 is the image's file system. Pages are the guest's own once written to */
 
 enum app_error {
