@@ -16,6 +16,9 @@
 #define PAGE_ORDER_1G 18
 MUST_USE err_t ground_pages_get(unsigned order, hpa_t *out); /* ERR_NOMEM */
 void ground_pages_put(hpa_t at, unsigned order);
+/* A run may have several owners: n more of them, each of which puts it once. at: as ground_pages_get() gave it. Any CPU. */
+void ground_pages_hold(hpa_t at, uint32_t n);
+bool ground_pages_shared(hpa_t at); /* it has more than one */
 uint64_t ground_pages_free(void);  /* count of free 4 KiB pages */
 uint64_t ground_pages_total(void); /* count of all the ground gives out */
 

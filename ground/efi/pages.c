@@ -12,6 +12,7 @@
 
 static struct lock lock;
 static struct buddy zone[ZONES_MAX]; /* by address */
+static uint32_t *holds[ZONES_MAX];   /* for each page: owners beyond the first of the run that starts there */
 static unsigned nzones;
 static uint64_t total; /* pages */
 
@@ -24,6 +25,15 @@ static struct buddy *zone_of(uint64_t page)
         if (page - zone[i].first < zone[i].pages)
             return &zone[i];
     return NULL;
+}
+
+static uint32_t *holds_of(hpa_t at)
+{
+    const struct buddy *z = zone_of(at.v / PAGE_SIZE);
+
+    if (!z || at.v % PAGE_SIZE)
+        panic("pages: 0x%" PRIx64 " is not ours", at.v);
+    return &holds[z - zone][at.v / PAGE_SIZE - z->first];
 }
 
 /* Takes bytes from the end of the first free range that has them. */
@@ -44,8 +54,11 @@ static void *carve(struct memmap *m, uint64_t bytes)
 static void zone_make(struct memmap *m, uint64_t start, uint64_t end)
 {
     uint64_t first = start / PAGE_SIZE, pages = end / PAGE_SIZE - first;
+    struct buddy *z = &zone[nzones];
 
-    buddy_init(&zone[nzones++], first, pages, carve(m, buddy_meta_bytes(first, pages)));
+    buddy_init(z, first, pages, carve(m, buddy_meta_bytes(first, pages)));
+    holds[nzones] = memset(carve(m, z->pages * sizeof *holds[0]), 0, z->pages * sizeof *holds[0]);
+    nzones++;
 }
 
 static void add_kind(const struct memmap *m, enum mem_kind kind)
@@ -102,13 +115,32 @@ err_t ground_pages_get(unsigned order, hpa_t *out)
 
 void ground_pages_put(hpa_t at, unsigned order)
 {
-    struct buddy *z = zone_of(at.v / PAGE_SIZE);
+    uint32_t *more = holds_of(at);
 
-    if (!z || at.v % PAGE_SIZE)
-        panic("pages: 0x%" PRIx64 " is given back but is not ours", at.v);
     lock_take(&lock);
-    buddy_put(z, at.v / PAGE_SIZE, order);
+    if (*more)
+        *more -= 1;
+    else
+        buddy_put(zone_of(at.v / PAGE_SIZE), at.v / PAGE_SIZE, order);
     lock_drop(&lock);
+}
+
+void ground_pages_hold(hpa_t at, uint32_t n)
+{
+    uint32_t *more = holds_of(at);
+
+    lock_take(&lock);
+    ASSERT(*more <= UINT32_MAX - n);
+    *more += n;
+    lock_drop(&lock);
+}
+
+bool ground_pages_shared(hpa_t at)
+{
+    lock_take(&lock);
+    bool shared = *holds_of(at);
+    lock_drop(&lock);
+    return shared;
 }
 
 uint64_t ground_pages_total(void) { return total; }

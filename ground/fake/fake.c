@@ -56,8 +56,33 @@ err_t ground_pages_get(unsigned order, hpa_t *out)
     return OK;
 }
 
+/* Owners beyond the first: a hash table of runs, open addressing, nothing is ever taken out. */
+static struct {
+    uint64_t at;
+    uint32_t more;
+} held[1 << 16];
+
+static uint32_t *holds_of(hpa_t at)
+{
+    size_t i = at.v / PAGE_SIZE * 2654435761u % ARRAY_LEN(held);
+
+    while (held[i].at && held[i].at != at.v)
+        i = (i + 1) % ARRAY_LEN(held);
+    held[i].at = at.v;
+    return &held[i].more;
+}
+
+void ground_pages_hold(hpa_t at, uint32_t n) { *holds_of(at) += n; }
+bool ground_pages_shared(hpa_t at) { return *holds_of(at); }
+
 void ground_pages_put(hpa_t at, unsigned order)
 {
+    uint32_t *more = holds_of(at);
+
+    if (*more) {
+        *more -= 1;
+        return;
+    }
     pages_used -= 1ull << order;
     free(hpa_ptr(at));
 }

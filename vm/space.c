@@ -1,0 +1,601 @@
+/* Spaces: one walker over the page tables, which are the only record of what is mapped. Entries, by level: 0 maps 4 KiB, 1 maps
+ * 2 MiB, 2 stands for 1 GiB, 3 is the root. AMD APM volume 2, 5.3. */
+#include "vm/space.h"
+#include "arch/x86/reg.h"
+#include "base/str.h"
+#include "ground/ground.h"
+
+#define ENTRIES 512u
+#define TOP_LEVEL 2u /* of what is mapped: the root has one entry in use, and its table is there from the beginning */
+
+/* Bits of an entry that the processor ignores. Present: */
+#define COW BIT64(9)      /* may be written, but not before it has been copied; W is off */
+#define PART BIT64(10)    /* 4 KiB of a run of 2 MiB, which is what is held: one hold for each entry that points into it */
+#define FOREIGN BIT64(11) /* not ours: an image's; never given back */
+/* Not present: untouched memory of all that the entry stands for, with the rights in W, U and NX */
+#define ZERO BIT64(9)
+#define LARGE BIT64(10) /* may be touched 2 MiB at a time */
+
+#define RIGHTS (PTE_W | PTE_U | PTE_NX | COW)
+#define KNOWN (APP_READ | APP_WRITE | APP_EXEC)
+
+static uint64_t size_of(unsigned level) { return (uint64_t)PAGE_SIZE << 9 * level; }
+static uint64_t pages_of(unsigned level) { return BIT64(9 * level); }
+static unsigned index_of(uint64_t at, unsigned level) { return (unsigned)(at >> (PAGE_SHIFT + 9 * level)) % ENTRIES; }
+static uint64_t *table_at(uint64_t entry) { return hpa_ptr(hpa(entry & PTE_ADDR)); }
+static bool is_table(uint64_t entry, unsigned level) { return level && entry & PTE_P && !(entry & PTE_PS); }
+
+static uint64_t *top_table(const struct space *s) { return table_at(*(uint64_t *)hpa_ptr(s->root)); }
+
+/* The bits for a right to anything; reading is always one of them. */
+static uint64_t rights_of(unsigned prot)
+{
+    if (!(prot & KNOWN))
+        return PTE_NX;
+    return PTE_U | (prot & APP_WRITE ? PTE_W : 0) | (prot & APP_EXEC ? 0 : PTE_NX);
+}
+
+/* --- pages ----------------------------------------------------------------------------------------------------------- */
+/* The run an entry points into. */
+static hpa_t run_of(uint64_t entry)
+{
+    uint64_t at = entry & PTE_ADDR;
+
+    return hpa(entry & (PART | PTE_PS) ? align_down(at, MIB(2)) : at);
+}
+
+static unsigned order_of(uint64_t entry) { return entry & (PART | PTE_PS) ? PAGE_ORDER_2M : 0; }
+
+static uint64_t *table_take(struct space *s)
+{
+    uint64_t *t = hpa_ptr(hpa(s->spare));
+
+    ASSERT(s->spare);
+    s->spare = t[0];
+    t[0] = 0;
+    s->tables++;
+    return t;
+}
+
+static void table_put(struct space *s, uint64_t *t)
+{
+    s->tables--;
+    ground_pages_put(hpa_of(t), 0);
+}
+
+static void spare_drop(struct space *s)
+{
+    while (s->spare) {
+        uint64_t *t = hpa_ptr(hpa(s->spare));
+        s->spare = t[0];
+        ground_pages_put(hpa_of(t), 0);
+    }
+}
+
+/* Has n tables ready. ERR_NOMEM: none. */
+static err_t spare_get(struct space *s, uint64_t n)
+{
+    while (n--) {
+        uint64_t *t = ground_alloc(PAGE_SIZE);
+        if (!t) {
+            spare_drop(s);
+            return ERR_NOMEM;
+        }
+        t[0] = s->spare;
+        s->spare = hpa_of(t).v;
+    }
+    return OK;
+}
+
+/* Gives back all that is behind an entry, which the caller overwrites. */
+static void entry_put(struct space *s, uint64_t entry, unsigned level)
+{
+    if (is_table(entry, level)) {
+        for (unsigned i = 0; i < ENTRIES; i++)
+            entry_put(s, table_at(entry)[i], level - 1);
+        table_put(s, table_at(entry));
+        return;
+    }
+    if (!entry)
+        return;
+    s->mapped -= pages_of(level);
+    if (!(entry & PTE_P) || entry & FOREIGN)
+        return;
+    s->used -= pages_of(level);
+    ground_pages_put(run_of(entry), order_of(entry));
+}
+
+/* Replaces a leaf by a table of 512 that mean the same. */
+static void split(struct space *s, uint64_t *entry, unsigned level)
+{
+    uint64_t *t = table_take(s), piece = *entry & ~PTE_PS, step = 0;
+
+    if (*entry & PTE_P) {
+        step = size_of(level - 1);
+        if (!(piece & FOREIGN)) {
+            piece |= PART;
+            ground_pages_hold(run_of(*entry), ENTRIES - 1);
+        }
+    }
+    for (unsigned i = 0; *entry && i < ENTRIES; i++)
+        t[i] = piece + i * step;
+    *(volatile uint64_t *)entry = hpa_of(t).v | PTE_P | PTE_W | PTE_U;
+}
+
+/* --- changing a range -------------------------------------------------------------------------------------------------- */
+enum edit_kind { EDIT_ZERO, EDIT_IMAGE, EDIT_UNMAP, EDIT_PROTECT };
+
+struct edit {
+    enum edit_kind kind;
+    uint64_t flags; /* rights, LARGE */
+    uint64_t from;  /* EDIT_IMAGE: what to add to an address of the guest to get the image's */
+};
+
+/* Whether an entry that the range covers can be replaced as it is; else what is below it must be. */
+static bool edit_fits(const struct edit *e, uint64_t old, unsigned level)
+{
+    switch (e->kind) {
+    case EDIT_ZERO:
+    case EDIT_UNMAP: return true;
+    case EDIT_IMAGE: return level == 0 || (level == 1 && e->from % MIB(2) == 0);
+    case EDIT_PROTECT: return !is_table(old, level);
+    }
+    return false;
+}
+
+static uint64_t with_rights(uint64_t entry, uint64_t rights)
+{
+    bool ours = entry & PTE_W;
+
+    entry = (entry & ~RIGHTS) | rights;
+    if (entry & PTE_W && !ours && (entry & FOREIGN || ground_pages_shared(run_of(entry))))
+        entry = (entry & ~PTE_W) | COW;
+    return entry;
+}
+
+static void edit_entry(struct space *s, const struct edit *e, uint64_t *entry, unsigned level, uint64_t at)
+{
+    uint64_t old = *entry, leaf = PTE_P | PTE_A | PTE_D | FOREIGN | (level ? PTE_PS : 0);
+
+    if (e->kind == EDIT_PROTECT && old) {
+        *entry = old & PTE_P ? with_rights(old, e->flags) : (old & (ZERO | LARGE)) | e->flags;
+        return;
+    }
+    *entry = 0;
+    entry_put(s, old, level);
+    if (e->kind == EDIT_UNMAP)
+        return;
+    *entry = e->kind == EDIT_IMAGE ? with_rights((at + e->from) | leaf, e->flags) : ZERO | e->flags;
+    s->mapped += pages_of(level);
+}
+
+static bool table_empty(const uint64_t *t)
+{
+    unsigned i = 0;
+
+    while (i < ENTRIES && !t[i])
+        i++;
+    return i == ENTRIES;
+}
+
+static void edit_range(struct space *s, const struct edit *e, uint64_t *table, unsigned level, uint64_t at, uint64_t end)
+{
+    uint64_t size = size_of(level);
+
+    for (uint64_t next; at < end; at = next) {
+        uint64_t *entry = &table[index_of(at, level)];
+
+        next = min_u64(align_down(at, size) + size, end);
+        if (next - at == size && edit_fits(e, *entry, level)) {
+            edit_entry(s, e, entry, level, at);
+            continue;
+        }
+        if (!*entry && e->kind == EDIT_UNMAP)
+            continue;
+        if (!is_table(*entry, level))
+            split(s, entry, level);
+        edit_range(s, e, table_at(*entry), level - 1, at, next);
+        if (e->kind == EDIT_UNMAP && table_empty(table_at(*entry))) {
+            uint64_t *t = table_at(*entry);
+            *entry = 0;
+            table_put(s, t);
+        }
+    }
+}
+
+/* --- what a change needs ------------------------------------------------------------------------------------------------ */
+static uint64_t count_mapped(const uint64_t *table, unsigned level, uint64_t at, uint64_t end)
+{
+    uint64_t size = size_of(level), n = 0;
+
+    for (uint64_t next; at < end; at = next) {
+        uint64_t entry = table[index_of(at, level)];
+
+        next = min_u64(align_down(at, size) + size, end);
+        if (is_table(entry, level))
+            n += count_mapped(table_at(entry), level - 1, at, next);
+        else if (entry)
+            n += (next - at) / PAGE_SIZE;
+    }
+    return n;
+}
+
+/* Tables that one end of a range needs because it lies inside of a large entry, but for those that the other end needs, too. */
+static uint64_t end_needs(const struct space *s, uint64_t at, uint64_t other)
+{
+    const uint64_t *t = top_table(s);
+    uint64_t n = 0;
+
+    for (unsigned level = TOP_LEVEL; level && at % size_of(level); level--) {
+        uint64_t entry = t ? t[index_of(at, level)] : 0;
+        t = is_table(entry, level) ? table_at(entry) : NULL;
+        n += !t && !(other % size_of(level) && other / size_of(level) == at / size_of(level));
+    }
+    return n;
+}
+
+/* At least as many tables as the edit makes. */
+static uint64_t tables_needed(const struct space *s, const struct edit *e, uint64_t at, uint64_t end)
+{
+    uint64_t n = end_needs(s, at, 0) + end_needs(s, end, at);
+
+    if (e->kind != EDIT_IMAGE)
+        return n;
+    for (unsigned level = 1; level <= TOP_LEVEL; level++)
+        if (level > 1 || e->from % MIB(2))
+            n += align_up(end, size_of(level)) / size_of(level) - at / size_of(level);
+    return n;
+}
+
+static void hold(struct space *s)
+{
+    if (!s->hold)
+        return;
+    atomic_store(&s->held, true);
+    s->hold(s);
+}
+
+static void release(struct space *s)
+{
+    atomic_store(&s->held, false);
+}
+
+static err_t range_check(uint64_t at, uint64_t len)
+{
+    if (!len || (at | len) % PAGE_SIZE)
+        return ERR_INVAL;
+    return len > APP_TOP || at > APP_TOP - len ? ERR_RANGE : OK;
+}
+
+static err_t edit(struct space *s, const struct edit *e, uint64_t at, uint64_t len)
+{
+    err_t err = range_check(at, len);
+
+    if (err)
+        return err;
+    lock_take(&s->lock);
+    uint64_t before = count_mapped(top_table(s), TOP_LEVEL, at, at + len);
+    uint64_t after = e->kind == EDIT_UNMAP ? 0 : len / PAGE_SIZE, tables = tables_needed(s, e, at, at + len);
+    if (e->kind == EDIT_UNMAP && !before)
+        goto out;
+    if (after > before && s->mapped + (after - before) + s->tables + tables > s->limit)
+        err = ERR_NOMEM;
+    if (!err)
+        err = spare_get(s, tables);
+    if (err)
+        goto out;
+    if (before)
+        hold(s);
+    edit_range(s, e, top_table(s), TOP_LEVEL, at, at + len);
+    release(s);
+    spare_drop(s);
+out:
+    lock_drop(&s->lock);
+    return err;
+}
+
+err_t space_map(struct space *s, uint64_t at, uint64_t len, unsigned prot)
+{
+    const struct edit e = { .kind = EDIT_ZERO, .flags = rights_of(prot) | (prot & APP_SMALL ? 0 : LARGE) };
+
+    if (prot & ~(KNOWN | APP_SMALL))
+        return ERR_INVAL;
+    return prot & KNOWN ? edit(s, &e, at, len) : space_unmap(s, at, len);
+}
+
+err_t space_map_image(struct space *s, uint64_t at, uint64_t len, unsigned prot, hpa_t from)
+{
+    const struct edit e = { .kind = EDIT_IMAGE, .flags = rights_of(prot), .from = from.v - at };
+
+    return prot & ~KNOWN || from.v % PAGE_SIZE ? ERR_INVAL : edit(s, &e, at, len);
+}
+
+err_t space_unmap(struct space *s, uint64_t at, uint64_t len)
+{
+    const struct edit e = { .kind = EDIT_UNMAP };
+
+    return edit(s, &e, at, len);
+}
+
+err_t space_protect(struct space *s, uint64_t at, uint64_t len, unsigned prot)
+{
+    const struct edit e = { .kind = EDIT_PROTECT, .flags = rights_of(prot) };
+
+    return prot & ~KNOWN ? ERR_INVAL : edit(s, &e, at, len);
+}
+
+/* --- touching ------------------------------------------------------------------------------------------------------------ */
+/* The entry that says what is at `at`, and its level. */
+static uint64_t *leaf_of(const struct space *s, uint64_t at, unsigned *level)
+{
+    uint64_t *entry = &top_table(s)[index_of(at, *level = TOP_LEVEL)];
+
+    while (is_table(*entry, *level)) {
+        *level -= 1;
+        entry = &table_at(*entry)[index_of(at, *level)];
+    }
+    return entry;
+}
+
+static bool allows(uint64_t entry, unsigned error)
+{
+    uint64_t writable = entry & PTE_P ? PTE_W | COW : PTE_W;
+
+    return entry & PTE_U && !(error & SPACE_FAULT_WRITE && !(entry & writable)) &&
+           !(error & SPACE_FAULT_FETCH && entry & PTE_NX);
+}
+
+/* Splits the leaf at `at` until it stands for 4 KiB. */
+static err_t split_down(struct space *s, uint64_t at, uint64_t **entry, unsigned *level)
+{
+    err_t e = spare_get(s, *level);
+
+    if (e)
+        return e;
+    while (*level) {
+        split(s, *entry, *level);
+        *entry = leaf_of(s, at, level);
+    }
+    return OK;
+}
+
+static void fill(struct space *s, uint64_t *entry, unsigned level, hpa_t page)
+{
+    memset(hpa_ptr(page), 0, size_of(level));
+    s->used += pages_of(level);
+    *(volatile uint64_t *)entry = page.v | (*entry & (PTE_W | PTE_U | PTE_NX)) | PTE_P | PTE_A | PTE_D | (level ? PTE_PS : 0);
+}
+
+static err_t touch(struct space *s, uint64_t at, uint64_t *entry, unsigned level)
+{
+    hpa_t page = hpa(0);
+    err_t e;
+
+    if (level == TOP_LEVEL && *entry & LARGE && !spare_get(s, 1)) {
+        split(s, entry, level);
+        entry = leaf_of(s, at, &level);
+    }
+    if (level == 1 && *entry & LARGE && !ground_pages_get(PAGE_ORDER_2M, &page)) {
+        fill(s, entry, level, page);
+        return OK;
+    }
+    e = split_down(s, at, &entry, &level);
+    if (!e)
+        e = ground_pages_get(0, &page);
+    if (!e)
+        fill(s, entry, 0, page);
+    return e;
+}
+
+/* A write to a page that others may see, too. */
+static err_t copy(struct space *s, uint64_t at, uint64_t *entry, unsigned level)
+{
+    uint64_t old;
+    hpa_t page = hpa(0);
+    err_t e;
+
+    if (!(*entry & FOREIGN) && !ground_pages_shared(run_of(*entry))) {
+        *entry = (*entry & ~COW) | PTE_W; /* the others have gone */
+        return OK;
+    }
+    hold(s);
+    e = split_down(s, at, &entry, &level);
+    if (!e)
+        e = ground_pages_get(0, &page);
+    if (e)
+        goto out;
+    old = *entry;
+    memcpy(hpa_ptr(page), hpa_ptr(hpa(old & PTE_ADDR)), PAGE_SIZE);
+    *(volatile uint64_t *)entry = page.v | (old & (PTE_U | PTE_NX)) | PTE_P | PTE_A | PTE_D | PTE_W;
+    s->used += old & FOREIGN ? 1 : 0;
+    if (!(old & FOREIGN))
+        ground_pages_put(run_of(old), order_of(old));
+out:
+    release(s);
+    return e;
+}
+
+/* Makes `at` present for such an access. Under the lock. */
+static err_t reach(struct space *s, uint64_t at, unsigned error)
+{
+    unsigned level;
+    uint64_t *entry;
+
+    if (at >= APP_TOP)
+        return ERR_RANGE;
+    entry = leaf_of(s, at, &level);
+    if (!allows(*entry, error))
+        return ERR_RANGE;
+    if (!(*entry & PTE_P))
+        return touch(s, at, entry, level);
+    if (error & SPACE_FAULT_WRITE && *entry & COW)
+        return copy(s, at, entry, level);
+    return OK; /* another CPU was faster */
+}
+
+err_t space_fault(struct space *s, uint64_t at, unsigned error)
+{
+    lock_take(&s->lock);
+    err_t e = reach(s, at, error);
+    lock_drop(&s->lock);
+    return e;
+}
+
+/* --- copies -------------------------------------------------------------------------------------------------------------- */
+static uint8_t *locate(const struct space *s, uint64_t at)
+{
+    unsigned level;
+    uint64_t entry = *leaf_of(s, at, &level);
+
+    return (uint8_t *)hpa_ptr(hpa(entry & PTE_ADDR & ~(size_of(level) - 1))) + at % size_of(level);
+}
+
+static err_t read_page(struct space *s, uint64_t at, void *dst, uint64_t n)
+{
+    unsigned level;
+    uint64_t entry;
+
+    if (at >= APP_TOP)
+        return ERR_RANGE;
+    entry = *leaf_of(s, at, &level);
+    if (!allows(entry, 0))
+        return ERR_RANGE;
+    if (entry & PTE_P)
+        memcpy(dst, locate(s, at), n);
+    else
+        memset(dst, 0, n);
+    return OK;
+}
+
+static err_t write_page(struct space *s, uint64_t at, const void *src, uint64_t n)
+{
+    err_t e = reach(s, at, SPACE_FAULT_WRITE);
+
+    if (!e)
+        memcpy(locate(s, at), src, n);
+    return e;
+}
+
+err_t space_read(struct space *s, uint64_t at, void *dst, uint64_t len)
+{
+    err_t e = OK;
+
+    lock_take(&s->lock);
+    for (uint64_t n; !e && len; at += n, dst = (uint8_t *)dst + n, len -= n) {
+        n = min_u64(len, PAGE_SIZE - at % PAGE_SIZE);
+        e = read_page(s, at, dst, n);
+    }
+    lock_drop(&s->lock);
+    return e;
+}
+
+err_t space_write(struct space *s, uint64_t at, const void *src, uint64_t len)
+{
+    err_t e = OK;
+
+    lock_take(&s->lock);
+    for (uint64_t n; !e && len; at += n, src = (const uint8_t *)src + n, len -= n) {
+        n = min_u64(len, PAGE_SIZE - at % PAGE_SIZE);
+        e = write_page(s, at, src, n);
+    }
+    lock_drop(&s->lock);
+    return e;
+}
+
+bool space_mapped(struct space *s, uint64_t at, uint64_t len)
+{
+    bool all = len <= APP_TOP && at <= APP_TOP - len;
+    unsigned level;
+
+    lock_take(&s->lock);
+    for (uint64_t end = at + len; all && at < end; at = align_down(at, size_of(level)) + size_of(level))
+        all = allows(*leaf_of(s, at, &level), 0);
+    lock_drop(&s->lock);
+    return all;
+}
+
+err_t space_pin(struct space *s, uint64_t at, hpa_t *out)
+{
+    lock_take(&s->lock);
+    err_t e = reach(s, at, SPACE_FAULT_WRITE);
+    if (!e)
+        *out = hpa_of(locate(s, at));
+    lock_drop(&s->lock);
+    return e;
+}
+
+/* --- clones -------------------------------------------------------------------------------------------------------------- */
+/* Another space begins to share what is behind a leaf. */
+static uint64_t share(struct space *to, uint64_t *entry, unsigned level)
+{
+    to->mapped += pages_of(level);
+    if (!(*entry & PTE_P) || *entry & FOREIGN)
+        return *entry;
+    ground_pages_hold(run_of(*entry), 1);
+    to->used += pages_of(level);
+    if (*entry & PTE_W)
+        *entry = (*entry & ~PTE_W) | COW;
+    return *entry;
+}
+
+static err_t clone_table(struct space *to, uint64_t *from, uint64_t *table, unsigned level)
+{
+    err_t e = OK;
+
+    for (unsigned i = 0; !e && i < ENTRIES; i++) {
+        if (!is_table(from[i], level)) {
+            table[i] = from[i] ? share(to, &from[i], level) : 0;
+            continue;
+        }
+        e = spare_get(to, 1);
+        if (e)
+            break;
+        table[i] = hpa_of(table_take(to)).v | PTE_P | PTE_W | PTE_U;
+        e = clone_table(to, table_at(from[i]), table_at(table[i]), level - 1);
+    }
+    return e;
+}
+
+static void clear(struct space *s)
+{
+    uint64_t *t = top_table(s);
+
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        entry_put(s, t[i], TOP_LEVEL);
+        t[i] = 0;
+    }
+}
+
+err_t space_clone(struct space *from, struct space *to)
+{
+    lock_take(&from->lock);
+    err_t e = clone_table(to, top_table(from), top_table(to), TOP_LEVEL);
+    lock_drop(&from->lock);
+    if (e)
+        clear(to);
+    return e;
+}
+
+/* --- life ---------------------------------------------------------------------------------------------------------------- */
+err_t space_init(struct space *s, uint64_t limit, uint64_t top)
+{
+    uint64_t *root, *table;
+
+    *s = (struct space){ .limit = limit };
+    if (spare_get(s, 2))
+        return ERR_NOMEM;
+    root = table_take(s);
+    table = table_take(s);
+    root[0] = hpa_of(table).v | PTE_P | PTE_W | PTE_U;
+    root[ENTRIES - 1] = top;
+    s->root = hpa_of(root);
+    return OK;
+}
+
+void space_fini(struct space *s)
+{
+    clear(s);
+    table_put(s, top_table(s));
+    table_put(s, hpa_ptr(s->root));
+    ASSERT(!s->mapped && !s->used && !s->tables);
+}
