@@ -90,8 +90,15 @@ static int64_t read_memory(struct node *n, uint8_t *to, uint64_t len, uint64_t a
 {
     static const uint8_t zeros[CHUNK];
     uint64_t page = at / CHUNK, off = at % CHUNK, have = min_u64(len, CHUNK - off);
-    const uint8_t *from = page < n->npages && n->pages[page] ? n->pages[page] : zeros;
-    int e = user_copy(to, from + off, have);
+    const uint8_t *from;
+    int e;
+
+    if (n->object) {
+        e = object_copy(n, to, len, at, false);
+        return e ? e : (int64_t)len;
+    }
+    from = page < n->npages && n->pages[page] ? n->pages[page] : zeros;
+    e = user_copy(to, from + off, have);
 
     return e ? e : (int64_t)have;
 }
@@ -141,10 +148,12 @@ static int pages_need(struct node *n, uint64_t bytes)
 static int64_t write_memory(struct node *n, const uint8_t *from, uint64_t len, uint64_t at)
 {
     uint64_t done = 0;
-    int e = pages_need(n, at + len);
+    int e = n->object ? object_copy(n, (void *)from, len, at, true) : pages_need(n, at + len);
 
     if (e)
         return e;
+    if (n->object)
+        done = len;
     while (done < len) {
         uint64_t page = (at + done) / CHUNK, off = (at + done) % CHUNK, part = min_u64(len - done, CHUNK - off);
         if (!n->pages[page])
@@ -263,6 +272,15 @@ int node_setattr(struct node *n, const struct ninep_attr *a, uint32_t set)
     return 0;
 }
 
+void node_pages_free(struct node *n)
+{
+    for (uint64_t i = 0; i < n->npages; i++)
+        mem_put(n->pages[i]);
+    mem_put(n->pages);
+    n->pages = NULL;
+    n->npages = 0;
+}
+
 int node_truncate(struct node *n, uint64_t size)
 {
     int e;
@@ -279,6 +297,8 @@ int node_truncate(struct node *n, uint64_t size)
         e = node_may_write(n) ? node_copy_up(n) : -EROFS;
         if (e)
             return e;
+        if (n->object)
+            object_cut(n, size);
         for (uint64_t i = (size + CHUNK - 1) / CHUNK; i < n->npages; i++) {
             mem_put(n->pages[i]);
             n->pages[i] = NULL;
@@ -294,9 +314,11 @@ int node_truncate(struct node *n, uint64_t size)
 
 int node_stat(struct node *n, struct stat *s)
 {
+    int e = node_refresh(n);
+
     *s = (struct stat){ .dev = n->m ? n->m->dev : 15, .ino = n->ino, .nlink = n->nlink, .mode = n->mode, .uid = n->uid, .gid = n->gid,
                         .rdev = n->rdev, .size = (int64_t)n->size, .blksize = 4096, .blocks = (int64_t)((n->size + 511) / 512),
                         .atime = n->atime, .mtime = n->mtime, .ctime = n->ctime };
-    return 0;
+    return e;
 }
 

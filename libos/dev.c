@@ -215,7 +215,12 @@ static int tty_open(struct node *n, struct file *f)
 static const struct node_ops simple_node = { .open = simple_open };
 static const struct node_ops tty_node = { .open = tty_open };
 
-static int std_fid_open(const char *name, uint32_t flags, uint32_t *fid)
+struct mount *dev_mount(void)
+{
+    return devices;
+}
+
+int dev_open(const char *name, uint32_t flags, uint32_t *fid)
 {
     struct ninep_msg walk = { .type = NINEP_TWALK, .fid = devices->root, .nwalk = 1, .wname = { name } };
     struct rpc r = { 0 };
@@ -229,6 +234,8 @@ static int std_fid_open(const char *name, uint32_t flags, uint32_t *fid)
         struct rpc r2 = { 0 };
         e = p9_call(devices, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = *fid, .flags = flags }, &r2);
     }
+    if (!e && p9_finish(&r))
+        e = r.error;
     return e;
 }
 
@@ -282,7 +289,7 @@ int dev_init(void)
         std_node[i]->rdev = boot->tty & BIT(i) ? 136 << 8 : 0;
         std_node[i]->arg = 16 + i;
         std_node[i]->ops = &tty_node;
-        e = std_fid_open(std_names[i], i ? O_WRONLY : O_RDONLY, &std_fid[i]);
+        e = dev_open(std_names[i], i ? O_WRONLY : O_RDONLY, &std_fid[i]);
     }
-    return e ? e : std_fid_open("ttyctl", O_RDWR, &ctl_fid);
+    return e ? e : dev_open("ttyctl", O_RDWR, &ctl_fid);
 }

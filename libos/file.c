@@ -1,5 +1,5 @@
 /* Open files and the table of descriptors. */
-#include "libos/file.h"
+#include "libos/node.h"
 
 struct node *cwd;
 uint32_t umask_bits;
@@ -248,7 +248,17 @@ int64_t file_map_direct(struct file *f, uint64_t addr, uint64_t len, unsigned pr
     struct node *n = f->node;
     int64_t e;
 
-    if (!n || n->memory || n->ops || !n->m)
+    if (!n || n->ops || (n->mode & S_IFMT) != S_IFREG)
+        return -ENODEV;
+    /* what may be written through the mapping, or by others while it is mapped */
+    if (shared && !node_direct(n->m) && !n->object && (n->memory || (f->flags & O_ACCMODE) != O_RDONLY)) {
+        e = object_make(n);
+        if (e)
+            return e;
+    }
+    if (n->object)
+        return object_map(n, addr, len, prot | (shared ? APP_SHARED : 0), offset);
+    if (n->memory || !n->m)
         return -ENODEV;
     e = node_open(n, shared && prot & APP_WRITE ? O_RDWR : O_RDONLY);
     if (e)

@@ -39,6 +39,7 @@ extern unsigned nmounts;
 struct node_ops;
 struct node {
     struct node *parent, *children, *next; /* next: of the parent's children */
+    struct node *real; /* this is one more name (hard link) of that file, and nothing else of it counts; or NULL */
     struct node *hash;
     char *name;
     uint32_t refs; /* open files, working directory */
@@ -46,7 +47,6 @@ struct node {
     bool gone;     /* its name was removed */
     bool memory;   /* data is all here */
     bool mounted;  /* a mount's root */
-    bool vanishing;
     uint32_t mode, uid, gid, nlink;
     uint64_t ino, size, rdev;
     struct timespec atime, mtime, ctime;
@@ -59,6 +59,9 @@ struct node {
     uint8_t *window;        /* of a large file: the last bytes read */
     uint64_t window_at;
     uint32_t window_len;
+    struct object *object;  /* data is in memory that can be mapped (object.c), not in pages */
+    struct lock *locks;     /* lock.c */
+    uint32_t seals;         /* of a memfd: F_SEAL_* */
     const struct node_ops *ops;
     struct waitq wait;      /* of whoever polls it */
     uint64_t arg;           /* the operations' */
@@ -83,9 +86,14 @@ int node_walk(struct node *from, const char *path, unsigned flags, struct node *
 int node_make(struct node *dir, const char *name, uint32_t mode, struct node **out); /* a new file, directory or other node */
 struct node *node_add(struct node *dir, const char *name, uint32_t mode);            /* in memory, without checks */
 struct node *node_cover(struct node *dir, const char *name); /* an empty directory in memory in its place */
-int node_unlink(struct node *dir, struct node *, bool directory);
+/* These three take a name as WALK_PARENT gives it: node_real() is its file. */
+int node_unlink(struct node *dir, struct node *name, bool directory);
 int node_rename(struct node *from, struct node *n, struct node *to, const char *name, struct node *over);
+int node_exchange(struct node *a, struct node *b);
+int node_link(struct node *file, struct node *dir, const char *name); /* one more name */
+int node_nameless(const char *text, struct node *like, uint32_t mode, struct node **out); /* in memory; goes with its last hold */
 int node_stat(struct node *, struct stat *);
+int node_refresh(struct node *); /* size and times, where others may have changed them */
 int node_truncate(struct node *, uint64_t size);
 int node_setattr(struct node *, const struct ninep_attr *, uint32_t set);
 int64_t node_read(struct node *, void *user, uint64_t len, uint64_t at);
@@ -94,6 +102,7 @@ int node_link_text(struct node *, char *to, size_t room);
 int64_t node_path(struct node *, char *to, size_t room); /* the length; ends with 0 */
 void node_get(struct node *);
 void node_put(struct node *);
+static inline struct node *node_real(struct node *n) { return n->real ? n->real : n; }
 bool node_may_write(const struct node *);
 struct dirlist {
     uint32_t n, room;
@@ -149,6 +158,9 @@ struct file *event_make(uint32_t count, uint32_t flags);
 int dev_init(void);
 int proc_init(void);
 struct file *tty_file(unsigned fd); /* the standard files */
+struct mount *dev_mount(void);      /* the monitor's own devices */
+int dev_open(const char *name, uint32_t flags, uint32_t *fid);
+void object_put(struct node *); /* object.c; it may have none */
 /* poll.c */
 void epoll_forget(struct file *, uint64_t fd);
 struct file *epoll_make(void);

@@ -79,13 +79,14 @@ void fid_clunk(struct mount *m, uint32_t fid)
 
 static void node_free(struct node *n)
 {
+    if (n->gone && n->parent)
+        node_put(n->parent);
+    object_put(n);
     if (n->m) {
         fid_clunk(n->m, n->open_fid);
         fid_clunk(n->m, n->fid);
     }
-    for (uint64_t i = 0; i < n->npages; i++)
-        mem_put(n->pages[i]);
-    mem_put(n->pages);
+    node_pages_free(n);
     mem_put(n->window);
     mem_put(n->link);
     mem_put(n->name);
@@ -105,11 +106,18 @@ void node_put(struct node *n)
 
 static void node_drop(struct node *n)
 {
+    struct node *file = node_real(n);
+
     name_detach(n);
     n->gone = true;
-    n->nlink = 0;
+    node_get(n->parent); /* the path of what is still open leads through it */
+    file->nlink = (file->mode & S_IFMT) == S_IFDIR || !file->nlink ? 0 : file->nlink - 1;
+    if (!n->negative)
+        file->ctime = node_now();
     if (!n->refs && !n->children)
         node_free(n);
+    if (file != n)
+        node_put(file);
 }
 
 struct node *node_add(struct node *dir, const char *name, uint32_t mode)
@@ -128,6 +136,19 @@ struct node *node_add(struct node *dir, const char *name, uint32_t mode)
     if (dir)
         name_attach(dir, n);
     return n;
+}
+
+int node_nameless(const char *text, struct node *like, uint32_t mode, struct node **out)
+{
+    struct node *n = node_add(NULL, text, mode);
+
+    if (!n)
+        return -ENOSPC;
+    n->m = like ? like->m : NULL;
+    n->nlink = 0;
+    n->gone = true;
+    *out = n;
+    return 0;
 }
 
 /* --- from the server ------------------------------------------------------------------------------------------------------ */
@@ -153,6 +174,19 @@ static void attr_take(struct node *n, const struct ninep_msg *a)
     n->atime = node_time(a->attr.atime);
     n->mtime = node_time(a->attr.mtime);
     n->ctime = node_time(a->attr.ctime);
+}
+
+int node_refresh(struct node *n)
+{
+    struct rpc r = { 0 };
+    int e;
+
+    if (!node_direct(n->m) || n->memory || n->fid == NINEP_NOFID)
+        return 0;
+    e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TGETATTR, .fid = n->fid, .attr.valid = NINEP_GETATTR_BASIC }, &r);
+    if (!e)
+        attr_take(n, &r.a.msg);
+    return e;
 }
 
 /* A walk by one name, or none, and the attributes of what is there, in one exchange. */
@@ -282,7 +316,7 @@ int node_link_text(struct node *n, char *to, size_t room)
 }
 
 struct walk {
-    struct node *at, *dir;
+    struct node *at, *name; /* name: by which it was reached */
     unsigned links;
     char rest[PATH_MAX + 1]; /* still to be walked */
 };
@@ -317,13 +351,13 @@ static int walk_step(struct walk *w, const char *name, size_t len, const char *l
     int e;
 
     *again = false;
-    w->dir = w->at;
+    w->name = w->at;
     if ((w->at->mode & S_IFMT) != S_IFDIR)
         return -ENOTDIR;
     if (len == 1 && name[0] == '.')
         return 0;
     if (len == 2 && name[0] == '.' && name[1] == '.') {
-        w->at = w->at->parent ? w->at->parent : w->at;
+        w->name = w->at = w->at->parent ? w->at->parent : w->at;
         return 0;
     }
     e = child_get(w->at, name, len, &n);
@@ -333,7 +367,8 @@ static int walk_step(struct walk *w, const char *name, size_t len, const char *l
         *again = true;
         return link_follow(w, n, left);
     }
-    w->at = n;
+    w->name = n;
+    w->at = node_real(n);
     return 0;
 }
 
@@ -376,7 +411,7 @@ int node_walk(struct node *from, const char *path, unsigned flags, struct node *
                 continue;
             }
             if (!e)
-                *child = w->at;
+                *child = w->name;
             if (e == -ENOENT && (dir->mode & S_IFMT) == S_IFDIR && !(slash && !(flags & WALK_DIR)))
                 e = 0;
             *out = dir;
@@ -477,11 +512,19 @@ static bool has_entries(struct node *dir)
     return any;
 }
 
+/* The server's file of that name must not show through. */
+static void name_hide(struct node *dir, const char *name)
+{
+    struct node *hide = dir->fid == NINEP_NOFID || node_direct(dir->m) || child_find(dir, name, strlen(name)) ? NULL : node_add(dir, name, 0);
+
+    if (hide)
+        name_negative(hide);
+}
+
 int node_unlink(struct node *dir, struct node *n, bool directory)
 {
     struct rpc r = { 0 };
     char name[NAME_MAX + 1];
-    struct node *hide;
     int e;
 
     if (!node_may_write(dir) || n->ops || n->mounted)
@@ -500,64 +543,108 @@ int node_unlink(struct node *dir, struct node *n, bool directory)
     }
     node_drop(n);
     dir->mtime = dir->ctime = node_now();
-    if (dir->fid != NINEP_NOFID) {
-        hide = node_add(dir, name, 0);
-        if (hide)
-            name_negative(hide);
-    }
+    name_hide(dir, name);
     return 0;
 }
 
-/* Moving a directory of a layer would have to bring all that is below it into memory: EXDEV, as other layered file systems say. */
+/* A moved node keeps its fid, so all that is below it in the lower tree moves with it. */
+static int rename_check(struct node *from, const struct node *n, struct node *to, struct node *over)
+{
+    bool dir = (n->mode & S_IFMT) == S_IFDIR;
+
+    if (from->m != to->m || n->mounted)
+        return n->mounted ? -EBUSY : -EXDEV;
+    if (!node_may_write(from) || n->ops || to->ops)
+        return -EROFS;
+    if (to->gone)
+        return -ENOENT;
+    for (const struct node *up = to; dir && up; up = up->parent)
+        if (up == n)
+            return -EINVAL;
+    if (over && dir != ((over->mode & S_IFMT) == S_IFDIR))
+        return dir ? -ENOTDIR : -EISDIR;
+    for (const struct node *up = from; over && up; up = up->parent)
+        if (up == over)
+            return -ENOTEMPTY;
+    return over && dir && has_entries(over) ? -ENOTEMPTY : 0;
+}
+
 int node_rename(struct node *from, struct node *n, struct node *to, const char *name, struct node *over)
 {
     struct rpc r = { 0 };
-    bool dir = (n->mode & S_IFMT) == S_IFDIR;
-    char *copy, old[NAME_MAX + 1];
-    struct node *hide;
+    char *copy, *old = n->name;
     int e;
 
-    if (over == n)
+    if (over && node_real(over) == node_real(n))
         return 0;
-    if (from->m != to->m || n->mounted)
-        return -EXDEV;
-    if (!node_may_write(from) || n->ops || to->ops)
-        return -EROFS;
-    if (over && dir != ((over->mode & S_IFMT) == S_IFDIR))
-        return dir ? -ENOTDIR : -EISDIR;
-    if (over && dir && has_entries(over))
-        return -ENOTEMPTY;
-    for (struct node *up = to; dir && up; up = up->parent)
-        if (up == n)
-            return -EINVAL;
-    if (node_direct(from->m) && !n->memory) {
-        e = p9_call(from->m, &(struct ninep_msg){ .type = NINEP_TRENAMEAT, .fid = from->fid, .name = n->name, .dfid = to->fid, .text = name }, &r);
-        if (e)
-            return e;
-    } else if (dir && n->fid != NINEP_NOFID) {
-        return -EXDEV;
-    } else if (!dir && (n->mode & S_IFMT) == S_IFREG) {
-        e = node_copy_up(n);
-        if (e)
-            return e;
-    }
+    e = rename_check(from, n, to, over);
+    if (e)
+        return e;
     copy = mem_text(name, strlen(name));
     if (!copy)
         return -ENOMEM;
+    if (node_direct(from->m) && !n->memory)
+        e = p9_call(from->m, &(struct ninep_msg){ .type = NINEP_TRENAMEAT, .fid = from->fid, .name = n->name, .dfid = to->fid, .text = name }, &r);
+    if (e) {
+        mem_put(copy);
+        return e;
+    }
     if (over)
         node_drop(over);
     else if (child_find(to, name, strlen(name)))
         node_drop(child_find(to, name, strlen(name))); /* a negative one */
-    str_copy(old, sizeof old, n->name);
     name_detach(n);
-    mem_put(n->name);
     n->name = copy;
     name_attach(to, n);
-    if (from->fid != NINEP_NOFID && !node_direct(from->m) && !child_find(from, old, strlen(old))) {
-        hide = node_add(from, old, 0);
-        if (hide)
-            name_negative(hide);
+    name_hide(from, old);
+    mem_put(old);
+    node_real(n)->ctime = from->mtime = from->ctime = to->mtime = to->ctime = node_now();
+    return 0;
+}
+
+/* RENAME_EXCHANGE, in a layer. */
+int node_exchange(struct node *a, struct node *b)
+{
+    struct node *a_dir = a->parent, *b_dir = b->parent;
+    char *name = a->name;
+    int e = rename_check(a_dir, a, b_dir, NULL);
+
+    if (!e)
+        e = rename_check(b_dir, b, a_dir, NULL);
+    if (e || node_direct(a_dir->m))
+        return e ? e : -EINVAL;
+    name_detach(a);
+    name_detach(b);
+    a->name = b->name;
+    b->name = name;
+    name_attach(b_dir, a);
+    name_attach(a_dir, b);
+    return 0;
+}
+
+int node_link(struct node *file, struct node *dir, const char *name)
+{
+    struct rpc r = { 0 };
+    struct node *n, *old = child_find(dir, name, strlen(name));
+    int e = dir->gone ? -ENOENT : (file->mode & S_IFMT) == S_IFDIR ? -EPERM : file->m != dir->m || (!file->m && file->ops) ? -EXDEV :
+            !node_may_write(dir) || dir->ops ? -EROFS : 0;
+
+    if (e)
+        return e;
+    if (node_direct(dir->m) && !dir->memory) {
+        e = p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TLINK, .dfid = dir->fid, .fid = file->fid, .name = name }, &r);
+        return e ? e : node_refresh(file);
     }
+    if (old)
+        node_drop(old);
+    n = node_add(dir, name, file->mode);
+    if (!n)
+        return -ENOSPC;
+    n->m = dir->m;
+    n->real = file;
+    node_get(file);
+    file->nlink++;
+    file->ctime = dir->mtime = dir->ctime = node_now();
     return 0;
 }
 
@@ -641,7 +728,7 @@ int node_list(struct node *dir, struct dirlist *l)
         e = list_lower(dir, l);
     for (struct node *n = dir->children; !e && n; n = n->next)
         if (!n->negative && (!node_direct(dir->m) || n->mounted || n->memory))
-            e = list_put(l, n->name, n->ino, NINEP_DT(n->mode));
+            e = list_put(l, n->name, node_real(n)->ino, NINEP_DT(n->mode));
     return e || !dir->ops || !dir->ops->list ? e : list_made(dir, l);
 }
 

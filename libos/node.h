@@ -9,3 +9,10 @@ int node_copy_up(struct node *);        /* the first write to a file of a layer:
 void fid_clunk(struct mount *, uint32_t fid);
 /* A walk by one name, or none (NULL), and the attributes of what is there, in one exchange. */
 int fid_walk(struct mount *, uint32_t from, const char *name, uint32_t *fid, struct rpc *attr);
+void node_pages_free(struct node *);
+
+/* object.c. 0 or -errno. */
+int object_make(struct node *); /* the file's contents become a memory object */
+int64_t object_map(struct node *, uint64_t addr, uint64_t len, unsigned prot, uint64_t offset);
+int object_copy(struct node *, void *user, uint64_t len, uint64_t at, bool out); /* out: to the file */
+void object_cut(struct node *, uint64_t size);

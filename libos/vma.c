@@ -136,7 +136,7 @@ static bool is_free(uint64_t addr, uint64_t len)
     unsigned i = index_of(addr);
 
     return addr >= 0x1000 && addr + len <= mmap_top && (i == nvmas || vmas[i].start >= addr + len) &&
-           (addr + len <= APP_SLED + PAGE_SIZE || addr >= APP_PROGRAM) && (addr + len <= HEAP2 || addr >= HEAP2_END);
+           (addr + len <= APP_SLED + PAGE_SIZE || addr >= APP_PROGRAM) && (addr + len <= HEAP2 || addr >= OBJECTS_END);
 }
 
 static uint64_t place(uint64_t addr, uint64_t len, uint32_t flags)
@@ -148,7 +148,7 @@ static uint64_t place(uint64_t addr, uint64_t len, uint32_t flags)
     if (flags & MAP_32BIT)
         return gap_find(len, 0x80000000);
     at = gap_find(len, mmap_top);
-    if (at && at < HEAP2_END && at + len > HEAP2)
+    if (at && at < OBJECTS_END && at + len > HEAP2)
         at = gap_find(len, HEAP2);
     return at;
 }

@@ -5,6 +5,9 @@
 /* a second region for the libos' own memory, for those that need much */
 #define HEAP2 (APP_TOP / 2)
 #define HEAP2_END (HEAP2 + GIB(16))
+/* and behind it one for files that are mapped shared, object.c */
+#define OBJECTS HEAP2_END
+#define OBJECTS_END (OBJECTS + GIB(40))
 #define PIE_AT 0x1000000ull /* where a position-independent program goes */
 
 struct file;

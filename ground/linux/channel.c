@@ -133,15 +133,25 @@ void channel_poll(struct channel *c)
         guest_event(&c->guest->cpus[0], APP_EVENT_CHANNEL);
 }
 
+static bool is_hostfs(const struct channel *c)
+{
+    for (unsigned i = 0; i < c->guest->nchannels; i++)
+        if (c->server.fs == &c->guest->hostfs[i].fs)
+            return true;
+    return false;
+}
+
 int channel_fd(struct channel *c, uint32_t fid)
 {
-    struct ninep_server *s = &c->server;
+    const struct ninep_server *s = &c->server;
 
-    for (unsigned i = 1; i <= c->guest->nchannels && s->fs != &c->guest->hostfs[i - 1].fs; i++)
-        if (i == c->guest->nchannels)
-            return -1; /* not a host directory's */
-    for (uint32_t i = 0; i < s->nfids; i++)
-        if (s->fids[i].id == fid && s->fids[i].open && fid != NINEP_NOFID)
-            return *(const int *)s->fids[i].node; /* struct node of hostfs.c begins with its descriptor */
+    for (uint32_t i = 0; i < s->nfids; i++) {
+        const struct ninep_fid *f = &s->fids[i];
+        if (f->id != fid || !f->open || fid == NINEP_NOFID)
+            continue;
+        if (is_hostfs(c))
+            return *(const int *)f->node; /* struct node of hostfs.c begins with its descriptor */
+        return s->fs == &c->guest->devices.fs ? mem_fd(f) : -1;
+    }
     return -1;
 }

@@ -1,5 +1,5 @@
-/* The monitor's own device files: stdin, stdout, stderr of the `goblin` command, and ttyctl, which asks for and changes the terminal they
- * are on. Reads of stdin wait without holding anybody up. */
+/* The monitor's own device files: stdin, stdout, stderr of the `goblin` command; ttyctl, which asks for and changes the terminal they
+ * are on; mem, memory that can be mapped in several places. Reads of stdin wait without holding anybody up. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 #include "ground/linux/guest.h"
 
-enum { ROOT, STDIN, STDOUT, STDERR, TTYCTL, ROWS };
+enum { ROOT, STDIN, STDOUT, STDERR, TTYCTL, MEM, ROWS };
 
 static struct termios saved;
 static bool changed;
@@ -106,6 +108,60 @@ static err_t ctl_write(struct ninep_req *r)
     return OK;
 }
 
+/* --- mem: each open one is an object of its own, its fid's key its descriptor + 1. A write of 8 bytes is its new size; it never shrinks.
+ * All of them together may have what the guest may map, and each mapping counts as any other does. */
+static struct guest *guest_of(struct tree *t)
+{
+    return container_of(t, struct guest, devices);
+}
+
+static err_t mem_open(struct ninep_req *r)
+{
+    int fd = memfd_create("goblin", MFD_CLOEXEC);
+
+    if (fd < 0)
+        return ninep_fail(r, (uint32_t)errno);
+    r->fid->key = (uint64_t)fd + 1;
+    return OK;
+}
+
+static uint64_t mem_size(const struct ninep_fid *f)
+{
+    struct stat st;
+
+    return fstat(mem_fd(f), &st) ? 0 : (uint64_t)st.st_size;
+}
+
+static void mem_close(struct tree *t, struct ninep_fid *f)
+{
+    guest_of(t)->objects -= mem_size(f);
+    close(mem_fd(f));
+}
+
+static err_t mem_write(struct ninep_req *r)
+{
+    struct guest *g = guest_of(container_of(r->server->fs, struct tree, fs));
+    uint64_t had = mem_size(r->fid), size;
+
+    if (r->in.count != sizeof size)
+        return ERR_INVAL;
+    memcpy(&size, r->in.data, sizeof size);
+    if (size < had || size % PAGE_SIZE)
+        return ERR_INVAL;
+    if (size - had > g->space.limit - g->objects)
+        return ninep_fail(r, ENOMEM);
+    if (ftruncate(mem_fd(r->fid), (off_t)size))
+        return ninep_fail(r, (uint32_t)errno);
+    g->objects += size - had;
+    r->out->count = sizeof size;
+    return OK;
+}
+
+int mem_fd(const struct ninep_fid *f)
+{
+    return (int)f->key - 1;
+}
+
 void console_restore(void)
 {
     if (changed)
@@ -119,6 +175,7 @@ static const struct tree_row rows[ROWS] = {
     [STDOUT] = { .name = "stdout", .parent = ROOT, .mode = 0222, .write = write_stdout },
     [STDERR] = { .name = "stderr", .parent = ROOT, .mode = 0222, .write = write_stderr },
     [TTYCTL] = { .name = "ttyctl", .parent = ROOT, .mode = 0666, .read = ctl_read, .write = ctl_write },
+    [MEM] = { .name = "mem", .parent = ROOT, .mode = 0666, .open = mem_open, .close = mem_close, .write = mem_write },
 };
 
 void console_init(struct guest *g)

@@ -47,6 +47,7 @@ struct guest {
     struct channel channels[APP_CHANNELS];
     struct hostfs hostfs[APP_CHANNELS];
     struct tree devices;
+    uint64_t objects; /* bytes of the open files "mem" of devices */
     struct app_time time; /* as the guest sees it */
     uint64_t tsc_hz, first_tsc, first_ns, time_next;
     uint32_t status;
@@ -70,9 +71,10 @@ err_t channel_init(struct guest *, struct ninep_fs *, bool read_only, app_addr_t
 void channel_fini(struct channel *);
 int64_t channel_kick(struct channel *);
 void channel_poll(struct channel *); /* answers that had to wait */
-/* The descriptor of an open file of a host directory, or -1. */
+/* The descriptor behind an open file that can be mapped, or -1. */
 int channel_fd(struct channel *, uint32_t fid);
-/* console.c: stdin, stdout, stderr, ttyctl */
+/* console.c: stdin, stdout, stderr, ttyctl, mem */
+int mem_fd(const struct ninep_fid *); /* of an open "mem" */
 void console_init(struct guest *);
 int console_wanted(struct guest *); /* the descriptor somebody waits to read from, or -1 */
 void console_ready(struct guest *);

@@ -205,14 +205,17 @@ int64_t space_map_file(struct space *s, uint64_t addr, uint64_t len, unsigned pr
     int64_t e = range_check(addr, len);
     unsigned rights = rights_of(prot);
     int shared = prot & APP_SHARED ? MAP_SHARED : MAP_PRIVATE;
-    int host = prot & APP_SHARED && !(prot & APP_WRITE) ? PROT_READ : HOST_RW;
+    void *at;
 
     if (e || !rights || offset % PAGE_SIZE || prot & ~(APP_READ | APP_WRITE | APP_EXEC | APP_SHARED))
         return e ? e : APP_INVAL;
     e = space_reserve(s, addr, len);
     if (e)
         return e;
-    if (mmap(s->base + addr, len, host, shared | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset) == MAP_FAILED)
+    at = mmap(s->base + addr, len, HOST_RW, shared | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset);
+    if (at == MAP_FAILED && errno == EACCES && !(prot & APP_WRITE)) /* a file that is open for reading only */
+        at = mmap(s->base + addr, len, PROT_READ, shared | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset);
+    if (at == MAP_FAILED)
         return errno == EACCES || errno == ENODEV ? APP_UNSUPPORTED : APP_NOMEM;
     return tables_apply(s, addr, len, rights, false);
 }
