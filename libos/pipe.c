@@ -26,6 +26,7 @@ static int64_t pipe_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
 {
     struct pipe *p = f->data;
     uint64_t n = 0;
+    bool full;
 
     (void)pos;
     while (!ring_used(&p->ring)) {
@@ -36,6 +37,7 @@ static int64_t pipe_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
         if (e)
             return e;
     }
+    full = ring_room(&p->ring) < PIPE_BUF;
     while (n < len && ring_used(&p->ring)) {
         uint32_t at = p->ring.tail & p->ring.mask;
         uint64_t part = min_u64(min_u64(len - n, ring_used(&p->ring)), p->ring.mask + 1 - at);
@@ -44,7 +46,8 @@ static int64_t pipe_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
         p->ring.tail += (uint32_t)part;
         n += part;
     }
-    waitq_wake(&p->wait);
+    if (full)
+        waitq_tell(&p->wait, POLLOUT | POLLWRNORM);
     return (int64_t)n;
 }
 
@@ -71,7 +74,7 @@ static int64_t pipe_write(struct file *f, user_t from, uint64_t len, uint64_t *p
             return n ? (int64_t)n : -EFAULT;
         p->ring.head += (uint32_t)part;
         n += part;
-        waitq_wake(&p->wait);
+        waitq_tell(&p->wait, POLLIN | POLLRDNORM);
     }
     return (int64_t)n;
 }
@@ -169,7 +172,7 @@ static int64_t event_read(struct file *f, user_t to, uint64_t len, uint64_t *pos
     }
     n = v->semaphore ? 1 : v->count;
     v->count -= n;
-    waitq_wake(&v->wait);
+    waitq_tell(&v->wait, POLLOUT | POLLWRNORM);
     return user_write(to, &n, sizeof n) ? -EFAULT : (int64_t)sizeof n;
 }
 
@@ -189,7 +192,7 @@ static int64_t event_write(struct file *f, user_t from, uint64_t len, uint64_t *
             return e;
     }
     v->count += n;
-    waitq_wake(&v->wait);
+    waitq_tell(&v->wait, POLLIN | POLLRDNORM);
     return sizeof n;
 }
 

@@ -68,68 +68,81 @@ int64_t poll_wait(struct pollfd *p, uint32_t n, uint64_t deadline, bool forever)
 /* --- epoll --------------------------------------------------------------------------------------------------------------- */
 #define EPOLLET 0x80000000u
 #define EPOLLONESHOT 0x40000000u
+#define NESTED_MAX 5u
 
+/* A file somebody wants to hear of. It stands in the file's queue all the time, and comes into the list of the ready ones when that is woken:
+ * there it stays while the file is ready, or, for edges, until it was told. */
 struct watch {
-    struct watch *next;
+    struct waiter waiter;
+    struct list link, ready;
+    struct epoll *ep;
     struct file *file;
     uint64_t fd;
-    uint32_t events, last; /* last: what was reported, for edges */
+    uint32_t events;
     uint64_t data;
-    bool off;
+    bool off; /* EPOLLONESHOT has been told */
 };
 struct epoll {
-    struct watch *watches;
-    uint32_t count;
+    struct list watches, ready;
     struct waitq wait;
-    struct epoll *next;
+    struct list link; /* in epolls */
 };
-static struct epoll *epolls;
+static struct list epolls = LIST_INIT(epolls);
 
 struct PACKED epoll_event {
     uint32_t events;
     uint64_t data;
 };
 
-/* What is new since it was last told, if only edges are wanted. */
-static uint32_t watch_look(struct watch *w)
+static uint32_t watch_look(const struct watch *w)
 {
-    uint32_t now = w->off ? 0 : file_poll(w->file) & (w->events | POLLERR | POLLHUP), fresh = now;
+    return w->off ? 0 : file_poll(w->file) & (w->events | POLLERR | POLLHUP);
+}
 
-    if (w->events & EPOLLET)
-        fresh &= ~w->last;
-    w->last = w->events & EPOLLET ? now & w->last : 0; /* what went away may come again */
-    return fresh;
+static void watch_ready(struct watch *w)
+{
+    if (!list_empty(&w->ready) || w->off)
+        return;
+    list_push_back(&w->ep->ready, &w->ready);
+    waitq_tell(&w->ep->wait, POLLIN);
+}
+
+/* waiter->fire */
+static void watch_fire(struct waiter *waiter, uint32_t events)
+{
+    struct watch *w = container_of(waiter, struct watch, waiter);
+
+    if (events & (w->events | POLLERR | POLLHUP))
+        watch_ready(w);
 }
 
 static uint32_t epoll_poll(struct file *f)
 {
     struct epoll *ep = f->data;
 
-    for (struct watch *w = ep->watches; w; w = w->next)
-        if (!w->off && file_poll(w->file) & (w->events | POLLERR | POLLHUP) & ~(w->events & EPOLLET ? w->last : 0))
+    list_each_safe (l, next, &ep->ready) {
+        if (watch_look(container_of(l, struct watch, ready)))
             return POLLIN | POLLRDNORM;
+        list_remove(l);
+    }
     return 0;
 }
 
-static void watch_remove(struct epoll *ep, struct watch **at)
+static void watch_remove(struct watch *w)
 {
-    struct watch *w = *at;
-
-    *at = w->next;
-    ep->count--;
+    waitq_remove(&w->waiter);
+    list_remove(&w->link);
+    list_remove(&w->ready);
     mem_put(w);
 }
 
 static void epoll_close(struct file *f)
 {
     struct epoll *ep = f->data;
-    struct epoll **at = &epolls;
 
-    while (*at != ep)
-        at = &(*at)->next;
-    *at = ep->next;
-    while (ep->watches)
-        watch_remove(ep, &ep->watches);
+    list_remove(&ep->link);
+    while (!list_empty(&ep->watches))
+        watch_remove(container_of(ep->watches.next, struct watch, link));
     mem_put(ep);
 }
 
@@ -145,8 +158,9 @@ struct file *epoll_make(void)
         return NULL;
     }
     waitq_init(&ep->wait);
-    ep->next = epolls;
-    epolls = ep;
+    list_init(&ep->watches);
+    list_init(&ep->ready);
+    list_push_back(&epolls, &ep->link);
     f->data = ep;
     f->wait = &ep->wait;
     return f;
@@ -155,13 +169,52 @@ struct file *epoll_make(void)
 /* A descriptor was closed: a watch of it ends. */
 void epoll_forget(struct file *f, uint64_t fd)
 {
-    for (struct epoll *ep = epolls; ep; ep = ep->next)
-        for (struct watch **at = &ep->watches; *at;) {
-            if ((*at)->file == f && (*at)->fd == fd)
-                watch_remove(ep, at);
-            else
-                at = &(*at)->next;
+    list_each (e, &epolls)
+        list_each_safe (l, next, &container_of(e, struct epoll, link)->watches) {
+            struct watch *w = container_of(l, struct watch, link);
+            if (w->file == f && w->fd == fd)
+                watch_remove(w);
         }
+}
+
+/* How deep the tree of epolls in epolls below f is; over NESTED_MAX if `above` is in it, too. */
+static unsigned nested(const struct file *f, const struct file *above, unsigned depth)
+{
+    unsigned most = depth;
+
+    if (f->ops != &epoll_ops)
+        return depth;
+    if (f == above || depth > NESTED_MAX)
+        return NESTED_MAX + 1;
+    list_each (l, &((struct epoll *)f->data)->watches)
+        most = (unsigned)max_u64(most, nested(container_of(l, struct watch, link)->file, above, depth + 1));
+    return most;
+}
+
+static int64_t watch_add(struct epoll *ep, struct file *f, uint64_t fd, const struct epoll_event *ev)
+{
+    struct watch *w = mem_get(sizeof *w);
+
+    if (!w)
+        return -ENOMEM;
+    *w = (struct watch){ .ep = ep, .file = f, .fd = fd, .events = ev->events, .data = ev->data };
+    list_init(&w->ready);
+    list_init(&w->waiter.link);
+    list_push_back(&ep->watches, &w->link);
+    if (f->wait)
+        waitq_watch(f->wait, &w->waiter, watch_fire);
+    watch_ready(w); /* whoever takes it looks */
+    return 0;
+}
+
+static struct watch *watch_find(struct epoll *ep, const struct file *f, uint64_t fd)
+{
+    list_each (l, &ep->watches) {
+        struct watch *w = container_of(l, struct watch, link);
+        if (w->fd == fd && w->file == f)
+            return w;
+    }
+    return NULL;
 }
 
 int64_t epoll_ctl(struct file *epf, uint64_t op, uint64_t fd, user_t event)
@@ -170,52 +223,60 @@ int64_t epoll_ctl(struct file *epf, uint64_t op, uint64_t fd, user_t event)
     struct epoll *ep = epf->data;
     struct file *f = fd_file(fd);
     struct epoll_event ev = { 0 };
-    struct watch **at = &ep->watches, *w;
+    struct watch *w;
 
-    if (epf->ops != &epoll_ops || f == epf)
-        return -EINVAL;
     if (!f)
         return -EBADF;
+    if (epf->ops != &epoll_ops || f == epf)
+        return -EINVAL;
     if (op != DEL && user_read(&ev, event, sizeof ev))
         return -EFAULT;
     if (!f->ops->poll)
         return -EPERM;
-    while (*at && ((*at)->fd != fd || (*at)->file != f))
-        at = &(*at)->next;
-    if (op == ADD ? *at != NULL : !*at)
-        return op == ADD ? -EEXIST : -ENOENT;
+    w = watch_find(ep, f, fd);
+    if (op == ADD && !w && f->ops == &epoll_ops && nested(f, epf, 0) > NESTED_MAX)
+        return -ELOOP;
     switch (op) {
-    case ADD:
-        w = mem_get(sizeof *w);
+    case ADD: return w ? -EEXIST : watch_add(ep, f, fd, &ev);
+    case MOD:
         if (!w)
-            return -ENOMEM;
-        *w = (struct watch){ .next = ep->watches, .file = f, .fd = fd, .events = ev.events, .data = ev.data };
-        ep->watches = w;
-        ep->count++;
-        break;
-    case MOD: **at = (struct watch){ .next = (*at)->next, .file = f, .fd = fd, .events = ev.events, .data = ev.data }; break;
-    case DEL: watch_remove(ep, at); break;
-    default: return -EINVAL;
+            return -ENOENT;
+        w->events = ev.events;
+        w->data = ev.data;
+        w->off = false;
+        watch_ready(w);
+        return 0;
+    case DEL:
+        if (w)
+            watch_remove(w);
+        return w ? 0 : -ENOENT;
     }
-    waitq_wake(&ep->wait);
-    return 0;
+    return -EINVAL;
 }
 
 static int64_t epoll_take(struct epoll *ep, user_t events, int64_t max)
 {
-    int64_t n = 0;
+    struct list again = LIST_INIT(again);
+    int64_t n = 0, e = 0;
 
-    for (struct watch *w = ep->watches; w && n < max; w = w->next) {
+    while (n < max && !list_empty(&ep->ready)) {
+        struct watch *w = container_of(ep->ready.next, struct watch, ready);
         struct epoll_event ev = { .events = watch_look(w), .data = w->data };
+        if (ev.events && user_write(events + (uint64_t)n * sizeof ev, &ev, sizeof ev)) {
+            e = -EFAULT;
+            break;
+        }
+        list_remove(&w->ready);
         if (!ev.events)
             continue;
-        if (user_write(events + (uint64_t)n * sizeof ev, &ev, sizeof ev))
-            return n ? n : -EFAULT;
-        w->last |= w->events & EPOLLET ? ev.events : 0;
-        w->off = w->events & EPOLLONESHOT;
         n++;
+        w->off = w->events & EPOLLONESHOT;
+        if (!(w->events & (EPOLLONESHOT | EPOLLET)))
+            list_push_back(&again, &w->ready);
     }
-    return n;
+    while (!list_empty(&again)) /* behind those that had no turn */
+        list_push_back(&ep->ready, list_pop_front(&again));
+    return n ? n : e;
 }
 
 int64_t epoll_wait(struct file *epf, user_t events, int64_t max, uint64_t deadline)
@@ -226,20 +287,7 @@ int64_t epoll_wait(struct file *epf, user_t events, int64_t max, uint64_t deadli
 
     if (epf->ops != &epoll_ops || max <= 0)
         return -EINVAL;
-    while (!(n = epoll_take(ep, events, max)) && !e && (!deadline || deadline > time_mono())) {
-        uint32_t i = 0, count = ep->count;
-        struct place *w = mem_get((count + 1) * sizeof *w);
-        struct waiter own;
-        if (!w)
-            return -ENOMEM;
-        waitq_add(&ep->wait, &own);
-        for (struct watch *x = ep->watches; x; x = x->next, i++)
-            place_take(&w[i], x->file);
-        e = thread_block(deadline);
-        for (i = 0; i < count; i++)
-            place_leave(&w[i]);
-        waitq_remove(&own);
-        mem_put(w);
-    }
+    while (!(n = epoll_take(ep, events, max)) && !e && (!deadline || deadline > time_mono()))
+        e = waitq_wait(&ep->wait, deadline);
     return n ? n : e == -EINTR ? -EINTR : 0;
 }

@@ -290,6 +290,13 @@ bool thread_frame_leave(struct regs *r)
 void waitq_add(struct waitq *q, struct waiter *w)
 {
     w->thread = current;
+    w->fire = NULL;
+    list_push_back(&q->list, &w->link);
+}
+
+void waitq_watch(struct waitq *q, struct waiter *w, void (*fire)(struct waiter *, uint32_t events))
+{
+    w->fire = fire;
     list_push_back(&q->list, &w->link);
 }
 
@@ -298,10 +305,20 @@ void waitq_remove(struct waiter *w)
     list_remove(&w->link);
 }
 
+void waitq_tell(struct waitq *q, uint32_t events)
+{
+    list_each (l, &q->list) {
+        struct waiter *w = container_of(l, struct waiter, link);
+        if (w->fire)
+            w->fire(w, events);
+        else
+            thread_wake(w->thread);
+    }
+}
+
 void waitq_wake(struct waitq *q)
 {
-    list_each (l, &q->list)
-        thread_wake(container_of(l, struct waiter, link)->thread);
+    waitq_tell(q, UINT32_MAX);
 }
 
 int waitq_wait(struct waitq *q, uint64_t deadline)

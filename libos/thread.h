@@ -10,6 +10,7 @@ struct waitq {
 struct waiter {
     struct list link; /* self-linked while not in a queue */
     struct thread *thread;
+    void (*fire)(struct waiter *, uint32_t events); /* is called, and no thread woken; or NULL */
 };
 
 struct thread {
@@ -65,7 +66,9 @@ void fpu_load(const void *area, uint64_t mask);
 static inline void waitq_init(struct waitq *q) { list_init(&q->list); }
 void waitq_add(struct waitq *, struct waiter *); /* for the current thread */
 void waitq_remove(struct waiter *);
-void waitq_wake(struct waitq *);
+void waitq_watch(struct waitq *, struct waiter *, void (*fire)(struct waiter *, uint32_t events));
+void waitq_tell(struct waitq *, uint32_t events); /* these POLL* may have come to hold */
+void waitq_wake(struct waitq *);                  /* any */
 /* Adds, blocks, removes. Results as thread_block(). */
 int waitq_wait(struct waitq *, uint64_t deadline);
 
