@@ -72,6 +72,8 @@ static int64_t read_lower(struct node *n, uint8_t *to, uint64_t len, uint64_t at
     int e = node_open(n, O_RDONLY);
     uint64_t have;
 
+    if (n->lower)
+        return image_read(n, to, len, at);
     if (e)
         return e;
     if (node_direct(n->m))

@@ -1,4 +1,5 @@
 /* Open files and the table of descriptors. */
+#include "abi/image.h"
 #include "libos/node.h"
 
 struct node *cwd;
@@ -243,6 +244,11 @@ int64_t file_read_at(struct file *f, void *to, uint64_t len, uint64_t offset)
     return node_read(f->node, to, len, offset);
 }
 
+bool file_rewritten(const struct file *f)
+{
+    return f && f->node && f->node->lower && !f->node->memory && boot->image_flags & IMAGE_REWRITTEN;
+}
+
 int64_t file_map_direct(struct file *f, uint64_t addr, uint64_t len, unsigned prot, bool shared, uint64_t offset)
 {
     struct node *n = f->node;
@@ -258,6 +264,8 @@ int64_t file_map_direct(struct file *f, uint64_t addr, uint64_t len, unsigned pr
     }
     if (n->object)
         return object_map(n, addr, len, prot | (shared ? APP_SHARED : 0), offset);
+    if (n->lower && !n->memory)
+        return shared && prot & APP_WRITE ? -ENODEV : image_map(n, addr, len, prot, offset);
     if (n->memory || !n->m)
         return -ENODEV;
     e = node_open(n, shared && prot & APP_WRITE ? O_RDWR : O_RDONLY);

@@ -62,6 +62,7 @@ struct node {
     struct object *object;  /* data is in memory that can be mapped (object.c), not in pages */
     struct lock *locks;     /* lock.c */
     uint32_t seals;         /* of a memfd: F_SEAL_* */
+    struct erofs_inode *lower; /* its file in the image (image.c), or NULL */
     const struct node_ops *ops;
     struct waitq wait;      /* of whoever polls it */
     uint64_t arg;           /* the operations' */
@@ -149,6 +150,7 @@ uint64_t fd_next(uint64_t from);    /* the first open one, FILES_MAX: none */
 int file_open(struct node *from, const char *path, uint32_t flags, uint32_t mode, struct file **out);
 int64_t file_read_at(struct file *, void *to, uint64_t len, uint64_t offset); /* zeros behind the end */
 int64_t file_map_direct(struct file *, uint64_t addr, uint64_t len, unsigned prot, bool shared, uint64_t offset);
+bool file_rewritten(const struct file *); /* NULL: no */
 extern struct node *cwd;
 extern uint32_t umask_bits;
 

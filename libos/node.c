@@ -21,7 +21,7 @@ static struct node **bucket(const struct node *dir, const char *name, size_t len
     return &buckets[(h ^ h >> 29) % BUCKETS];
 }
 
-static struct node *child_find(const struct node *dir, const char *name, size_t len)
+struct node *node_child(const struct node *dir, const char *name, size_t len)
 {
     for (struct node *n = *bucket(dir, name, len); n; n = n->hash)
         if (n->parent == dir && strncmp(n->name, name, len) == 0 && !n->name[len])
@@ -88,6 +88,7 @@ static void node_free(struct node *n)
     }
     node_pages_free(n);
     mem_put(n->window);
+    mem_put(n->lower);
     mem_put(n->link);
     mem_put(n->name);
     mem_put(n);
@@ -278,7 +279,7 @@ static int child_get(struct node *dir, const char *name, size_t len, struct node
 
     if (len > NAME_MAX)
         return -ENAMETOOLONG;
-    n = child_find(dir, name, len);
+    n = node_child(dir, name, len);
     if (n && node_direct(dir->m) && !n->mounted && !n->ops)
         return child_check(dir, n, out);
     if (n) {
@@ -291,6 +292,8 @@ static int child_get(struct node *dir, const char *name, size_t len, struct node
         text[len] = 0;
         return dir->ops->lookup(dir, text, out);
     }
+    if (dir->lower)
+        return image_child(dir, name, len, out);
     return dir->fid == NINEP_NOFID ? -ENOENT : child_load(dir, name, len, out);
 }
 
@@ -303,6 +306,11 @@ int node_link_text(struct node *n, char *to, size_t room)
     if (n->ops && n->ops->follow) {
         int64_t len = n->ops->follow(n, to, room);
         return len < 0 ? (int)len : 0;
+    }
+    if (!n->link && n->lower) {
+        e = image_link(n);
+        if (e)
+            return e;
     }
     if (!n->link) {
         e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TREADLINK, .fid = n->fid }, &r);
@@ -482,7 +490,7 @@ static void name_negative(struct node *n) /* what the server has under this name
 
 int node_make(struct node *dir, const char *name, uint32_t mode, struct node **out)
 {
-    struct node *old = child_find(dir, name, strlen(name));
+    struct node *old = node_child(dir, name, strlen(name));
     int e;
 
     if (dir->gone)
@@ -515,7 +523,7 @@ static bool has_entries(struct node *dir)
 /* The server's file of that name must not show through. */
 static void name_hide(struct node *dir, const char *name)
 {
-    struct node *hide = dir->fid == NINEP_NOFID || node_direct(dir->m) || child_find(dir, name, strlen(name)) ? NULL : node_add(dir, name, 0);
+    struct node *hide = (dir->fid == NINEP_NOFID && !dir->lower) || node_direct(dir->m) || node_child(dir, name, strlen(name)) ? NULL : node_add(dir, name, 0);
 
     if (hide)
         name_negative(hide);
@@ -591,8 +599,8 @@ int node_rename(struct node *from, struct node *n, struct node *to, const char *
     }
     if (over)
         node_drop(over);
-    else if (child_find(to, name, strlen(name)))
-        node_drop(child_find(to, name, strlen(name))); /* a negative one */
+    else if (node_child(to, name, strlen(name)))
+        node_drop(node_child(to, name, strlen(name))); /* a negative one */
     name_detach(n);
     n->name = copy;
     name_attach(to, n);
@@ -625,7 +633,7 @@ int node_exchange(struct node *a, struct node *b)
 int node_link(struct node *file, struct node *dir, const char *name)
 {
     struct rpc r = { 0 };
-    struct node *n, *old = child_find(dir, name, strlen(name));
+    struct node *n, *old = node_child(dir, name, strlen(name));
     int e = dir->gone ? -ENOENT : (file->mode & S_IFMT) == S_IFDIR ? -EPERM : file->m != dir->m || (!file->m && file->ops) ? -EXDEV :
             !node_may_write(dir) || dir->ops ? -EROFS : 0;
 
@@ -649,7 +657,7 @@ int node_link(struct node *file, struct node *dir, const char *name)
 }
 
 /* --- lists --------------------------------------------------------------------------------------------------------------- */
-static int list_put(struct dirlist *l, const char *name, uint64_t ino, uint8_t type)
+int dirlist_add(struct dirlist *l, const char *name, uint64_t ino, uint8_t type)
 {
     struct dirent_row *more;
 
@@ -698,8 +706,8 @@ static __attribute__((noinline)) int list_lower(struct node *dir, struct dirlist
             }
             offset = d->offset;
             if (!str_eq(d->name, ".") && !str_eq(d->name, "..") &&
-                (node_direct(dir->m) || !child_find(dir, d->name, strlen(d->name))))
-                e = list_put(l, d->name, d->qid.path, d->type);
+                (node_direct(dir->m) || !node_child(dir, d->name, strlen(d->name))))
+                e = dirlist_add(l, d->name, d->qid.path, d->type);
         }
     }
     fid_clunk(dir->m, fid);
@@ -714,30 +722,69 @@ static int list_made(struct node *dir, struct dirlist *l)
     int e = 0;
 
     for (unsigned i = 0; !e && !dir->ops->list(dir, i, name, &mode); i++)
-        e = list_put(l, name, next_ino + i, NINEP_DT(mode));
+        e = dirlist_add(l, name, next_ino + i, NINEP_DT(mode));
     return e;
 }
 
 int node_list(struct node *dir, struct dirlist *l)
 {
-    int e = list_put(l, ".", dir->ino, 4);
+    int e = dirlist_add(l, ".", dir->ino, 4);
 
     if (!e)
-        e = list_put(l, "..", dir->parent ? dir->parent->ino : dir->ino, 4);
-    if (!e && dir->fid != NINEP_NOFID)
+        e = dirlist_add(l, "..", dir->parent ? dir->parent->ino : dir->ino, 4);
+    if (!e && dir->lower)
+        e = image_list(dir, l);
+    else if (!e && dir->fid != NINEP_NOFID)
         e = list_lower(dir, l);
     for (struct node *n = dir->children; !e && n; n = n->next)
         if (!n->negative && (!node_direct(dir->m) || n->mounted || n->memory))
-            e = list_put(l, n->name, node_real(n)->ino, NINEP_DT(n->mode));
+            e = dirlist_add(l, n->name, node_real(n)->ino, NINEP_DT(n->mode));
     return e || !dir->ops || !dir->ops->list ? e : list_made(dir, l);
 }
 
+struct node *node_cover(struct node *dir, const char *name)
+{
+    struct node *n, *old = node_child(dir, name, strlen(name));
+
+    if (old)
+        node_drop(old);
+    n = node_add(dir, name, S_IFDIR | 0755);
+    if (n)
+        n->mounted = true;
+    return n;
+}
+
 /* --- set-up ------------------------------------------------------------------------------------------------------------- */
+/* The directory at path; what is missing of it is made, in memory. */
+static int path_make(const char *path, struct node **out)
+{
+    char last[NAME_MAX + 1], *part = mem_text(path, strlen(path));
+    struct node *dir, *child = root_node;
+    int e = part ? 0 : -ENOMEM;
+
+    for (size_t n = 1; !e && path[n - 1]; n++) {
+        if (path[n] && path[n] != '/')
+            continue;
+        memcpy(part, path, n);
+        part[n] = 0;
+        e = node_walk(root_node, part, WALK_PARENT | WALK_DIR, &dir, &child, last);
+        if (e || child)
+            continue;
+        if (node_child(dir, last, strlen(last)))
+            node_drop(node_child(dir, last, strlen(last))); /* a negative one */
+        child = node_add(dir, last, S_IFDIR | 0755);
+        e = child ? 0 : -ENOMEM;
+    }
+    mem_put(part);
+    *out = child;
+    return e;
+}
+
 static int mount_put(unsigned number, const struct app_mount *am)
 {
     struct mount *m = &mounts[number];
     struct rpc attr = { 0 };
-    struct node *at = root_node, *child, *up;
+    struct node *at = root_node;
     char last[NAME_MAX + 1];
     uint32_t fid;
     int e = p9_mount(m, number, am);
@@ -746,12 +793,11 @@ static int mount_put(unsigned number, const struct app_mount *am)
     if (e || am->flags & APP_MOUNT_DEV)
         return e;
     if (!str_eq(am->at, "/")) {
-        e = node_walk(root_node, am->at, WALK_PARENT | WALK_DIR, &up, &child, last);
+        e = path_make(am->at, &at);
         if (e)
             return e;
-        if (child)
-            node_drop(child);
-        at = node_add(up, last, S_IFDIR | 0755);
+        str_copy(last, sizeof last, at->name);
+        at = at->parent ? node_cover(at->parent, last) : NULL;
         if (!at)
             return -ENOMEM;
     }
@@ -772,22 +818,12 @@ int node_init(void)
     if (!root_node)
         return -ENOMEM;
     node_get(root_node);
+    if (boot->image && image_root(root_node))
+        return -EIO;
     for (unsigned i = 0; i < boot->nmounts; i++) {
         int e = mount_put(i, &boot->mount[i]);
         if (e)
             return log_line("cannot mount %s: error %d", boot->mount[i].at, -e), e;
     }
-    return 0;
-}
-
-struct node *node_cover(struct node *dir, const char *name)
-{
-    struct node *n, *old = child_find(dir, name, strlen(name));
-
-    if (old)
-        node_drop(old);
-    n = node_add(dir, name, S_IFDIR | 0755);
-    if (n)
-        n->mounted = true;
-    return n;
+    return boot->image ? path_make(boot->cwd, &(struct node *){ NULL }) : 0;
 }

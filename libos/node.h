@@ -16,3 +16,15 @@ int object_make(struct node *); /* the file's contents become a memory object */
 int64_t object_map(struct node *, uint64_t addr, uint64_t len, unsigned prot, uint64_t offset);
 int object_copy(struct node *, void *user, uint64_t len, uint64_t at, bool out); /* out: to the file */
 void object_cut(struct node *, uint64_t size);
+
+/* node.c, for image.c: a name that is known already, or NULL; one more row of a list. */
+struct node *node_child(const struct node *dir, const char *name, size_t len);
+int dirlist_add(struct dirlist *, const char *name, uint64_t ino, uint8_t type);
+
+/* image.c, for nodes with a lower file: 0 or more, or -errno */
+int image_root(struct node *);
+int image_child(struct node *dir, const char *name, size_t len, struct node **out);
+int image_list(struct node *dir, struct dirlist *);
+int image_link(struct node *); /* sets n->link */
+int64_t image_read(struct node *, void *user, uint64_t len, uint64_t at); /* at < n->size */
+int64_t image_map(struct node *, uint64_t addr, uint64_t len, unsigned prot, uint64_t offset);

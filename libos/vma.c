@@ -164,9 +164,11 @@ static unsigned app_prot(uint32_t prot)
     return prot & (PROT_READ | PROT_WRITE | PROT_EXEC) ? APP_READ | (prot & PROT_WRITE ? APP_WRITE : 0) | (prot & PROT_EXEC ? APP_EXEC : 0) : 0;
 }
 
-static void rewrite(uint64_t addr, uint64_t len)
+/* System-call sites in fresh text become calls, unless that was done when the image was made. */
+static void rewrite(struct file *f, uint64_t addr, uint64_t len)
 {
-    gate(addr, len, 0, 0, 0, APP_REWRITE);
+    if (!file_rewritten(f))
+        gate(addr, len, 0, 0, 0, APP_REWRITE);
 }
 
 /* A private copy of a file's bytes, or the file itself if the monitor can map it. */
@@ -185,7 +187,7 @@ static int64_t file_map(struct file *f, uint64_t addr, uint64_t len, uint32_t pr
         e = error_of(gate(addr, len, 0, 0, 0, APP_PROTECT));
     }
     if (e >= 0 && prot & PROT_EXEC && !shared)
-        rewrite(addr, len);
+        rewrite(f, addr, len);
     return e < 0 ? e : 0;
 }
 
@@ -277,7 +279,7 @@ int64_t vma_mprotect(uint64_t addr, uint64_t len, uint32_t prot)
     split(end);
     for (unsigned i = index_of(addr); i < nvmas && vmas[i].start < end; i++) {
         if (prot & PROT_EXEC && !(vmas[i].prot & PROT_EXEC) && vmas[i].file)
-            rewrite(vmas[i].start, vmas[i].end - vmas[i].start);
+            rewrite(vmas[i].file, vmas[i].start, vmas[i].end - vmas[i].start);
         vmas[i].prot = prot;
     }
     merge(index_of(addr));

@@ -51,10 +51,13 @@ static int64_t gate_map_file(struct guest_cpu *c, const uint64_t a[5])
     struct guest *g = c->guest;
     int fd;
 
-    if (a[3] >> 32 >= g->nchannels)
-        return APP_INVAL;
     if (guest_holds(g, a[0], a[1]))
         return APP_BUSY;
+    if (g->root && a[3] == (uint64_t)APP_IMAGE << 32)
+        return a[2] & APP_SHARED || a[4] > g->root->size || a[1] > g->root->size - a[4] ?
+                   APP_INVAL : space_map_file(&g->space, a[0], a[1], (unsigned)a[2], g->root->fd, g->root->at + a[4]);
+    if (a[3] >> 32 >= g->nchannels)
+        return APP_INVAL;
     fd = channel_fd(&g->channels[a[3] >> 32], (uint32_t)a[3]);
     return fd < 0 ? APP_UNSUPPORTED : space_map_file(&g->space, a[0], a[1], (unsigned)a[2], fd, a[4]);
 }

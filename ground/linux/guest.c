@@ -337,6 +337,18 @@ static err_t mounts_make(struct guest *g, const struct guest_config *cfg, struct
     return e ? e : mount_add(g, b, &g->devices.fs, &dev, APP_MOUNT_DEV);
 }
 
+/* The file system of an image, below everything else of the monitor's. */
+static err_t root_map(struct guest *g, struct app_boot *b)
+{
+    b->free = AREA;
+    if (!g->root)
+        return OK;
+    b->image_size = g->root->size;
+    b->image_flags = g->root->flags;
+    b->free = b->image = AREA - align_up(b->image_size, SPACE_SLOT);
+    return space_window(&g->space, b->image, b->image_size, g->root->fd, g->root->at) ? ERR_NOMEM : OK;
+}
+
 static err_t boot_make(struct guest *g, const struct guest_config *cfg)
 {
     static const uint8_t gate[] = { 0xE7, KVM_APP_PORT, 0xC3 }; /* out %eax, $port; ret */
@@ -354,6 +366,8 @@ static err_t boot_make(struct guest *g, const struct guest_config *cfg)
         e = space_write(&g->space, AREA_GATE, gate, sizeof gate);
     if (!e)
         e = mounts_make(g, cfg, &b);
+    if (!e)
+        e = root_map(g, &b);
     if (e)
         return e;
     b.magic = APP_MAGIC;
@@ -363,7 +377,6 @@ static err_t boot_make(struct guest *g, const struct guest_config *cfg)
     b.mem_limit = cfg->memory;
     b.gate = AREA_GATE;
     b.time = AREA_TIME;
-    b.free = AREA;
     b.tty = (isatty(0) ? APP_TTY_IN : 0) | (isatty(1) ? APP_TTY_OUT : 0) | (isatty(2) ? APP_TTY_ERR : 0);
     b.uid = getuid();
     b.gid = getgid();
@@ -487,6 +500,7 @@ err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
         return ERR_NOMEM;
     pthread_mutex_init(&g->lock, NULL);
     g->ncpus = cfg->cpus;
+    g->root = cfg->image;
     poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     signals_set_up(&outside);
     signals = signalfd(-1, &outside, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -48,6 +48,7 @@ struct guest {
     struct hostfs hostfs[APP_CHANNELS];
     struct tree devices;
     uint64_t objects; /* bytes of the open files "mem" of devices */
+    const struct guest_image *root; /* NULL: none */
     struct app_time time; /* as the guest sees it */
     uint64_t tsc_hz, first_tsc, first_ns, time_next;
     uint32_t status;

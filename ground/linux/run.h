@@ -8,6 +8,11 @@ struct guest_mount {
     const char *host, *at;
     bool read_only, layer;
 };
+struct guest_image { /* an app image's file system */
+    int fd;
+    uint64_t at, size; /* bytes in the file: appimage_read() has checked them */
+    uint32_t flags;    /* IMAGE_* */
+};
 struct guest_config {
     const uint8_t *libos;
     size_t libos_size;
@@ -20,6 +25,7 @@ struct guest_config {
     const char *cwd, *name;
     struct guest_mount mounts[APP_CHANNELS];
     unsigned nmounts;
+    const struct guest_image *image; /* the root; NULL: a mount at "/" is */
 };
 
 /* Runs it to its end. *status is an exit status, or 128 + a signal's number, as a shell shows it; *killed the signal, or 0. On error,

@@ -220,6 +220,19 @@ int64_t space_map_file(struct space *s, uint64_t addr, uint64_t len, unsigned pr
     return tables_apply(s, addr, len, rights, false);
 }
 
+int64_t space_window(struct space *s, uint64_t addr, uint64_t len, int fd, uint64_t offset)
+{
+    int64_t e = range_check(addr, len);
+
+    if (!e)
+        e = space_reserve(s, addr, len);
+    if (e)
+        return e;
+    if (mmap(s->base + addr, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED)
+        return APP_NOMEM;
+    return tables_apply(s, addr, len, TABLES_READ, true);
+}
+
 int64_t space_unmap(struct space *s, uint64_t addr, uint64_t len)
 {
     int64_t e = range_check(addr, len);

@@ -23,6 +23,8 @@ void space_fini(struct space *);
 int64_t space_map(struct space *, uint64_t addr, uint64_t len, unsigned prot);
 /* fd is open for what prot asks and not kept. */
 int64_t space_map_file(struct space *, uint64_t addr, uint64_t len, unsigned prot, int fd, uint64_t offset);
+/* A file to be read only, shared with whoever else maps it. */
+int64_t space_window(struct space *, uint64_t addr, uint64_t len, int fd, uint64_t offset);
 int64_t space_unmap(struct space *, uint64_t addr, uint64_t len);
 int64_t space_protect(struct space *, uint64_t addr, uint64_t len, unsigned prot);
 
