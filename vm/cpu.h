@@ -36,7 +36,7 @@ struct cpu_ops {
     /* EXIT_WINDOW as soon as the guest can take an interrupt. */
     void (*want_window)(struct vcpu *, bool on);
     void (*want_pause)(struct vcpu *, bool on); /* EXIT_PAUSE on PAUSE */
-    /* The guest has executed HLT's or another instruction's last byte: interrupts are no longer held off by STI, MOV SS. */
+    /* An instruction has been done for the guest: interrupts are no longer held off by STI or MOV SS, a single step ends. */
     void (*skip_done)(struct vcpu *);
 
     void (*sys_get)(const struct vcpu *, struct sys_regs *);

@@ -1,4 +1,8 @@
-/* A guest's RAM: chunks of 2 MiB, found by index. */
+/* A guest's RAM: chunks of 2 MiB, found by index.
+ *
+ * All are the guest's from its start, but each is zeroed when it is first touched: zeroing gigabytes at once would hold up the
+ * whole machine. FRESH in a chunk's entry says that it holds what its last owner left. Nothing but chunk_address() makes an
+ * address of an entry, for this file and for the backend's page tables alike, so nobody can get at such a chunk. */
 #include "vm/mem.h"
 #include "base/str.h"
 #include "ground/ground.h"
@@ -8,8 +12,10 @@
 uint64_t mem_low_size(const struct vm *vm) { return vm->low_chunks << MEM_CHUNK_SHIFT; }
 uint64_t mem_high_size(const struct vm *vm) { return vm->high_chunks << MEM_CHUNK_SHIFT; }
 
-/* The chunk that holds `at`; NULL outside RAM. */
-static const hpa_t *chunk_of(const struct vm *vm, uint64_t at)
+#define FRESH 1u /* an address is a multiple of MEM_CHUNK */
+
+/* The entry of the chunk that holds `at`; NULL outside RAM. */
+static hpa_t *chunk_of(const struct vm *vm, uint64_t at)
 {
     uint64_t i = at >> MEM_CHUNK_SHIFT;
 
@@ -19,16 +25,39 @@ static const hpa_t *chunk_of(const struct vm *vm, uint64_t at)
     return i < vm->high_chunks ? &vm->high[i] : NULL;
 }
 
-/* Host address of `at` and how many bytes of its chunk follow. */
-static uint8_t *locate(const struct vm *vm, uint64_t at, uint64_t *left)
+static hpa_t chunk_address(struct vm *vm, hpa_t *chunk)
 {
-    const hpa_t *chunk = chunk_of(vm, at);
-    uint64_t off = at & (MEM_CHUNK - 1);
+    if (!(__atomic_load_n(&chunk->v, __ATOMIC_ACQUIRE) & FRESH))
+        return *chunk;
+    lock_take(&vm->ram_lock);
+    if (chunk->v & FRESH) { /* nobody was faster */
+        memset(hpa_ptr(hpa(chunk->v & ~(uint64_t)FRESH)), 0, MEM_CHUNK);
+        __atomic_store_n(&chunk->v, chunk->v & ~(uint64_t)FRESH, __ATOMIC_RELEASE);
+    }
+    lock_drop(&vm->ram_lock);
+    return *chunk;
+}
+
+err_t mem_chunk(struct vm *vm, gpa_t at, hpa_t *out)
+{
+    hpa_t *chunk = chunk_of(vm, at.v);
 
     if (!chunk)
+        return ERR_GUEST;
+    *out = chunk_address(vm, chunk);
+    return OK;
+}
+
+/* Host address of `at` and how many bytes of its chunk follow. */
+static uint8_t *locate(struct vm *vm, uint64_t at, uint64_t *left)
+{
+    uint64_t off = at & (MEM_CHUNK - 1);
+    hpa_t chunk;
+
+    if (mem_chunk(vm, gpa(at), &chunk))
         return NULL;
     *left = MEM_CHUNK - off;
-    return (uint8_t *)hpa_ptr(*chunk) + off;
+    return (uint8_t *)hpa_ptr(chunk) + off;
 }
 
 bool mem_holds(const struct vm *vm, gpa_t gpa, uint64_t n)
@@ -93,23 +122,22 @@ err_t mem_dma(struct vm *vm, gpa_t at, uint64_t len, hpa_t *out, uint64_t *run)
     return OK;
 }
 
+static void chunks_put(hpa_t *list, uint64_t n)
+{
+    while (n--)
+        ground_pages_put(hpa(list[n].v & ~(uint64_t)FRESH), PAGE_ORDER_2M);
+}
+
 static err_t chunks_get(hpa_t *list, uint64_t n)
 {
     for (uint64_t i = 0; i < n; i++) {
         if (ground_pages_get(PAGE_ORDER_2M, &list[i])) {
-            while (i--)
-                ground_pages_put(list[i], PAGE_ORDER_2M);
+            chunks_put(list, i);
             return ERR_NOMEM;
         }
-        memset(hpa_ptr(list[i]), 0, MEM_CHUNK);
+        list[i].v |= FRESH;
     }
     return OK;
-}
-
-static void chunks_put(hpa_t *list, uint64_t n)
-{
-    while (n--)
-        ground_pages_put(list[n], PAGE_ORDER_2M);
 }
 
 err_t ram_get(struct vm *vm)

@@ -21,6 +21,9 @@ MUST_USE err_t mem_zero(struct vm *, gpa_t at, uint64_t n);
  * device said it is idle. */
 MUST_USE err_t mem_dma(struct vm *, gpa_t at, uint64_t len, hpa_t *out, uint64_t *run);
 
+/* For the backend's page tables: the address of the 2 MiB that hold `at`. ERR_GUEST outside RAM. */
+MUST_USE err_t mem_chunk(struct vm *, gpa_t at, hpa_t *out);
+
 /* Whether all of it is RAM. */
 bool mem_holds(const struct vm *, gpa_t at, uint64_t n);
 uint64_t mem_low_size(const struct vm *);  /* bytes of RAM from 0 */

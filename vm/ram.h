@@ -4,6 +4,6 @@
 
 struct vm;
 
-/* Fills vm->low and vm->high with zeroed chunks for cfg.memory. On ERR_NOMEM nothing is kept. */
+/* Fills vm->low and vm->high with chunks for cfg.memory; whoever reads them finds zeros. On ERR_NOMEM nothing is kept. */
 MUST_USE err_t ram_get(struct vm *);
 void ram_put(struct vm *);

@@ -12,12 +12,24 @@
 #define POLL_NS 500000u /* how long to wait for a device at most */
 
 /* What a handler wants next. */
-enum next { RUN_ON, END_PREEMPTED, END_YIELDED, END_HALTED };
+enum next { RUN_ON, END_PREEMPTED, END_YIELDED };
 
 static void skip(struct vcpu *v)
 {
     v->r.rip = v->x.next_rip;
     cpu->skip_done(v);
+}
+
+static err_t emulate(struct vcpu *v, err_t (*exit)(struct vcpu *, const struct sys_regs *))
+{
+    uint64_t rip = v->r.rip;
+    struct sys_regs sys;
+
+    cpu->sys_get(v, &sys);
+    err_t e = exit(v, &sys);
+    if (v->r.rip != rip)
+        cpu->skip_done(v);
+    return e;
 }
 
 static enum next on_irq(struct vcpu *v)
@@ -64,12 +76,10 @@ static enum next on_pio(struct vcpu *v)
 {
     struct exit *x = &v->x;
     uint64_t val = (uint32_t)v->r.gpr[REG_RAX];
-    struct sys_regs sys;
     err_t e;
 
     if (x->string) {
-        cpu->sys_get(v, &sys);
-        e = pio_string_exit(v, &sys);
+        e = emulate(v, pio_string_exit);
         return RUN_ON;
     }
     lock_take(&v->vm->lock);
@@ -128,8 +138,6 @@ static enum next on_hlt(struct vcpu *v)
     struct vm *vm = v->vm;
 
     skip(v);
-    if (atomic_exchange(&v->unhalted, false))
-        return RUN_ON;
     if (vm->halts) {
         lock_take(&vm->lock);
         if (vm->halts)
@@ -137,7 +145,8 @@ static enum next on_hlt(struct vcpu *v)
         vm->halts = NULL;
         lock_drop(&vm->lock);
     }
-    return END_HALTED;
+    v->halted = true; /* unless something waits already: the loop looks */
+    return RUN_ON;
 }
 
 static enum next on_pause(struct vcpu *v)
@@ -148,12 +157,9 @@ static enum next on_pause(struct vcpu *v)
 
 static enum next on_mmio(struct vcpu *v)
 {
-    struct sys_regs sys;
-
-    cpu->sys_get(v, &sys);
     if (v->x.fetch)
         vm_stop(v->vm, VM_FAULTED, "vcpu %u: jumped to %#" PRIx64 ", which is no memory", v->id, v->x.gpa.v);
-    else if (mmio_exit(v, &sys))
+    else if (emulate(v, mmio_exit))
         return END_PREEMPTED; /* the guest has been stopped */
     return RUN_ON;
 }
@@ -228,24 +234,23 @@ static bool startup(struct vcpu *v)
     return !v->waits_for_sipi;
 }
 
-/* Puts the next event into the guest's entry: an exception, an NMI, an interrupt, in this order. */
+/* Puts the next event into the guest's entry: an exception, an NMI, an interrupt, in this order. What has to wait asks the
+ * backend for an exit as soon as the guest can take it. */
 static void deliver(struct vcpu *v)
 {
     if (v->has_exception) {
         v->has_exception = false;
         cpu->inject_exception(v, v->exception, v->exception_has_error, v->exception_error);
-        return;
     }
-    if (atomic_load_explicit(&v->apic.nmi, memory_order_relaxed) && cpu->ready(v, true)) {
-        atomic_store(&v->apic.nmi, false);
+    bool nmi = atomic_load_explicit(&v->apic.nmi, memory_order_relaxed);
+    if (nmi && cpu->ready(v, true)) {
+        atomic_store(&v->apic.nmi, nmi = false);
         cpu->inject_nmi(v);
-        return;
     }
     int vec = apic_pending(v);
-    if (vec < 0)
-        return;
-    if (!cpu->ready(v, false)) {
-        cpu->want_window(v, true);
+    if (vec < 0 || !cpu->ready(v, false)) {
+        if (vec >= 0 || nmi)
+            cpu->want_window(v, true);
         return;
     }
     apic_accept(v, vec);
@@ -261,25 +266,19 @@ static inline bool has_event(const struct vcpu *v)
            atomic_load_explicit(&a->nmi, memory_order_relaxed);
 }
 
-/* HLT ends with an interrupt that the guest would take. */
+/* HLT ends with an event that the guest takes, or with KVM_HC_KICK_CPU. */
 static bool still_halted(struct vcpu *v)
 {
-    if (atomic_exchange(&v->unhalted, false) || atomic_load(&v->apic.nmi))
+    if (atomic_exchange(&v->unhalted, false) || (atomic_load(&v->apic.nmi) && cpu->ready(v, true)))
         return false;
-    return apic_pending(v) < 0;
-}
-
-static enum run_end run_end_of(struct vcpu *v, enum next n)
-{
-    if (n == END_HALTED)
-        v->halted = true;
-    return n == END_HALTED ? RUN_HALTED : n == END_YIELDED ? RUN_YIELDED : RUN_PREEMPTED;
+    return apic_pending(v) < 0 || !cpu->ready(v, false);
 }
 
 enum run_end run_vcpu(struct vcpu *v)
 {
     for (;;) {
-        atomic_store_explicit(&v->kicked, false, memory_order_relaxed);
+        if (atomic_load_explicit(&v->kicked, memory_order_relaxed))
+            atomic_exchange(&v->kicked, false); /* a full barrier: what it was kicked for is looked at only after this */
         if (atomic_load_explicit(&v->vm->state, memory_order_relaxed) != VM_RUNNING)
             return RUN_GONE;
         if (atomic_load_explicit(&v->startup, memory_order_relaxed) || v->waits_for_sipi)
@@ -303,6 +302,6 @@ enum run_end run_vcpu(struct vcpu *v)
         v->exits[v->x.kind]++;
         enum next n = handlers[v->x.kind](v);
         if (n != RUN_ON)
-            return run_end_of(v, n);
+            return n == END_YIELDED ? RUN_YIELDED : RUN_PREEMPTED;
     }
 }

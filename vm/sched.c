@@ -317,10 +317,14 @@ static struct vcpu *pick(struct runq *q, uint64_t now)
     return v;
 }
 
+/* Something that came after it had looked, and that it does not sleep through: after INIT only a start-up IPI counts, in an
+ * NMI handler no NMI does. */
 static bool has_reason(struct vcpu *v)
 {
-    return atomic_load(&v->apic.posted_words) || v->apic.irr_words || atomic_load(&v->apic.nmi) || atomic_load(&v->startup) ||
-           atomic_load(&v->unhalted) || atomic_load(&v->vm->state) != VM_RUNNING;
+    if (atomic_load(&v->startup) || atomic_load(&v->vm->state) != VM_RUNNING)
+        return true;
+    return !v->waits_for_sipi && (atomic_load(&v->apic.posted_words) || atomic_load(&v->unhalted) ||
+                                  (atomic_load(&v->apic.nmi) && cpu->ready(v, true)));
 }
 
 static void put(struct runq *q, struct vcpu *v, enum run_end end)

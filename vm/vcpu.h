@@ -23,7 +23,7 @@ struct sys_regs {
 
 enum exit_kind {
     EXIT_IRQ,        /* a host interrupt: nothing for the guest */
-    EXIT_WINDOW,     /* the guest can take an interrupt now */
+    EXIT_WINDOW,     /* nothing to answer: the guest may be able to take an event now */
     EXIT_CPUID,
     EXIT_HYPERCALL,
     EXIT_PIO,

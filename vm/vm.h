@@ -80,7 +80,7 @@ struct vm {
     void *tty_user_data;           /* the machine opens its serial lines with both */
 
     /* fixed from start to reap */
-    hpa_t *low, *high;             /* RAM chunks, by index */
+    hpa_t *low, *high;             /* RAM chunks, by index; for mem.c only */
     uint64_t low_chunks, high_chunks;
     struct vcpu *vcpu[VM_VCPUS_MAX];
     unsigned nvcpus;
@@ -88,6 +88,8 @@ struct vm {
     void *pc;                      /* the machine's */
     uint64_t tsc_offset;           /* guest TSC = TSC + tsc_offset */
     uint64_t tsc_start;            /* when it started */
+
+    struct lock ram_lock;          /* mem.c's, taken last: a chunk is zeroed at its first use */
 
     /* under lock: devices, bus */
     struct lock lock;

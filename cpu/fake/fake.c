@@ -65,7 +65,7 @@ static void run(struct vcpu *v)
 static bool ready(const struct vcpu *v, bool nmi)
 {
     const struct fake_vcpu *f = v->hw;
-    return !f->shadow && (nmi || v->r.rflags & RFLAGS_IF);
+    return !f->shadow && f->exception < 0 && f->nmi < 0 && (nmi ? !f->nmi_masked : v->r.rflags & RFLAGS_IF);
 }
 
 static void inject_irq(struct vcpu *v, uint8_t vector)

@@ -11,6 +11,7 @@ struct fake_vcpu {
     unsigned step;        /* how often script ran; the script may use it */
     struct sys_regs sys;  /* what sys_get returns */
     bool shadow;          /* STI or MOV SS holds interrupts off */
+    bool nmi_masked;      /* an NMI handler holds NMIs off */
     bool window, pause;   /* wanted */
     unsigned resets, loads, unloads;
     bool started;

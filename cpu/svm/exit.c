@@ -86,12 +86,17 @@ static void decode_other(struct vcpu *v, uint64_t code)
         v->x.gpa = gpa(b->exit_info2);
         v->x.write = b->exit_info1 & BIT(1);
         v->x.fetch = b->exit_info1 & BIT(4);
+        if (npt_map(v->vm, v->x.gpa))
+            v->x.kind = EXIT_WINDOW;
+        else if (b->exit_int_info & EVENT_VALID)
+            dead(v); /* no instruction did this: the guest's IDT or stack is in no memory */
         break;
     case SVM_EXIT_CR8_READ: do_cr8(v, false); break;
     case SVM_EXIT_CR8_WRITE: do_cr8(v, true); break;
-    case SVM_EXIT_IRET: /* an NMI handler returns: the next NMI may come */
+    case SVM_EXIT_IRET: /* an NMI handler returns: the next NMI may come, behind that IRET */
         ((struct svm_vcpu *)v->hw)->nmi_masked = false;
         b->icept1 &= ~ICEPT1_IRET;
+        b->shadow = 1;
         v->x.kind = EXIT_WINDOW;
         break;
     /* These are intercepted only because a guest can make the CPU deliver them for ever; it gets them all the same. */
@@ -109,23 +114,26 @@ static void decode_other(struct vcpu *v, uint64_t code)
 }
 
 /* An event whose delivery to the guest was cut short by the exit is given to it again. Software interrupts are not: their
- * instruction runs again. */
-static void keep_event(struct vmcb *b)
+ * instruction runs again. Interrupts go back to the local APIC; QEMU 7.2 calls them exceptions here. */
+static void keep_event(struct vcpu *v)
 {
-    uint64_t e = b->exit_int_info;
+    uint64_t e = vmcb_of(v)->exit_int_info;
     uint8_t vec = (uint8_t)e;
+    bool exception = EVENT_TYPE(e) == EVENT_EXCEPTION;
 
-    if (EVENT_TYPE(e) != EVENT_SOFT_INT && !(EVENT_TYPE(e) == EVENT_EXCEPTION && (vec == VEC_BP || vec == 4)))
-        b->event_inj = e;
+    if (EVENT_TYPE(e) == EVENT_INTR || (exception && vec >= 32))
+        v->irq_untaken = true;
+    else if (EVENT_TYPE(e) != EVENT_SOFT_INT && !(exception && (vec == VEC_BP || vec == VEC_OF)))
+        vmcb_of(v)->event_inj = e;
 }
 
 void svm_decode_exit(struct vcpu *v)
 {
-    struct vmcb *b = vmcb_of(v);
+    const struct vmcb *b = vmcb_of(v);
     uint64_t code = b->exit_code;
 
     if (__builtin_expect((b->exit_int_info & EVENT_VALID) != 0, 0))
-        keep_event(b);
+        keep_event(v);
     if (code == SVM_EXIT_IOIO) {
         decode_io(v);
     } else if (code == SVM_EXIT_MSR) {

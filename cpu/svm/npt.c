@@ -1,4 +1,5 @@
-/* Nested page tables: guest-physical to host-physical, four levels, RAM only; what is not RAM faults and is emulated. */
+/* Nested page tables: guest-physical to host-physical, four levels, RAM only; what is not RAM faults and is emulated. The
+ * tables are there from the start, a chunk of RAM is put in when the guest first touches it: vm/mem.c zeroes it then. */
 #include "cpu/svm/svm.h"
 #include "ground/ground.h"
 #include "vm/vm.h"
@@ -20,18 +21,32 @@ static uint64_t *table_below(uint64_t *e)
     return hpa_ptr(hpa(*e & PTE_ADDR));
 }
 
-/* RAM comes in chunks of 2 MiB from anywhere: larger pages would only fit by accident. */
-static err_t map(uint64_t *root, uint64_t at, const hpa_t *chunk, uint64_t n)
+/* The entry for 2 MiB: RAM comes in chunks from anywhere, larger pages would only fit by accident. NULL: no memory. */
+static uint64_t *leaf_of(struct vm *vm, uint64_t at)
 {
-    for (uint64_t i = 0; i < n; i++, at += MEM_CHUNK) {
-        uint64_t *pdpt = table_below(&root[at >> 39 & 511]);
-        uint64_t *pd = pdpt ? table_below(&pdpt[at >> 30 & 511]) : NULL;
+    uint64_t *root = vm->hw, *pdpt = table_below(&root[at >> 39 & 511]);
+    uint64_t *pd = pdpt ? table_below(&pdpt[at >> 30 & 511]) : NULL;
 
-        if (!pd)
+    return pd ? &pd[at >> 21 & 511] : NULL;
+}
+
+static err_t tables_make(struct vm *vm, uint64_t at, uint64_t size)
+{
+    for (uint64_t end = at + size; at < end; at += GIB(1))
+        if (!leaf_of(vm, at))
             return ERR_NOMEM;
-        pd[at >> 21 & 511] = chunk[i].v | NPT_LEAF;
-    }
     return OK;
+}
+
+bool npt_map(struct vm *vm, gpa_t at)
+{
+    hpa_t chunk;
+
+    if (mem_chunk(vm, at, &chunk))
+        return false;
+    /* another vCPU may do the same now, with the same result; an absent entry is in no TLB */
+    __atomic_store_n(leaf_of(vm, at.v), chunk.v | NPT_LEAF, __ATOMIC_RELEASE);
+    return true;
 }
 
 static void tables_free(uint64_t *table, unsigned levels)
@@ -50,14 +65,12 @@ void npt_fini(struct vm *vm)
 
 err_t npt_init(struct vm *vm)
 {
-    uint64_t *root = vm->hw = ground_alloc(PAGE_SIZE);
-    err_t e = ERR_NOMEM;
-
-    if (!root)
-        return e;
-    e = map(root, 0, vm->low, vm->low_chunks);
+    vm->hw = ground_alloc(PAGE_SIZE);
+    if (!vm->hw)
+        return ERR_NOMEM;
+    err_t e = tables_make(vm, 0, mem_low_size(vm));
     if (!e)
-        e = map(root, MEM_HIGH_START, vm->high, vm->high_chunks);
+        e = tables_make(vm, MEM_HIGH_START, mem_high_size(vm));
     if (e)
         npt_fini(vm);
     return e;

@@ -257,7 +257,13 @@ static void want_pause(struct vcpu *v, bool on)
 
 static void skip_done(struct vcpu *v)
 {
-    vmcb_of(v)->shadow = 0;
+    struct vmcb *b = vmcb_of(v);
+
+    b->shadow = 0;
+    if (__builtin_expect((v->r.rflags & RFLAGS_TF) != 0, 0)) { /* single step: the trap behind the instruction */
+        b->dr6 |= DR6_BS;
+        vcpu_raise(v, VEC_DB, -1);
+    }
 }
 
 const struct cpu_ops cpu_svm = {

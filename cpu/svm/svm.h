@@ -28,6 +28,7 @@ extern struct svm_shared svm_shared;
 /* cpu/svm/npt.c: nested page tables over a guest's RAM; vm->hw is their top table. */
 MUST_USE err_t npt_init(struct vm *);
 void npt_fini(struct vm *);
+bool npt_map(struct vm *, gpa_t at); /* lets the guest at the 2 MiB around it; false: no RAM */
 
 /* cpu/svm/state.c: register state of a vCPU. */
 void svm_reset(struct vcpu *);

@@ -273,6 +273,38 @@ static void hlt_ends_with_an_interrupt_a_kick_or_at_once(void **state)
     assert_int_equal(run_vcpu(v), RUN_PREEMPTED);
 }
 
+static void hlt_sleeps_through_what_it_cannot_take(void **state)
+{
+    (void)state;
+    go(EXIT_HLT, (struct exit){ 0 }); /* with interrupts off */
+    apic_post(v, 0x33, false);
+    assert_int_equal(run_vcpu(v), RUN_HALTED);
+    fake_of(v)->nmi_masked = true; /* in an NMI handler */
+    apic_post_nmi(v);
+    assert_int_equal(run_vcpu(v), RUN_HALTED);
+    fake_of(v)->nmi_masked = false;
+    assert_int_equal(run_vcpu(v), RUN_PREEMPTED);
+    assert_int_equal(fake_of(v)->last_irq, -1);
+    assert_false(atomic_load(&v->apic.nmi));
+}
+
+static void an_interrupt_behind_an_exception_gets_its_window(void **state)
+{
+    (void)state;
+    v->r.rflags |= RFLAGS_IF;
+    vcpu_raise(v, VEC_GP, 0);
+    apic_post(v, 0x33, false);
+    apic_post_nmi(v);
+    go(EXIT_IRQ, (struct exit){ 0 });
+    assert_int_equal(fake_of(v)->last_exception, VEC_GP);
+    assert_int_equal(fake_of(v)->last_irq, -1);
+    assert_true(fake_of(v)->window);
+    assert_true(atomic_load(&v->apic.nmi)); /* next */
+    go(EXIT_WINDOW, (struct exit){ 0 });
+    assert_false(atomic_load(&v->apic.nmi));
+    assert_int_equal(fake_of(v)->last_irq, 0x33);
+}
+
 static void hypercalls_need_the_kernel_and_a_known_number(void **state)
 {
     (void)state;
@@ -323,6 +355,38 @@ static void memory_is_checked_at_every_edge(void **state)
     assert_int_equal(run, 4);
     assert_int_equal(mem_dma(vm, gpa(MIB(4)), 1, &at, &run), ERR_GUEST);
     assert_int_equal(mem_dma(vm, gpa(0), 0, &at, &run), ERR_GUEST);
+}
+
+static bool zero(const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i])
+            return false;
+    return true;
+}
+
+/* The fake ground fills its pages with 0xA5. */
+static void memory_is_zero_however_it_is_read(void **state)
+{
+    hpa_t at[2], again;
+    uint64_t run;
+    uint8_t b[64];
+    (void)state;
+    assert_int_equal(*((uint8_t *)hpa_ptr(vm->low[1]) + 100), 0xA5); /* a start zeroes nothing */
+    assert_int_equal(mem_read(vm, gpa(MIB(2) - 32), b, sizeof b), OK);
+    assert_true(zero(b, sizeof b));
+    kit_end(vm);
+    vm = kit_vm(1);
+    assert_int_equal(mem_dma(vm, gpa(0), MEM_CHUNK, &at[0], &run), OK);
+    assert_int_equal(run, MEM_CHUNK);
+    assert_true(zero(hpa_ptr(at[0]), MEM_CHUNK));
+    assert_int_equal(mem_chunk(vm, gpa(MIB(4) - 1), &at[1]), OK);
+    assert_true(zero(hpa_ptr(at[1]), MEM_CHUNK));
+    assert_int_equal(mem_write(vm, gpa(MIB(2)), "kept", 4), OK);
+    assert_int_equal(mem_chunk(vm, gpa(MIB(2)), &again), OK);
+    assert_int_equal(again.v, at[1].v);
+    assert_memory_equal(hpa_ptr(again), "kept", 4);
+    assert_int_equal(mem_chunk(vm, gpa(MIB(4)), &again), ERR_GUEST);
 }
 
 static void high_memory_begins_at_4_gib(void **state)
@@ -421,8 +485,10 @@ int main(void)
         T(a_device_that_complains_stops_only_this_guest), T(unknown_msrs_fault_and_known_ones_answer),
         T(kvm_clock_is_written_into_ram_or_refused), T(cpuid_hides_what_a_guest_must_not_have),
         T(interrupts_wait_for_the_guest_to_be_ready), T(an_interrupt_not_taken_is_pending_again), T(hlt_ends_with_an_interrupt_a_kick_or_at_once),
+        T(hlt_sleeps_through_what_it_cannot_take), T(an_interrupt_behind_an_exception_gets_its_window),
         T(hypercalls_need_the_kernel_and_a_known_number), T(triple_fault_and_dead_ends_name_themselves),
-        T(memory_is_checked_at_every_edge), T(high_memory_begins_at_4_gib),
+        T(memory_is_checked_at_every_edge),
+        T(memory_is_zero_however_it_is_read), T(high_memory_begins_at_4_gib),
         T(a_guest_gives_back_every_page_whatever_fails), T(a_disk_in_use_starts_no_second_guest), T(reset_starts_it_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,9 +88,8 @@ static void a_sleeper_wakes_in_time_beside_a_busy_guest(void **state)
         s->vcpu[0]->apic.lvt[LVT_TIMER] = 0x40;
         s->vcpu[0]->apic.svr = 0x1FF;
         sched_step();
-        if (s->vcpu[0]->apic.irr_words) { /* the test is its interrupt handler */
-            s->vcpu[0]->apic.irr[2] = s->vcpu[0]->apic.irr_words = 0;
-        }
+        s->vcpu[0]->r.rflags |= RFLAGS_IF;
+        s->vcpu[0]->apic.isr[2] = 0; /* the test is its interrupt handler */
     }
     assert_true(fake_of(s->vcpu[0])->step > 100);
     assert_true(share(b) > 700ull * MS);
@@ -151,6 +150,27 @@ static void a_spinning_vcpu_lets_the_other_go_first(void **state)
     kit_end(b);
 }
 
+static void what_it_cannot_take_lets_a_vcpu_sleep(void **state)
+{
+    struct vm *s;
+    (void)state;
+    fake_script(sleeper);
+    s = kit_vm(2);
+    sched_step(); /* vCPU 0 halts with interrupts off; vCPU 1 waits for its start-up IPI */
+    fake_of(s->vcpu[0])->nmi_masked = true;
+    for (unsigned i = 0; i < 2; i++) {
+        s->vcpu[i]->apic.svr = 0x1FF;
+        apic_post(s->vcpu[i], 0x50, false);
+        apic_post_nmi(s->vcpu[i]);
+        for (unsigned steps = 0; steps < 3; steps++)
+            sched_step();
+    }
+    assert_int_equal(atomic_load(&s->vcpu[0]->state), VCPU_HALTED);
+    assert_int_equal(atomic_load(&s->vcpu[1]->state), VCPU_OFF);
+    assert_int_equal(fake_of(s->vcpu[1])->step, 0);
+    kit_end(s);
+}
+
 static void loaded_state_does_not_move(void **state)
 {
     struct vm *s;
@@ -201,7 +221,7 @@ int main(void)
         T(three_guests_on_one_cpu_share_it), T(three_guests_on_two_cpus_get_two_thirds),
         T(a_sleeper_wakes_in_time_beside_a_busy_guest), T(idle_cpu_sets_the_timer_to_the_next_deadline),
         T(an_interrupt_from_elsewhere_wakes_and_kicks), T(a_spinning_vcpu_lets_the_other_go_first),
-        T(loaded_state_does_not_move), T(chores_run_when_due_and_when_kicked),
+        T(what_it_cannot_take_lets_a_vcpu_sleep), T(loaded_state_does_not_move), T(chores_run_when_due_and_when_kicked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
