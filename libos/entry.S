@@ -19,6 +19,10 @@ image_head:
 start:
     jmp libos_main /* rdi: struct app_boot */
 
+    .globl cpu_entry /* a further CPU: rsp is its idle thread's stack */
+cpu_entry:
+    call cpu_main
+
 /* int64_t gate(a0, a1, a2, a3, a4, number) in the C convention */
     .globl gate
 gate:

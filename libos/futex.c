@@ -73,24 +73,29 @@ static int64_t requeue(user_t from, user_t to, uint32_t wake, uint32_t move)
 /* FUTEX_WAKE_OP: changes the second word as the operation says and wakes its sleepers if the old value compares. */
 static int64_t wake_op(user_t a, user_t b, uint32_t wake_a, uint32_t wake_b, uint32_t op)
 {
-    uint32_t old, new, arg = op >> 12 & 0xFFF, cmp = op & 0xFFF;
+    uint32_t old, want, new, arg = op >> 12 & 0xFFF, cmp = op & 0xFFF;
     int64_t n;
     bool hit;
 
     if (op >> 28 & 8)
         arg = 1u << (arg & 31);
+    if (b % 4)
+        return -EINVAL;
     if (user_read(&old, b, sizeof old))
         return -EFAULT;
-    switch (op >> 28 & 7) {
-    case 0: new = arg; break;
-    case 1: new = old + arg; break;
-    case 2: new = old | arg; break;
-    case 3: new = old & ~arg; break;
-    case 4: new = old ^ arg; break;
-    default: return -ENOSYS;
-    }
-    if (user_write(b, &new, sizeof new))
-        return -EFAULT;
+    do { /* the program's other threads may change it meanwhile */
+        want = old;
+        switch (op >> 28 & 7) {
+        case 0: new = arg; break;
+        case 1: new = old + arg; break;
+        case 2: new = old | arg; break;
+        case 3: new = old & ~arg; break;
+        case 4: new = old ^ arg; break;
+        default: return -ENOSYS;
+        }
+        if (user_cas((uint32_t *)b, &old, new))
+            return -EFAULT;
+    } while (old != want);
     switch (op >> 24 & 15) {
     case 0: hit = old == cmp; break;
     case 1: hit = old != cmp; break;
@@ -149,9 +154,16 @@ void futex_robust(user_t head)
         uint64_t next;
         if (user_read(&now, word, sizeof now) || user_read(&next, at & ~1ull, sizeof next))
             return;
-        mark = (now & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
-        if ((now & FUTEX_TID_MASK) == current->tid && !user_write(word, &mark, sizeof mark) && now & FUTEX_WAITERS)
-            futex_wake(word, 1, UINT32_MAX);
+        while ((now & FUTEX_TID_MASK) == current->tid) {
+            uint32_t was = now;
+            mark = (now & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
+            if (user_cas((uint32_t *)word, &now, mark))
+                return;
+            if (now == was && now & FUTEX_WAITERS)
+                futex_wake(word, 1, UINT32_MAX);
+            if (now == was)
+                break;
+        }
         at = next;
     }
 }

@@ -1,6 +1,7 @@
 #pragma once
-/* What all of the libos shares. The libos runs with events masked, on one thread's stack at a time, and gives up the CPU only in
- * thread_block() and thread_yield(): between two of those calls nothing else runs, and no locks are needed. */
+/* What all of the libos shares. The libos runs with events masked and under one lock, on one thread's stack at a time, and gives them up only in
+ * thread_block() and thread_yield(): between two of those calls nothing else of the libos runs, whatever the number of CPUs, and no other lock is
+ * needed. The program's other threads do run meanwhile, and may change its memory. */
 #include "abi/app.h"
 #include "base/list.h"
 #include "base/panic.h"
@@ -19,12 +20,17 @@ struct regs {
 _Static_assert(sizeof(struct regs) == 176, "entry.S");
 
 /* --- main.c --- */
-extern struct app_cpu cpu0;
 extern const struct app_boot *boot;
 int64_t gate(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t call);
 void log_line(const char *fmt, ...) PRINTF(1, 2);
 NORETURN void libos_exit(uint32_t status);
 bool events_take(void); /* serves what the monitor has noted; true if there was something */
+
+/* --- cpu.c --- */
+void cpus_init(void);
+unsigned cpus_limit(void); /* how many there may be */
+void libos_lock(void);     /* by whoever comes from the program, or from a wait */
+void libos_unlock(void);
 
 /* --- mem.c: the libos' own memory, zeroed; NULL: no more --- */
 void *mem_get(size_t bytes);

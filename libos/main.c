@@ -1,8 +1,8 @@
 /* The libos' start, and the events it is told of. */
 #include "base/fmt.h"
-#include "libos/cpu.h"
 #include "libos/file.h"
 #include "libos/load.h"
+#include "libos/sched.h"
 #include "libos/syscall.h"
 #include "libos/vma.h"
 
@@ -46,18 +46,19 @@ void libos_exit(uint32_t status)
 
 bool events_take(void)
 {
+    struct app_cpu *c = cpu_self()->app;
     uint32_t events;
     uint64_t signals;
 
-    if (!__atomic_exchange_n(&cpu0.pending, 0, __ATOMIC_SEQ_CST))
+    if (!__atomic_load_n(&c->pending, __ATOMIC_RELAXED) || !__atomic_exchange_n(&c->pending, 0, __ATOMIC_SEQ_CST))
         return false;
-    events = __atomic_exchange_n(&cpu0.events, 0, __ATOMIC_SEQ_CST);
+    events = __atomic_exchange_n(&c->events, 0, __ATOMIC_SEQ_CST);
     if (events & APP_EVENT_CHANNEL)
         p9_collect();
     if (events & APP_EVENT_TIMER)
         thread_timer_event();
     if (events & APP_EVENT_SIGNAL) {
-        signals = __atomic_exchange_n(&cpu0.signals, 0, __ATOMIC_SEQ_CST);
+        signals = __atomic_exchange_n(&c->signals, 0, __ATOMIC_SEQ_CST);
         for (int n = 1; n < 64; n++)
             if (signals & 1ull << (n - 1))
                 signal_post(NULL, n, NULL);
@@ -115,9 +116,7 @@ static void files_init(void)
     }
 }
 
-/* The first thread does not exist yet, and what it is to be is made by calls that may wait: a stand-in that never runs. */
-static struct thread standin;
-
+/* On the stack of what becomes the boot CPU's idle thread: calls that wait are made before the program's first thread exists. */
 void libos_main(const struct app_boot *b)
 {
     struct program p;
@@ -127,7 +126,7 @@ void libos_main(const struct app_boot *b)
 
     boot = b;
     gate_entry = b->gate;
-    cpu0.guest[CPU_TIME] = b->time;
+    cpus_init();
     if (b->magic != APP_MAGIC || b->version != APP_VERSION)
         libos_exit(APP_EXIT_SIGNAL + SIGABRT);
     mem_init(b->free - MIB(8), b->free);
@@ -135,8 +134,6 @@ void libos_main(const struct app_boot *b)
     random_init(b->seed, sizeof b->seed);
     threads_init();
     sled_make();
-    current = &standin;
-    list_init(&standin.run);
     files_init();
     path = b->program;
     for (uint32_t i = 0; i < b->envc; i++) {
@@ -157,11 +154,12 @@ void libos_main(const struct app_boot *b)
     slash = path;
     for (const char *s = path; *s; s++)
         slash = *s == '/' ? s + 1 : slash;
-    current = NULL;
     t = thread_new(&(struct regs){ .rip = p.entry, .rsp = p.sp, .rflags = 0x202, .cs = 0x33, .ss = 0x2B, .vector = 257, .error = ~0ull });
     if (!t)
         panic("no memory for the first thread");
     str_copy(t->name, sizeof t->name, slash);
-    thread_start(t);
+    thread_fpu_fresh(t);
+    thread_ready(t);
+    thread_idle();
 }
 

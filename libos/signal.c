@@ -37,6 +37,7 @@ void signal_post(struct thread *t, int n, const struct siginfo *info)
     if (t) {
         t->pending |= BIT_OF(n);
         thread_wake(t);
+        thread_poke(t);
         return;
     }
     process_pending |= BIT_OF(n);
@@ -44,6 +45,7 @@ void signal_post(struct thread *t, int n, const struct siginfo *info)
         t = container_of(l, struct thread, all);
         if (!(t->mask & BIT_OF(n))) {
             thread_wake(t);
+            thread_poke(t);
             return;
         }
     }

@@ -224,7 +224,7 @@ static uint64_t cpu_time(bool process)
     list_each (l, &threads) {
         struct thread *t = container_of(l, struct thread, all);
         if (process || t == current)
-            ns += t->used_ns + (t == current ? time_mono() - t->started_ns : 0);
+            ns += t->used_ns + (t->cpu ? time_mono() - t->started_ns : 0);
     }
     return ns;
 }

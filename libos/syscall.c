@@ -1,5 +1,6 @@
 /* The table of system calls, and the way each one takes. What has no row answers ENOSYS; docs/syscalls.md is made from this table. */
 #include "libos/syscall.h"
+#include "libos/sched.h"
 #include "libos/sys.h"
 #include "libos/vma.h"
 
@@ -226,27 +227,30 @@ static void call(struct regs *r)
         trace(r);
 }
 
-/* What there is to do before the program goes on. True: not only rax has changed. */
-static bool finish(struct regs *r)
+/* What there is to do before the program goes on. True: not only rax has changed, and so `leave` will bring it back. */
+static bool finish(struct regs *r, bool full)
 {
-    bool full = r->vector != 256;
+    full = full || r->vector != 256;
 
-    while (cpu0.pending)
-        events_take();
-    if (need_resched)
-        thread_yield();
+    while (events_take())
+        ;
+    thread_leave();
     if (signal_wanted(current) || current->restore_mask || (int64_t)r->rax == -ERESTARTSYS) {
         signal_deliver(r);
         full = true;
     }
-    return full && (thread_frame_leave(r) || (libos_exit(APP_EXIT_SIGNAL + SIGSEGV), true));
+    if (full && !thread_frame_leave(r))
+        libos_exit(APP_EXIT_SIGNAL + SIGSEGV);
+    libos_unlock();
+    return full;
 }
 
 /* entry.S: from the sled. */
 bool syscall_enter(struct regs *r)
 {
+    libos_lock();
     call(r);
-    return finish(r);
+    return finish(r, false);
 }
 
 /* A `syscall` that was not rewritten: it trapped, rip is at it. */
@@ -318,6 +322,7 @@ static bool wild_number(struct regs *r)
 /* entry.S: an upcall while the program ran. */
 void upcall_program(struct regs *r)
 {
+    libos_lock();
     if (r->rip == (uint64_t)pending_short) {
         r->rip = r->rcx;
         r->vector = APP_VEC_EVENT;
@@ -336,8 +341,7 @@ void upcall_program(struct regs *r)
     if (tracing && r->vector < 32)
         log_line("exception %llu at %#llx, error %#llx, address %#llx", (unsigned long long)r->vector, (unsigned long long)r->rip,
                  (unsigned long long)r->error, (unsigned long long)gate(0, 0, 0, 0, 0, APP_FAULT));
-    if (!finish(r) && !thread_frame_leave(r))
-        libos_exit(APP_EXIT_SIGNAL + SIGSEGV);
+    finish(r, true);
 }
 
 /* entry.S: a fault in the libos. Only copies from and to the program may. */

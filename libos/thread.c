@@ -1,19 +1,19 @@
-/* Threads: made, switched, put to sleep and woken. One CPU runs them in turns; a timer upcall ends a turn when others are waiting. */
-#include "libos/cpu.h"
-#include "libos/thread.h"
+/* Threads: made, switched, put to sleep and woken. The CPUs take them from one queue in turns; a timer upcall ends a turn when others are waiting.
+ *
+ * A thread that becomes ready is first left to the CPU that made it so: most often that one waits a moment later itself, and goes on with
+ * the other much sooner than a further CPU could be told. Only if it computes on is a parked CPU woken, and only if a whole turn passes is one more started. */
+#include "libos/sched.h"
 
-#define TURN 5000000u /* ns */
+#define TURN 5000000u        /* ns */
+#define SHORT_TURN 1000000u  /* while there are CPUs that could be started */
+#define PATIENCE 50000u      /* after that much of its turn a CPU counts as busy */
 
-struct thread *current;
 struct list threads = LIST_INIT(threads);
+struct list ready = LIST_INIT(ready);
 unsigned thread_count;
-bool need_resched;
 uint64_t fpu_mask;
 uint32_t fpu_size;
 
-static struct list ready = LIST_INIT(ready);
-static struct thread *dying; /* off its stack at last: free it */
-static uint64_t turn_end, timer_at;
 static uint32_t next_tid;
 
 void switch_stack(uint64_t *save_rsp, uint64_t rsp);
@@ -88,10 +88,8 @@ struct thread *thread_new(const struct regs *r)
     list_init(&t->futex_link);
     list_push_back(&threads, &t->all);
     thread_count++;
-    if (current) {
-        memcpy(t->name, current->name, sizeof t->name);
-        t->mask = current->mask;
-    }
+    memcpy(t->name, current->name, sizeof t->name);
+    t->mask = current->mask;
     return t;
 }
 
@@ -100,7 +98,7 @@ static void *fpu_area(struct thread *t)
     return (void *)align_up((uint64_t)t->fpu, 64);
 }
 
-static void fpu_fresh(struct thread *t)
+void thread_fpu_fresh(struct thread *t)
 {
     uint8_t *a = fpu_area(t);
     uint32_t mxcsr = 0x1F80;
@@ -112,85 +110,140 @@ static void fpu_fresh(struct thread *t)
 
 void thread_ready(struct thread *t)
 {
-    if (list_empty(&t->run) && t != current)
+    if (list_empty(&t->run) && !t->cpu)
         list_push_back(&ready, &t->run);
-    else if (t == current)
-        t->woken = true;
 }
 
+void thread_poke(struct thread *t)
+{
+    if (t->cpu && t->cpu != cpu_self())
+        cpu_interrupt(t->cpu);
+}
+
+static uint64_t turn_length(void)
+{
+    return cpu_alone() ? TURN : SHORT_TURN;
+}
+
+/* The CPU's timer, for what comes first: the end of the turn, or the first timer of all. */
 static void timer_program(void)
 {
+    struct cpu *c = cpu_self();
     uint64_t at = timers_next(), now = time_mono();
 
-    if (!list_empty(&ready) && turn_end <= now)
-        need_resched = true; /* no timer needed for what is due */
-    else if (!list_empty(&ready) && (!at || turn_end < at))
-        at = turn_end;
-    if (at && (timer_at == 0 || at < timer_at || timer_at < now)) {
+    if (!list_empty(&ready) && c->turn_end <= now)
+        c->need_resched = true; /* no timer needed for what is due */
+    else if (!list_empty(&ready) && (!at || c->turn_end < at))
+        at = c->turn_end;
+    if (at && (c->timer_at == 0 || at < c->timer_at || c->timer_at < now)) {
         gate(at, 0, 0, 0, 0, APP_TIMER);
-        timer_at = at;
+        c->timer_at = at;
     }
 }
 
 /* Events: the monitor's timer has fired, so whatever it was for is to be looked at. */
 void thread_timer_event(void)
 {
-    timer_at = 0;
+    struct cpu *c = cpu_self();
+
+    c->timer_at = 0;
     timers_run();
-    if (!list_empty(&ready) && time_mono() >= turn_end)
-        need_resched = true;
+    if (!list_empty(&ready) && time_mono() >= c->turn_end)
+        c->need_resched = cpu_wake_parked() || cpu_start() || true;
     timer_program();
+}
+
+void thread_leave(void)
+{
+    struct cpu *c = cpu_self();
+
+    if (!list_empty(&ready)) {
+        if (time_mono() - c->turn_start > PATIENCE)
+            cpu_wake_parked();
+        if (!c->timer_at || c->timer_at > c->turn_end)
+            timer_program();
+    }
+    if (c->need_resched)
+        thread_yield();
 }
 
 static void thread_reap(void)
 {
+    struct thread *dying = cpu_self()->dying;
+
     if (dying) {
+        cpu_self()->dying = NULL;
         mem_put(dying->kstack);
         mem_put(dying->fpu);
         mem_put(dying->info);
         mem_put(dying);
-        dying = NULL;
     }
 }
 
-static void switch_to(struct thread *t)
+static void turn_begin(struct cpu *c, uint64_t now)
 {
+    c->turn_start = now;
+    c->turn_end = now + turn_length();
+    c->need_resched = false;
+}
+
+void thread_dispatch(struct thread *t)
+{
+    struct cpu *c = cpu_self();
     struct thread *was = current;
     uint64_t now = time_mono();
 
-    turn_end = now + TURN;
+    turn_begin(c, now);
     if (t == was)
         return;
-    if (was && !was->dead && was->fpu) {
+    if (!was->dead && was->fpu) {
         fpu_save(fpu_area(was), fpu_mask);
         was->fs = fs_get();
     }
-    if (was)
-        was->used_ns += now - was->started_ns;
+    was->used_ns += now - was->started_ns;
+    was->cpu = NULL;
     t->started_ns = now;
-    current = t;
-    cpu0.guest[CPU_STACK] = (uint64_t)(t->kstack + KSTACK);
-    fpu_load(fpu_area(t), fpu_mask);
-    fs_set(t->fs);
-    switch_stack(was ? &was->rsp : &(uint64_t){ 0 }, t->rsp);
+    t->cpu = c;
+    cpu_word_set(CPU_CURRENT, (uint64_t)t);
+    cpu_word_set(CPU_STACK, (uint64_t)(t->kstack + KSTACK));
+    if (t->fpu) {
+        fpu_load(fpu_area(t), fpu_mask);
+        fs_set(t->fs);
+    }
+    switch_stack(&was->rsp, t->rsp);
     thread_reap();
 }
 
-/* The next one to run; waits for one if there is none. */
+static struct thread *next_ready(void)
+{
+    struct list *l = list_pop_front(&ready);
+
+    return l ? container_of(l, struct thread, run) : NULL;
+}
+
+/* The CPU goes on with the next one, or with its idle thread; that one itself only waits for an event. */
 static void schedule(void)
 {
-    struct list *next;
+    struct cpu *c = cpu_self();
+    struct thread *t;
 
-    need_resched = false;
-    while (!(next = list_pop_front(&ready))) {
-        if (current && current->woken)
-            return;
-        if (!events_take()) {
-            gate(timers_next(), 0, 0, 0, 0, APP_WAIT);
-            timers_run();
-        }
+    if (current == &c->idle) {
+        cpu_wait();
+        return;
     }
-    switch_to(container_of(next, struct thread, run));
+    t = next_ready();
+    thread_dispatch(t ? t : &c->idle);
+}
+
+void thread_idle(void)
+{
+    for (;;) {
+        struct thread *t = next_ready();
+        if (t)
+            thread_dispatch(t);
+        else
+            cpu_wait();
+    }
 }
 
 void thread_first(struct regs *r)
@@ -200,15 +253,7 @@ void thread_first(struct regs *r)
     timer_program();
     if (!thread_frame_leave(current->regs))
         libos_exit(APP_EXIT_SIGNAL + SIGSEGV);
-}
-
-/* The very first thread: there is no stack to save. */
-void thread_start(struct thread *t)
-{
-    fpu_fresh(t);
-    thread_ready(t);
-    schedule();
-    __builtin_unreachable();
+    libos_unlock();
 }
 
 void thread_fpu_copy(struct thread *t)
@@ -218,10 +263,10 @@ void thread_fpu_copy(struct thread *t)
 
 void thread_yield(void)
 {
-    need_resched = false;
-    turn_end = time_mono() + TURN;
-    if (list_empty(&ready))
+    if (list_empty(&ready)) {
+        turn_begin(cpu_self(), time_mono());
         return;
+    }
     list_push_back(&ready, &current->run);
     schedule();
     timer_program();
@@ -238,7 +283,7 @@ int thread_block(uint64_t deadline)
 
     if (signal_wanted(t))
         return -EINTR;
-    t->woken = t->timed_out = false;
+    t->timed_out = false;
     if (deadline)
         timer_set(&t->timer, deadline);
     schedule();
@@ -251,7 +296,6 @@ int thread_block(uint64_t deadline)
 
 void thread_block_deaf(void)
 {
-    current->woken = false;
     schedule();
     timer_program();
 }
@@ -274,7 +318,7 @@ void thread_exit(void)
     list_remove(&t->all);
     thread_count--;
     t->dead = true;
-    dying = t;
+    cpu_self()->dying = t;
     schedule();
     __builtin_unreachable();
 }

@@ -1,5 +1,6 @@
 #pragma once
-/* Threads of the program, run in turns by the libos. */
+/* Threads of the program, run in turns by the libos, on as many CPUs as there is work for. */
+#include "libos/cpu.h"
 #include "libos/libos.h"
 
 #define KSTACK 16384u
@@ -21,7 +22,8 @@ struct thread {
     void *fpu;
     uint64_t fs;
     struct regs *regs;      /* at the top of kstack */
-    bool woken, timed_out, dead;
+    bool timed_out, dead;
+    struct cpu *cpu;        /* the one it runs on; NULL: none */
     struct timer timer;     /* of a sleep with an end */
     user_t clear_tid, robust;
     char name[16];
@@ -37,10 +39,16 @@ struct thread {
     uint32_t futex_bits;
 };
 
-extern struct thread *current;
+#define current thread_current()
+static inline struct thread *thread_current(void)
+{
+    struct thread *t;
+
+    __asm__ volatile("mov %%gs:%c1, %0" : "=r"(t) : "i"(CPU_WORD(CPU_CURRENT)));
+    return t;
+}
 extern struct list threads; /* all of them, by thread->all */
 extern unsigned thread_count;
-extern bool need_resched;
 
 void threads_init(void);
 /* A thread that will start in the program with these registers. NULL: no memory. It is not runnable yet. */
@@ -53,10 +61,13 @@ void thread_yield(void);
 int thread_block(uint64_t deadline);
 void thread_block_deaf(void); /* for what cannot be cut short */
 void thread_wake(struct thread *);
+void thread_poke(struct thread *); /* it shall look at its signals, even if it computes on another CPU */
 void thread_slice(void);       /* sees to it that the current one's turn will end */
+void thread_leave(void);       /* before the CPU goes back to the program: others may wait */
+NORETURN void thread_idle(void); /* what a CPU does that has nothing to do */
 void thread_timer_event(void);
 void thread_fpu_copy(struct thread *); /* the new thread's vector registers are those of now */
-NORETURN void thread_start(struct thread *);
+void thread_fpu_fresh(struct thread *); /* they are as a program finds them at its start */
 bool thread_frame_leave(struct regs *); /* prepares entry.S' leave(); false: the stack is gone */
 extern uint64_t fpu_mask;
 extern uint32_t fpu_size;

@@ -23,6 +23,7 @@ static const char usage[] =
     "       goblin help\n"
     "Runs a Linux program for x86-64 in an OS of its own, with this machine's files below it, read-only.\n"
     "  -m, --memory SIZE         memory it may use: 512M, 2G (default: half of this machine's)\n"
+    "      --cpus NUMBER         CPUs it may use (default: all of this machine's)\n"
     "  -v, --volume HOST:AT[:ro] show a directory of this machine at AT\n"
     "  -e, --env NAME[=VALUE]    set, or pass on, an environment variable\n"
     "  -w, --workdir DIR         where it starts (default: the current directory)\n"
@@ -94,7 +95,8 @@ static uint64_t half_of_memory(void)
 static int options_read(struct options *o, int argc, char **argv)
 {
     static const struct option longs[] = { { "memory", 1, NULL, 'm' }, { "volume", 1, NULL, 'v' }, { "env", 1, NULL, 'e' }, { "workdir", 1, NULL, 'w' },
-                                           { "name", 1, NULL, 'n' },   { "help", 0, NULL, 'h' },   { 0 } };
+                                           { "name", 1, NULL, 'n' },   { "cpus", 1, NULL, 'c' },   { "help", 0, NULL, 'h' },   { 0 } };
+    uint64_t cpus;
     int c;
 
     while ((c = getopt_long(argc, argv, "+m:v:e:w:h", longs, NULL)) != -1) {
@@ -102,6 +104,11 @@ static int options_read(struct options *o, int argc, char **argv)
         case 'm':
             if (str_to_size(optarg, &o->cfg.memory) || o->cfg.memory < MIB(1))
                 return fail("not a size", optarg);
+            break;
+        case 'c':
+            if (str_to_u64(optarg, &cpus) || !cpus || cpus > UINT32_MAX)
+                return fail("not a number of CPUs", optarg);
+            o->cfg.cpus = (unsigned)cpus;
             break;
         case 'v':
             if (!volume_add(o, optarg))
@@ -162,7 +169,7 @@ static int run(int argc, char **argv)
     int status = 0, killed = 0, e;
     const char *program;
 
-    o.cfg = (struct guest_config){ .libos = libos_image, .libos_size = (size_t)(libos_image_end - libos_image), .memory = half_of_memory(), .cpus = 1 };
+    o.cfg = (struct guest_config){ .libos = libos_image, .libos_size = (size_t)(libos_image_end - libos_image), .memory = half_of_memory() };
     o.cfg.mounts[o.cfg.nmounts++] = (struct guest_mount){ .host = "/", .at = "/", .read_only = true, .layer = true };
     for (char **env = environ; *env && o.cfg.envc < ENV_MAX; env++)
         o.env[o.cfg.envc++] = *env;

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -489,6 +490,16 @@ failed:
     return e;
 }
 
+/* As many as the process may use itself, unless fewer are asked for. */
+static unsigned cpus_wanted(const struct guest_config *cfg)
+{
+    cpu_set_t set;
+    unsigned have = sched_getaffinity(0, sizeof set, &set) ? 1 : (unsigned)CPU_COUNT(&set);
+    unsigned most = have < KVM_APP_CPUS ? have : KVM_APP_CPUS;
+
+    return cfg->cpus && cfg->cpus < most ? cfg->cpus : most;
+}
+
 err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
 {
     struct guest *g = calloc(1, sizeof *g);
@@ -499,8 +510,8 @@ err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
     if (!g)
         return ERR_NOMEM;
     pthread_mutex_init(&g->lock, NULL);
-    g->ncpus = cfg->cpus;
     g->root = cfg->image;
+    g->ncpus = cpus_wanted(cfg);
     poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     signals_set_up(&outside);
     signals = signalfd(-1, &outside, SFD_CLOEXEC | SFD_NONBLOCK);

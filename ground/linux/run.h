@@ -21,7 +21,7 @@ struct guest_config {
     char *const *env;
     unsigned argc, envc;
     uint64_t memory;
-    unsigned cpus;
+    unsigned cpus;  /* 0: all of the machine's */
     const char *cwd, *name;
     struct guest_mount mounts[APP_CHANNELS];
     unsigned nmounts;
