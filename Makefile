@@ -19,8 +19,8 @@ CFLAGS := -std=c17 -g -I. -I$(OUT)/gen $(WARN) -MMD -MP
 CORE := $(filter-out base/mem.c,$(wildcard base/*.c)) $(wildcard io/*.c vm/*.c dev/*.c dev/virtio/*.c boot/*.c console/*.c)
 # hal drivers reach devices through hal/pci.h and mapped registers only, so they too run against fakes on the host
 HAL := $(wildcard hal/*.c)
-EFI_C := base/mem.c $(wildcard cpu/svm/*.c ground/efi/*.c arch/x86/*.c)
-EFI_S := $(wildcard cpu/svm/*.S ground/efi/*.S arch/x86/*.S)
+EFI_C := base/mem.c $(wildcard cpu/svm/*.c cpu/ring3/*.c ground/efi/*.c arch/x86/*.c)
+EFI_S := $(wildcard cpu/svm/*.S cpu/ring3/*.S ground/efi/*.S arch/x86/*.S)
 FAKE := $(wildcard cpu/fake/*.c ground/fake/*.c)
 
 # --- templates: $(call objects,KIND,FILES) names them, the rules below make them -------------------------------------

@@ -36,6 +36,10 @@ void ground_free(void *p, size_t bytes); /* p may be NULL; bytes as given to gro
 /* Makes a device's registers reachable, uncached, at their physical address. May be asked again. Boot CPU. */
 void ground_mmio_map(hpa_t at, uint64_t len);
 
+/* The page table of the last 512 GiB of the address space, the same in all page tables the monitor runs on. Empty: a CPU backend
+ * puts there what its guests' tables must map, too. */
+hpa_t ground_top_table(void);
+
 /* --- CPUs --- */
 unsigned ground_cpus(void);         /* how many run; numbered from 0, the boot CPU */
 unsigned ground_cpu(void);          /* the one this runs on */
@@ -60,6 +64,9 @@ MUST_USE err_t ground_irq_msi(unsigned cpu, void (*fn)(void *), void *arg, struc
 /* Routes an ISA line (0-15) through the I/O APIC to CPU 0. ERR_UNSUPPORTED if there is none. */
 MUST_USE err_t ground_irq_isa(unsigned line, void (*fn)(void *), void *arg);
 void ground_irq_window(void); /* lets pending interrupts in, once */
+/* An interrupt came while a guest ran that takes none itself, and ended it: serves it. Called once for each, at once, with no lock
+ * held. */
+void ground_irq_handle(uint8_t vector);
 /* Halts until an interrupt. Returns at once if *wake is true: the check and the halt are one step, no kick is lost. */
 void ground_idle(const _Atomic bool *wake);
 

@@ -220,14 +220,21 @@ static uint64_t earliest_sleeper(struct runq *q)
     return at;
 }
 
+static uint64_t deadline_of(const struct vcpu *v)
+{
+    const struct machine_run *r = v->vm->machine->run;
+
+    return r ? r->deadline(v) : v->apic.deadline;
+}
+
 static void arm(struct runq *q, struct vcpu *v)
 {
-    uint64_t at = earliest_sleeper(q);
+    uint64_t at = earliest_sleeper(q), own = v ? deadline_of(v) : 0;
 
     if (q->cpu == 0)
         at = min_u64(at, q->chore_at);
-    if (v && v->apic.deadline)
-        at = min_u64(at, v->apic.deadline);
+    if (own)
+        at = min_u64(at, own);
     if (v && atomic_load(&q->least) != UINT64_MAX)
         at = min_u64(at, q->slice_end);
     if (at != q->timer) {
@@ -321,6 +328,8 @@ static struct vcpu *pick(struct runq *q, uint64_t now)
  * NMI handler no NMI does. */
 static bool has_reason(struct vcpu *v)
 {
+    if (v->vm->machine->run)
+        return v->vm->machine->run->has_reason(v);
     if (atomic_load(&v->startup) || atomic_load(&v->vm->state) != VM_RUNNING)
         return true;
     return !v->waits_for_sipi && (atomic_load(&v->apic.posted_words) || atomic_load(&v->unhalted) ||
@@ -343,11 +352,27 @@ static void put(struct runq *q, struct vcpu *v, enum run_end end)
         list_push_back(&q->asleep, &v->run_link);
     else if (q->loaded == v)
         q->loaded = NULL;
-    v->wake_at = end == RUN_HALTED ? v->apic.deadline : 0;
+    v->wake_at = end == RUN_HALTED ? deadline_of(v) : 0;
     atomic_store(&v->state, states[end]); /* from here on a GONE vCPU may vanish */
     lock_drop(&q->lock);
     if (sleeps && has_reason(v))
         sched_wake(v);
+}
+
+static void load(struct vcpu *v)
+{
+    if (v->vm->machine->run)
+        v->vm->machine->run->load(v);
+    else
+        cpu->load(v);
+}
+
+static void unload(struct vcpu *v)
+{
+    if (v->vm->machine->run)
+        v->vm->machine->run->unload(v);
+    else
+        cpu->unload(v);
 }
 
 static void switch_to(struct runq *q, struct vcpu *v)
@@ -355,8 +380,8 @@ static void switch_to(struct runq *q, struct vcpu *v)
     if (q->loaded == v)
         return;
     if (q->loaded)
-        cpu->unload(q->loaded);
-    cpu->load(v);
+        unload(q->loaded);
+    load(v);
     lock_take(&q->lock);
     q->loaded = v;
     lock_drop(&q->lock);
@@ -364,14 +389,16 @@ static void switch_to(struct runq *q, struct vcpu *v)
 
 static void run_one(struct runq *q, struct vcpu *v)
 {
+    const struct machine_run *r = v->vm->machine->run;
     uint64_t start = ground_tsc();
 
     switch_to(q, v);
-    cpu->want_pause(v, v->vm->nvcpus > 1 && sched_others_wait(v));
+    if (!r)
+        cpu->want_pause(v, v->vm->nvcpus > 1 && sched_others_wait(v));
     lock_take(&q->lock);
     arm(q, v);
     lock_drop(&q->lock);
-    enum run_end end = run_vcpu(v);
+    enum run_end end = r ? r->run(v) : run_vcpu(v);
     uint64_t ran = ground_tsc() - start;
     v->vruntime += ran;
     v->run_tsc += ran;

@@ -19,6 +19,7 @@ const char *vm_why_text(enum vm_why why)
         [VM_NEVER_RAN] = "not started",
         [VM_POWERED_OFF] = "powered off",
         [VM_REBOOTED] = "rebooted",
+        [VM_EXITED] = "ended",
         [VM_PANICKED] = "panicked",
         [VM_TRIPLE_FAULT] = "triple fault",
         [VM_FAULTED] = "broke a rule",
@@ -146,6 +147,9 @@ static err_t build(struct vm *vm, const char **what)
 {
     err_t e;
 
+    *what = "app";
+    if (vm->machine->run)
+        return vm->machine->build(vm);
     *what = "disks";
     e = disks_free(vm);
     if (e)
@@ -231,9 +235,11 @@ static bool all_gone(struct vm *vm)
 static void reap(struct vm *vm)
 {
     vm->machine->destroy(vm);
-    vcpus_put(vm);
-    cpu->vm_fini(vm);
-    ram_put(vm);
+    if (!vm->machine->run) {
+        vcpus_put(vm);
+        cpu->vm_fini(vm);
+        ram_put(vm);
+    }
     atomic_store(&vm->state, VM_OFF);
     ground_log("%s: %s%s%s", vm->cfg.name, vm_why_text(vm->why), vm->why_text[0] ? ": " : "", vm->why_text);
     if ((vm->why == VM_REBOOTED || vm->why == VM_RESET) && vm_start(vm))

@@ -16,6 +16,7 @@
 #define VM_CMDLINE_MAX 2048
 
 struct blk;
+struct machine_run;
 struct tty_user_ops;
 struct vcpu;
 struct vm;
@@ -48,6 +49,7 @@ enum vm_why {
     VM_NEVER_RAN,
     VM_POWERED_OFF,  /* the guest's own ACPI S5 */
     VM_REBOOTED,     /* the guest's own reset: starts again by itself */
+    VM_EXITED,       /* an app: its program ended */
     VM_PANICKED,     /* it told us through pvpanic */
     VM_TRIPLE_FAULT,
     VM_FAULTED,      /* it broke a rule of ours: see why_text */
@@ -68,6 +70,9 @@ struct machine {
     void (*destroy)(struct vm *);
     /* Asks the guest's system to shut down by itself, as a power button does. May be NULL. CPU 0's loop. */
     void (*power_button)(struct vm *);
+    /* Who runs its vCPUs (vm/run.h). NULL: the CPU backend of OS guests, which also has RAM and vCPUs ready for build. A machine with
+     * this makes and gives back both by itself, vm->cpu_tsc and vm->exits included. */
+    const struct machine_run *run;
 };
 
 struct vm {

@@ -62,6 +62,8 @@ void irq_handle(unsigned vector)
     lapic_eoi();
 }
 
+void ground_irq_handle(uint8_t vector) { irq_handle(vector); }
+
 void ground_cpu_kick(unsigned cpu)
 {
     if (cpu < ground_cpus())

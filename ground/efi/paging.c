@@ -21,6 +21,7 @@
 
 static struct lock lock;
 static uint64_t tables, firmware, root5; /* addresses of top tables */
+static uint64_t top;                     /* of the table for the last 512 GiB, in all of them */
 static const struct memmap *map;
 
 static void must(err_t e)
@@ -53,6 +54,7 @@ static void map_image(void)
 static void map_all(uint64_t *root, uint64_t no_execute)
 {
     must(pagetable_make(root));
+    ((uint64_t *)hpa_ptr(hpa(*root)))[511] = top | PTE_P | PTE_W;
     must(pagetable_map(*root, 0, GIB(4), UNCACHED));
     for (unsigned i = 0; i < map->count; i++)
         if (map->range[i].kind != MEM_DEVICE)
@@ -67,6 +69,7 @@ void paging_init(const struct memmap *m, const struct launch_screen *screen)
     map = m;
     if (!(cpu_id(0x80000001, 0).edx >> 20 & 1))
         panic("paging: this CPU has no NX bit");
+    must(pagetable_make(&top));
     map_all(&tables, PTE_NX);
     map_all(&firmware, 0);
     map_image();
@@ -77,6 +80,7 @@ void paging_init(const struct memmap *m, const struct launch_screen *screen)
     *(uint64_t *)hpa_ptr(hpa(root5)) = tables | PTE_P | PTE_W;
 }
 
+hpa_t ground_top_table(void) { return hpa(top); }
 uint64_t paging_root(void) { return tables; }
 uint64_t paging_root5(void) { return root5; }
 uint64_t paging_firmware_root(void) { return firmware; }

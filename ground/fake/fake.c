@@ -156,6 +156,12 @@ bool fake_irq_fire(const struct irq_msi *m)
 }
 
 void ground_irq_window(void) { }
+void ground_irq_handle(uint8_t vector) { (void)vector; }
+hpa_t ground_top_table(void)
+{
+    static uint64_t table[512] ALIGNED(4096);
+    return hpa_of(table);
+}
 void ground_idle(const _Atomic bool *wake) { (void)wake; }
 
 void ground_log(const char *fmt, ...)

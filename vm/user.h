@@ -1,0 +1,45 @@
+#pragma once
+/* What runs an app guest's CPU at CPL 3: enter it, say why it came out. app/run.c calls it; cpu/ring3 is one. The CPU's general
+ * registers are in struct vcpu; its page tables are those of its struct space. */
+#include "vm/space.h"
+#include "vm/vcpu.h"
+
+enum user_exit_kind {
+    USER_NOTHING,   /* the backend has done for it what there was to do */
+    USER_IRQ,       /* a host interrupt, for ground_irq_handle(): nothing for the guest */
+    USER_GATE,      /* a gate call: rip is behind it */
+    USER_SYSCALL,   /* a system call from anywhere else: rip is behind it, and in rcx; rflags is in r11 */
+    USER_EXCEPTION, /* rip is the instruction's, or behind it if the processor says so */
+};
+
+struct user_exit {
+    enum user_exit_kind kind;
+    uint8_t vector;   /* of an exception or an interrupt */
+    bool has_error;
+    uint32_t error;
+    uint64_t address; /* of a page fault */
+};
+
+struct user_ops {
+    const char *name;
+    /* NULL if this CPU can run app guests; else what it lacks, for the user. */
+    const char *(*lacks)(void);
+    /* The calling CPU can from now on. CPU 0 first; before a struct cpu_ops is started there. */
+    MUST_USE err_t (*cpu_start)(void);
+    uint64_t (*top_entry)(void); /* for space_init() */
+    uint8_t gate[16];            /* the code of the gate page */
+    uint64_t gate_return;        /* where in it a call comes out */
+
+    /* v->hw: registers that are not in struct vcpu. `gate` is the address of the gate page. ERR_NOMEM. */
+    MUST_USE err_t (*init)(struct vcpu *, struct space *, uint64_t gate);
+    void (*fini)(struct vcpu *);
+    void (*reset)(struct vcpu *, uint64_t gs); /* as at a CPU's start; it is not loaded anywhere */
+    /* The calling CPU begins, and ends, to run this one. */
+    void (*load)(struct vcpu *);
+    void (*unload)(struct vcpu *);
+    /* Runs it until it comes out. Interrupts are off before and after. */
+    void (*run)(struct vcpu *, struct user_exit *);
+};
+
+/* The one in use; set by the ground's drivers.c before the first guest. NULL: no app guests here. */
+extern const struct user_ops *user;
