@@ -2,7 +2,7 @@
 LIBOS_C := $(wildcard libos/*.c) base/fmt.c base/str.c base/mem.c base/chacha.c ninep/msg.c ninep/client.c ninep/errno.c
 LIBOS_S := libos/entry.S libos/vdso/image.S
 TOOL_C := $(wildcard tools/*.c cpu/kvm/*.c ground/linux/*.c) base/str.c base/fmt.c base/err.c \
-	ninep/msg.c ninep/errno.c ninep/server.c ninep/tree.c
+	ninep/msg.c ninep/errno.c ninep/server.c ninep/tree.c base/crc.c boot/appimage.c libos/elf.c
 libos_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fno-pic -mcmodel=small -ffunction-sections -fdata-sections \
 	-fno-delete-null-pointer-checks
 tool_FLAGS := -O2
@@ -19,7 +19,7 @@ $(OUT)/libos.elf: $(call objects,libos,$(LIBOS_C) $(LIBOS_S)) libos/libos.ld
 	$(call say,link,$@)ld.lld --gc-sections -z max-page-size=4096 -z nognustack -T libos/libos.ld -o $@ $(filter %.o,$^)
 $(OUT)/libos.bin: $(OUT)/libos.elf
 	$(if $(V),,@)llvm-objcopy -O binary $< $@
-# the image as an object file with the symbols that tools/goblin.c names
+# the libos as an object file with the symbols that tools/libos.h names
 $(OUT)/obj/tool/libos_image.o: $(OUT)/libos.bin
 	@mkdir -p $(@D)
 	$(if $(V),,@)cd $(OUT) && printf '.section .rodata\n.balign 4096\n.globl libos_image, libos_image_end\nlibos_image:\n.incbin "libos.bin"\nlibos_image_end:\n.section .note.GNU-stack,"",@progbits\n' | \

@@ -80,5 +80,5 @@ void console_init(struct guest *);
 int console_wanted(struct guest *); /* the descriptor somebody waits to read from, or -1 */
 void console_ready(struct guest *);
 void console_restore(void);
-/* rewrite.c: turns the `syscall` sites it is sure of in this mapped range into calls; how many */
+/* sites.c: turns the `syscall` sites it is sure of in this mapped range into calls; how many */
 unsigned rewrite_sites(struct space *, uint64_t addr, uint64_t len);

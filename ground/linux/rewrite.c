@@ -1,12 +1,11 @@
-/* Finds `syscall` instructions in a program's text and turns each into `call *%rax`, of the same two bytes' length, when two things are
+/* Finds `syscall` instructions in a program's text that can be turned into `call *%rax`, of the same two bytes' length, because two things are
  * sure: it is an instruction and not a part of one (the code around it is disassembled from two starts that agree), and
  * nothing lives in the red zone there, which the call's return address would overwrite. What is left alone still works, slowly:
  * it traps. Text may come from a hostile file: the work is bounded by its length. */
 #define _GNU_SOURCE
 #include <Zydis/Zydis.h>
-#include <stdlib.h>
 #include <string.h>
-#include "ground/linux/guest.h"
+#include "ground/linux/rewrite.h"
 
 #define BACK 1024u   /* how far a function's start is looked for */
 #define FORWARD 96u  /* how far behind the site uses of the red zone are looked for */
@@ -104,26 +103,18 @@ static bool site_safe(const struct scan *s, uint64_t site)
     return near.reached && far.reached && !near.red_zone;
 }
 
-unsigned rewrite_sites(struct space *space, uint64_t addr, uint64_t len)
-{
-    struct scan s = { .len = len };
-    uint8_t *text = malloc(len);
-    const uint8_t *at = text;
-    unsigned sites = 0;
+const uint8_t rewrite_call[2] = { 0xFF, 0xD0 };
 
-    if (!text || !space_copy(text, space->base + addr, len))
-        goto out;
-    s.text = text;
+void rewrite_find(const uint8_t *text, uint64_t len, void (*found)(void *arg, uint64_t site), void *arg)
+{
+    struct scan s = { .text = text, .len = len };
+    const uint8_t *at = text;
+
     ZydisDecoderInit(&s.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     while ((at = memchr(at, 0x05, (size_t)(text + len - at)))) {
-        static const uint8_t call_rax[2] = { 0xFF, 0xD0 };
         uint64_t site = (uint64_t)(at - text);
         at++;
-        if (site == 0 || text[site - 1] != 0x0F || !site_safe(&s, site - 1))
-            continue;
-        sites += space_copy(space->base + addr + site - 1, call_rax, sizeof call_rax);
+        if (site && text[site - 1] == 0x0F && site_safe(&s, site - 1))
+            found(arg, site - 1);
     }
-out:
-    free(text);
-    return sites;
 }

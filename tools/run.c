@@ -1,0 +1,272 @@
+/* goblin run: finds out what is to be run, and in which root, and runs it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/str.h"
+#include "tools/app.h"
+#include "tools/goblin.h"
+#include "tools/libos.h"
+#include "tools/options.h"
+#include "tools/stock.h"
+
+extern char **environ;
+
+/* Dies as the program died, so that whoever started goblin sees the same. */
+static void die_by(int signal_number)
+{
+    const struct rlimit none = { 0, 0 };
+    sigset_t one;
+
+    setrlimit(RLIMIT_CORE, &none);
+    signal(signal_number, SIG_DFL);
+    sigemptyset(&one);
+    sigaddset(&one, signal_number);
+    sigprocmask(SIG_UNBLOCK, &one, NULL);
+    raise(signal_number);
+}
+
+static int start(struct options *o)
+{
+    int status = 0, killed = 0;
+    char host[64] = "";
+
+    if (!o->host && gethostname(host, sizeof host - 1) == 0)
+        o->host = host;
+    o->cfg.name = o->host;
+    o->cfg.cwd = o->cwd;
+    o->cfg.env = o->env;
+    if (!o->cfg.memory)
+        o->cfg.memory = (uint64_t)sysconf(_SC_PHYS_PAGES) / 2 * (uint64_t)sysconf(_SC_PAGESIZE);
+    if (guest_run(&o->cfg, &status, &killed))
+        return FAILED;
+    fflush(NULL);
+    if (killed)
+        die_by(killed);
+    return status;
+}
+
+static const char *here(void)
+{
+    char *cwd = getcwd(NULL, 0);
+
+    if (!cwd)
+        exit(fail("the current directory: %m"));
+    return cwd;
+}
+
+/* --- this machine's files as the root -------------------------------------------------------------------------------- */
+/* As a shell finds a command. scripts: also those that only start another program. */
+static char *command_find(const char *name, bool scripts)
+{
+    const char *path = getenv("PATH");
+    struct stat st;
+
+    if (strchr(name, '/'))
+        return text_of("%s", name);
+    for (const char *p = path ? path : "/usr/local/bin:/usr/bin:/bin"; *p;) {
+        size_t n = strcspn(p, ":");
+        char *at = text_of("%.*s/%s", (int)n, p, name), head[2] = "";
+        FILE *f = stat(at, &st) == 0 && S_ISREG(st.st_mode) && access(at, X_OK) == 0 ? fopen(at, "re") : NULL;
+        bool script = f && fread(head, 1, 2, f) == 2 && head[0] == '#' && head[1] == '!';
+        if (f)
+            fclose(f);
+        if (f && (scripts || !script))
+            return at;
+        free(at);
+        p += n + (p[n] == ':');
+    }
+    return NULL;
+}
+
+static int run_host(struct options *o, const char *program, char **argv, int argc)
+{
+    struct guest_config *c = &o->cfg;
+
+    memmove(c->mounts + 1, c->mounts, c->nmounts * sizeof c->mounts[0]);
+    c->mounts[0] = (struct guest_mount){ .host = "/", .at = "/", .read_only = true, .layer = true };
+    c->nmounts++;
+    for (char **env = environ; *env; env++)
+        env_set(o, *env, false);
+    c->libos = libos_image;
+    c->libos_size = (size_t)(libos_image_end - libos_image);
+    c->program = program;
+    c->argv = argv;
+    c->argc = (unsigned)argc;
+    if (!o->cwd)
+        o->cwd = here();
+    return start(o);
+}
+
+/* --- an image as the root ------------------------------------------------------------------------------------------------ */
+/* The program's name first, then the image's own arguments, then those in `more`. */
+static void arguments(struct options *o, const struct image_file *f, char **more, int count)
+{
+    uint32_t own = f->image.head.argc, n = 0;
+    char **argv = calloc(own + (size_t)count + 2, sizeof *argv);
+    char *s = (char *)(uintptr_t)f->image.args;
+
+    if (!argv)
+        exit(fail("not enough memory"));
+    for (uint32_t i = 0; i < own; i++, s += strlen(s) + 1)
+        if (!o->entrypoint)
+            argv[n++] = s;
+    if (o->entrypoint)
+        argv[n++] = (char *)(uintptr_t)o->entrypoint;
+    for (int i = 0; i < count; i++)
+        argv[n++] = more[i];
+    o->cfg.argv = argv;
+    o->cfg.argc = n;
+    for (uint32_t i = 0; i < f->image.head.envc; i++, s += strlen(s) + 1)
+        env_set(o, s, false);
+}
+
+int run_image(struct options *o, const char *path, char **more, int count)
+{
+    static struct image_file f;
+    static struct guest_image root;
+    const struct image_head *h = &f.image.head;
+    uint8_t *libos;
+
+    if (!path || !image_open(path, &f))
+        return FAILED;
+    libos = malloc((size_t)h->libos_size);
+    if (!libos || pread(f.fd, libos, (size_t)h->libos_size, (off_t)h->libos_at) != (ssize_t)h->libos_size)
+        return fail("%s: the libos cannot be read", path);
+    root = (struct guest_image){ .fd = f.fd, .at = h->fs_at, .size = h->fs_size, .flags = h->flags };
+    arguments(o, &f, more, count);
+    env_set(o, text_of("%s", "TERM"), false);
+    o->cfg.libos = libos;
+    o->cfg.libos_size = (size_t)h->libos_size;
+    o->cfg.image = &root;
+    o->cfg.program = f.image.program;
+    if (o->entrypoint)
+        o->cfg.program = o->entrypoint[0] == '/' ? o->entrypoint : text_of("/usr/bin/%s", o->entrypoint);
+    if (!o->cwd)
+        o->cwd = f.image.cwd;
+    if (!o->cfg.memory)
+        o->cfg.memory = h->memory;
+    return start(o);
+}
+
+/* --- a script: its language's image, and its directory in the same place --------------------------------------------------------- */
+static int run_script(struct options *o, const struct language *l, char **argv, int argc)
+{
+    char *real = realpath(argv[0], NULL), **more = calloc((size_t)argc + 8, sizeof *more), *slash;
+    int n = 0;
+
+    if (!real || access(real, R_OK))
+        return fail("cannot read %s: %m", argv[0]);
+    if (!more)
+        return fail("not enough memory");
+    slash = strrchr(real, '/');
+    *slash = 0;
+    if (o->cfg.nmounts == APP_CHANNELS - 2)
+        return fail("too many volumes");
+    memmove(o->cfg.mounts + 1, o->cfg.mounts, o->cfg.nmounts * sizeof o->cfg.mounts[0]); /* volumes may lie in it */
+    o->cfg.mounts[0] = (struct guest_mount){ .host = real[0] ? real : "/", .at = real[0] ? real : "/script", .read_only = true };
+    o->cfg.nmounts++;
+    if (strlen(o->cfg.mounts[0].at) >= sizeof(((struct app_mount *)0)->at))
+        return fail("the path of %s is too long", argv[0]);
+    for (char *w = l->before ? strtok(text_of("%s", l->before), " ") : NULL; w; w = strtok(NULL, " "))
+        more[n++] = w;
+    memcpy(more + n, argv, (size_t)argc * sizeof *argv);
+    if (!o->cwd)
+        o->cwd = here();
+    return run_image(o, o->image ? o->image : stock_image(l, NULL), more, n + argc);
+}
+
+/* --- what it is ------------------------------------------------------------------------------------------------------- */
+/* --image: a file, a name in the cache, a language. */
+static char *image_wanted(const char *name)
+{
+    char *path = strchr(name, '/') || image_looks(name) ? text_of("%s", name) : image_named(name);
+    const struct language *l = path ? NULL : language_of_command(name);
+
+    if (!path && !l)
+        fail("there is no image %s; `goblin image list` shows those there are", name);
+    return path ? path : l ? stock_image(l, NULL) : NULL;
+}
+
+static int run_first(struct options *o, char **argv, int argc)
+{
+    const struct language *l = language_of_file(argv[0]);
+    struct stat st;
+    bool there = stat(argv[0], &st) == 0;
+    char *program;
+
+    if (there && S_ISDIR(st.st_mode) && strchr(argv[0], '/') == NULL && command_find(argv[0], true))
+        there = false; /* a command of that name, as in a shell */
+    if (there && S_ISDIR(st.st_mode))
+        return run_app(o, argv[0], argv + 1, argc - 1);
+    if (there && S_ISREG(st.st_mode) && image_looks(argv[0]))
+        return run_image(o, argv[0], argv + 1, argc - 1);
+    if (there && l)
+        return run_script(o, l, argv, argc);
+    l = strchr(argv[0], '/') ? NULL : language_of_command(argv[0]);
+    program = command_find(argv[0], !l);
+    if (program)
+        return run_host(o, program, argv, argc);
+    if (image_named(argv[0]))
+        return run_image(o, image_named(argv[0]), argv + 1, argc - 1);
+    if (l)
+        return run_image(o, stock_image(l, NULL), argv + 1, argc - 1);
+    fprintf(stderr, "goblin: %s: command not found\n", argv[0]);
+    return 127;
+}
+
+static int run(int argc, char **argv)
+{
+    static struct options o;
+    int first;
+
+    o.cfg.cpus = 1;
+    first = options_read(&o, argc, argv);
+    if (first == -1) {
+        printf("usage: goblin %s\n%s", verb_run.usage, verb_run.help);
+        options_help();
+        return 0;
+    }
+    if (first < 0)
+        return usage_of(&verb_run);
+    argv += first;
+    argc -= first;
+    if (o.image && !str_eq(o.image, "none")) {
+        o.image = image_wanted(o.image);
+        if (!o.image)
+            return FAILED;
+        if (argc && access(argv[0], R_OK) == 0 && language_of_file(argv[0]))
+            return run_script(&o, language_of_file(argv[0]), argv, argc);
+        return run_image(&o, o.image, argv, argc);
+    }
+    if (!argc)
+        return usage_of(&verb_run);
+    if (o.image) {
+        char *program = command_find(argv[0], true);
+        return program ? run_host(&o, program, argv, argc) : (fprintf(stderr, "goblin: %s: command not found\n", argv[0]), 127);
+    }
+    return run_first(&o, argv, argc);
+}
+
+const struct verb verb_run = {
+    .name = "run",
+    .call = run,
+    .usage = "run [OPTION...] WHAT [ARGUMENT...]",
+    .about = "run something in an OS of its own",
+    .help = "\n"
+            "WHAT is looked at in this order:\n"
+            "  a directory with a file goblin.app   an app (`goblin new` makes one)\n"
+            "  an image file                        the app in it; arguments come behind its own\n"
+            "  a file hello.lua, hello.py ...       a script: its language's image, with the script's directory, read-only, in the same place\n"
+            "  a path, or a command in PATH         a Linux program for x86-64, with this machine's files below it, read-only\n"
+            "  the name of an image in the cache    the app in it\n"
+            "  a language or its command            its image; made from Debian packages when it is first needed\n"
+            "What it writes stays in its memory, but for volumes. Its exit status is the program's; 128 + n if signal n ended it;\n"
+            "125 if goblin itself failed, 126 and 127 as a shell's.\n",
+    .more = options_help,
+};
