@@ -195,6 +195,35 @@ static void add_disk(struct parse *p, char *value)
         e->disk[e->ndisks++] = (struct entry_file){ value, p->line };
 }
 
+/* Trees of files that a guest can be given, each perhaps ":ro": docs/ns.md. */
+static bool spaces_ok(const char *s)
+{
+    static const char *const trees[] = { "/dev", "/vm", "/img", "/blk", "/boot" };
+    unsigned seen = 0, i;
+
+    for (size_t n; *s; s += n + (s[n] != 0)) {
+        for (n = 0; s[n] && s[n] != ' ' && s[n] != '\t';)
+            n++;
+        for (i = 0; n && i < ARRAY_LEN(trees); i++) {
+            size_t name = strlen(trees[i]);
+            if (str_starts(s, trees[i]) && (n == name || (n == name + 3 && str_starts(s + name, ":ro"))))
+                break;
+        }
+        if (n && (i == ARRAY_LEN(trees) || seen & BIT(i)))
+            return false;
+        seen |= n ? BIT(i) : 0;
+    }
+    return true;
+}
+
+static void set_spaces(struct parse *p, char *value)
+{
+    if (strlen(value) > ENTRY_SPACES_MAX || !spaces_ok(value))
+        MISTAKE(p, "'%.40s' names no trees, or one twice; write e.g. /dev /vm:ro /img /blk /boot", value);
+    else
+        p->e->spaces = value;
+}
+
 static const struct key keys[] = {
     { "title", set_string, KEY_SHOWN, offsetof(struct entry, title) },
     { "version", set_string, KEY_SHOWN, offsetof(struct entry, version) },
@@ -210,6 +239,7 @@ static const struct key keys[] = {
     { "memory", set_memory, KEY_OURS | KEY_ONCE, 0 },
     { "cpus", set_cpus, KEY_OURS | KEY_ONCE, 0 },
     { "disk", add_disk, KEY_OURS, 0 },
+    { "namespace", set_spaces, KEY_OURS | KEY_ONCE, 0 },
     { "autostart", set_autostart, KEY_OURS | KEY_ONCE, 0 },
     { "app", set_start, KEY_OURS, ENTRY_APP },
 };
@@ -315,7 +345,7 @@ void entry_init(struct entry *e, enum entry_kind kind, const char *name, const c
     memset(e, 0, sizeof *e);
     e->kind = kind;
     e->file = file;
-    e->title = e->version = e->machine_id = e->sort_key = "";
+    e->title = e->version = e->machine_id = e->sort_key = e->spaces = "";
     e->start = none;
     e->memory = MIB(512);
     e->cpus = 1;

@@ -9,6 +9,7 @@
 #define ENTRY_DISKS 8
 #define ENTRY_DISK_MAX 63 /* bytes of a disk's text */
 #define ENTRY_CPUS 16
+#define ENTRY_SPACES_MAX 127 /* bytes of a namespace line */
 #define ENTRY_OPTIONS 2048 /* bytes with the ending 0 */
 #define ENTRY_NOTES 4
 
@@ -60,6 +61,7 @@ struct entry {
     unsigned cpus;
     struct entry_file disk[ENTRY_DISKS]; /* a file for a RAM disk if it starts with '/' */
     unsigned ndisks;
+    const char *spaces; /* "/dev /vm:ro": the file trees a guest is given */
     bool hidden; /* for another architecture: not to be shown */
     bool bad;    /* its boot counter has run out: sorts last */
     struct entry_note note[ENTRY_NOTES];

@@ -388,6 +388,28 @@ err_t console_add_vm(struct vm *vm)
     return OK;
 }
 
+void console_remove_vm(struct vm *vm)
+{
+    unsigned i = 0;
+
+    while (i < status.nguests && guest[i]->vm != vm)
+        i++;
+    if (i == status.nguests)
+        return;
+    struct view *v = guest[i];
+    if (output_shown() == v) {
+        show(&status.view, 0);
+        output_run(); /* the serial port lets go of it here */
+    }
+    if (last_guest == v)
+        last_guest = NULL;
+    memmove(&guest[i], &guest[i + 1], (--status.nguests - i) * sizeof guest[0]);
+    if (status.selected > i || status.selected == status.nguests)
+        status.selected -= status.selected != 0;
+    ground_free(v, VIEW_BYTES);
+    console_wake();
+}
+
 err_t console_init(const struct console_config *config)
 {
     unsigned cols = config->cols ? config->cols : COLS, rows = config->rows ? config->rows : ROWS;

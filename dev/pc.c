@@ -10,6 +10,7 @@
 #include "dev/pci.h"
 #include "dev/power.h"
 #include "dev/serial.h"
+#include "dev/virtio/9p.h"
 #include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
 #include "dev/virtio/rng.h"
@@ -23,7 +24,7 @@ _Static_assert(ACPI_MAX <= LINUX_AREA_SIZE, "one scratch buffer serves both");
 
 struct pc {
     struct vm *vm;
-    unsigned ndisks; /* made so far */
+    unsigned ndisks, nshares; /* made so far */
     struct ioapic ioapic;
     struct serial serial;
     struct power power;
@@ -31,6 +32,7 @@ struct pc {
     struct virtio_blk blk[VM_DISKS_MAX];
     struct virtio_console console;
     struct virtio_rng rng;
+    struct virtio_9p share[VM_SHARES_MAX];
     struct linux_image image;
     struct linux_plan plan;
 };
@@ -76,7 +78,13 @@ static err_t devices_make(struct pc *pc)
         e = disk_make(pc, i);
     if (!e)
         e = virtio_console_init(&pc->console, vm, &pc->pci, behind_disks);
-    return e ? e : virtio_rng_init(&pc->rng, vm, &pc->pci, behind_disks + 1);
+    if (!e)
+        e = virtio_rng_init(&pc->rng, vm, &pc->pci, behind_disks + 1);
+    for (unsigned i = 0; !e && i < vm->nshares; i++) {
+        e = virtio_9p_init(&pc->share[i], vm, &pc->pci, behind_disks + 2 + i, &vm->share[i]);
+        pc->nshares += !e;
+    }
+    return e;
 }
 
 /* --- Linux --- */
@@ -163,11 +171,15 @@ static void pc_destroy(struct vm *vm)
 {
     struct pc *pc = vm->pc;
 
+    if (vm->line)
+        tty_close(vm->line);
     tty_close(&pc->console.tty);
     tty_close(&pc->serial.tty);
     vm->pio.count = vm->mmio.count = 0;
     vm->irq_line = NULL;
     vm->irq_eoi = NULL;
+    while (pc->nshares)
+        virtio_9p_fini(&pc->share[--pc->nshares]);
     while (pc->ndisks)
         virtio_blk_fini(&pc->blk[--pc->ndisks]);
     vm->pc = NULL;
@@ -193,6 +205,8 @@ static err_t pc_build(struct vm *vm)
     /* last, so that the console only ever sees lines of a guest that does start */
     tty_open(&pc->serial.tty, vm->tty_user, vm->tty_user_data);
     tty_open(&pc->console.tty, vm->tty_user, vm->tty_user_data);
+    if (vm->line)
+        tty_open(vm->line, vm->tty_user, vm->tty_user_data);
     return OK;
 }
 
@@ -204,6 +218,8 @@ static bool pc_idle(struct vm *vm)
 
     for (unsigned i = 0; i < pc->ndisks; i++)
         idle &= virtio_idle(&pc->blk[i].dev);
+    for (unsigned i = 0; i < pc->nshares; i++)
+        idle &= virtio_idle(&pc->share[i].dev);
     return idle;
 }
 

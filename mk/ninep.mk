@@ -1,5 +1,5 @@
 # The 9P library and the host directory server, for host programs; and the test against other people's 9P (test/host/diod).
-NINEP_C := $(wildcard ninep/*.c) ground/linux/hostfs.c
+NINEP_C := ground/linux/hostfs.c
 DIOD := $(OUT)/diod/serve $(OUT)/diod/ask
 
 $(DIOD): $(OUT)/diod/%: $(OUT)/obj/host/test/host/diod/%.o $(OUT)/libcore-host.a

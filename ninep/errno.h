@@ -17,6 +17,7 @@ enum ninep_errno {
     NINEP_EISDIR = 21,
     NINEP_EINVAL = 22,
     NINEP_ENFILE = 23,
+    NINEP_ENOSPC = 28,
     NINEP_EROFS = 30,
     NINEP_ERANGE = 34,
     NINEP_ENAMETOOLONG = 36,
@@ -24,6 +25,7 @@ enum ninep_errno {
     NINEP_ELOOP = 40,
     NINEP_EPROTO = 71,
     NINEP_EOPNOTSUPP = 95,
+    NINEP_ENOBUFS = 105,
 };
 
 /* Never 0: OK is no error and must not be asked about (EIO). */

@@ -54,7 +54,7 @@ static err_t op_clunk(struct ninep_fs *fs, struct ninep_fid *f)
 
 static bool is_child(const struct tree *t, const struct tree_row *row, const struct tree_row *dir)
 {
-    return row != t->rows && &t->rows[row->parent] == dir;
+    return row != t->rows && (&t->rows[row->parent] == dir || (row->nests && row == dir));
 }
 
 /* The row and key of a name in a directory. */
@@ -81,7 +81,7 @@ static err_t op_walk(struct ninep_req *r, const struct ninep_fid *from, struct n
 
     if (str_eq(name, "..")) {
         key = dir->name ? from->key : dir->up ? dir->up(t, from->key) : 0;
-        fid_set(t, to, &t->rows[dir->parent], key);
+        fid_set(t, to, dir->nests && key ? dir : &t->rows[dir->parent], key);
         return OK;
     }
     e = child_find(t, from, name, &dir, &key);
@@ -299,7 +299,7 @@ void tree_init(struct tree *t)
     for (uint16_t i = 0; i < t->nrows; i++) {
         const struct tree_row *row = &t->rows[i];
         ASSERT(row->parent < t->nrows && t->rows[row->parent].mode & TREE_DIR);
-        ASSERT(row->name || (row->mode & TREE_DIR && row->find && row->next));
+        ASSERT(row->name || (row->find && row->next));
     }
     t->fs.ops = &tree_ops;
 }

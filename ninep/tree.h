@@ -11,7 +11,7 @@
  *         [VM_CTL]  = { "ctl", VM_ONE, .mode = 0200, .command = vm_command },
  *     };
  *
- * A row without a name stands for any number of directories, told apart by a key that the owner chooses, never 0, and
+ * A row without a name stands for any number of directories (or files), told apart by a key that the owner chooses, never 0, and
  * does not use again for something else. All rows below it get the key. A callback whose thing has gone away returns
  * ERR_NOTFOUND. */
 #include "ninep/server.h"
@@ -32,6 +32,7 @@ struct tree_text {
 struct tree_row {
     const char *name; /* NULL: one for each key */
     uint16_t parent;  /* its row's index; the root, row 0, is its own */
+    bool nests;       /* a row without a name: its directories lie in each other too */
     uint32_t mode;    /* permission bits, which are kept: opening for more than they say is refused */
     /* a file has either of these to be read ... */
     err_t (*print)(struct tree *, uint64_t key, struct tree_text *); /* its whole text, made anew at each read */

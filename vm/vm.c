@@ -1,4 +1,4 @@
-/* Guests: registry, start, stop, reap. vm_add, vm_start and vm_reap belong to CPU 0's loop; vm_stop to everybody. */
+/* Guests: registry, start, stop, reap. vm_add, vm_remove, vm_start and vm_reap belong to CPU 0's loop; vm_stop to everybody. */
 #include "vm/vm.h"
 #include "base/fmt.h"
 #include "base/str.h"
@@ -8,6 +8,7 @@
 #include "vm/cpuid.h"
 #include "vm/ram.h"
 #include "vm/sched.h"
+#include "vm/work.h"
 
 static struct list vms = LIST_INIT(vms);
 static unsigned next_id = 1;
@@ -53,6 +54,15 @@ err_t vm_add(const struct vm_config *cfg, const struct machine *machine, struct 
     vm->id = next_id++;
     list_push_back(&vms, &vm->link);
     *out = vm;
+    return OK;
+}
+
+err_t vm_remove(struct vm *vm)
+{
+    if (atomic_load(&vm->state) != VM_OFF)
+        return ERR_BUSY;
+    list_remove(&vm->link);
+    ground_free(vm, sizeof *vm);
     return OK;
 }
 
@@ -241,6 +251,7 @@ static void reap(struct vm *vm)
         ram_put(vm);
     }
     atomic_store(&vm->state, VM_OFF);
+    work_changed();
     ground_log("%s: %s%s%s", vm->cfg.name, vm_why_text(vm->why), vm->why_text[0] ? ": " : "", vm->why_text);
     if ((vm->why == VM_REBOOTED || vm->why == VM_RESET) && vm_start(vm))
         ground_log("%s: could not start again", vm->cfg.name);

@@ -3,7 +3,8 @@
  *
  *   OFF --vm_start--> RUNNING --vm_stop--> STOPPING --vm_reap (all vCPUs out, all devices idle)--> OFF
  *
- * A struct vm is made once per boot entry or clone and stays; memory, vCPUs and devices exist only between start and reap. */
+ * A struct vm is made once per boot entry or clone and stays until it is removed; memory, vCPUs and devices exist only
+ * between start and reap. */
 #include "arch/x86/lock.h"
 #include "base/list.h"
 #include "vm/bus.h"
@@ -14,9 +15,13 @@
 #define VM_DISKS_MAX 8
 #define VM_INITRDS_MAX 8
 #define VM_CMDLINE_MAX 2048
+#define VM_SHARES_MAX 8
+#define VM_NAMESPACE_MAX 128
 
 struct blk;
 struct machine_run;
+struct ninep_fs;
+struct tty;
 struct tty_user_ops;
 struct vcpu;
 struct vm;
@@ -30,6 +35,7 @@ struct blob {
 struct vm_config {
     char name[VM_NAME_MAX];   /* the entry's file name without .conf; unique */
     char title[64];
+    bool app;                 /* kernel is an app image or a libos, cmdline more arguments for it: machine_app */
     struct blob kernel;
     struct blob initrd[VM_INITRDS_MAX]; /* concatenated, each padded to 4 bytes */
     unsigned ninitrd;
@@ -40,6 +46,14 @@ struct vm_config {
     struct blk *blk[VM_DISKS_MAX];
     unsigned ndisks;
     bool autostart;
+    char spaces[VM_NAMESPACE_MAX]; /* its namespace line: "/dev /vm:ro" */
+};
+
+/* A file tree the guest is given: one 9P connection (ns/ns.h). */
+struct vm_share {
+    char name[12]; /* "vm" */
+    struct ninep_fs *fs;
+    bool read_only;
 };
 
 enum vm_state { VM_OFF, VM_RUNNING, VM_STOPPING };
@@ -83,6 +97,9 @@ struct vm {
     struct list link;              /* in the registry */
     const struct tty_user_ops *tty_user; /* set by whoever called vm_add, before the first start; may be NULL */
     void *tty_user_data;           /* the machine opens its serial lines with both */
+    struct tty *line;              /* of its /dev/cons: opened and closed with the others; may be NULL */
+    struct vm_share share[VM_SHARES_MAX];
+    unsigned nshares;
 
     /* fixed from start to reap */
     hpa_t *low, *high;             /* RAM chunks, by index; for mem.c only */
@@ -121,8 +138,10 @@ struct vm {
     uint64_t cpu_tsc, exits;       /* of the run that ended last */
 };
 
-/* Registers a guest; the struct lives for ever. ERR_EXISTS: the name; ERR_NOMEM; ERR_INVAL: config out of bounds. */
+/* Registers a guest. ERR_EXISTS: the name; ERR_NOMEM; ERR_INVAL: config out of bounds. */
 MUST_USE err_t vm_add(const struct vm_config *, const struct machine *, struct vm **out);
+/* Forgets a guest and frees it. ERR_BUSY unless OFF. */
+MUST_USE err_t vm_remove(struct vm *);
 /* ERR_BUSY unless OFF; ERR_NOMEM and whatever machine->build says (text in why_text). */
 MUST_USE err_t vm_start(struct vm *);
 /* Asks a running guest to end. The first reason wins. Any CPU, any context; returns at once. */

@@ -11,6 +11,7 @@
 #include "hal/ps2.h"
 #include "hal/uart.h"
 #include "io/ramdisk.h"
+#include "ns/ns.h"
 #include "vm/cpu.h"
 #include "vm/sched.h"
 
@@ -38,6 +39,12 @@ const char *drivers_cpu(void)
 
 /* --- console --- */
 
+static void log_line(const char *line)
+{
+    ns_log(line);
+    console_log(line);
+}
+
 static void draw_panic(const char *text) { fb_print(&fb, text); }
 
 static void console_start(const struct launch *l)
@@ -55,7 +62,7 @@ static void console_start(const struct launch *l)
     c.screen = has_screen ? &fb.screen : NULL;
     if (console_init(&c))
         panic("console: not enough memory");
-    platform_log_to(console_log);
+    platform_log_to(log_line);
     if (has_screen)
         platform_panic_to(draw_panic);
     if (has_uart)
@@ -72,6 +79,8 @@ void drivers_console_add(struct vm *vm)
     if (e)
         ground_log("%s: no console: %s", vm->cfg.name, err_text(e));
 }
+
+void drivers_console_remove(struct vm *vm) { console_remove_vm(vm); }
 
 /* --- disks --- */
 

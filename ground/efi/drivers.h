@@ -4,9 +4,11 @@
 
 struct launch;
 
-/* Chooses the CPU backend. NULL if there is one; else what the machine lacks. */
+/* Chooses the CPU backends: `cpu` for OS guests, `user` for apps. NULL if there is one; else what the machine lacks, and it is NULL. */
 const char *drivers_cpu(void);
 /* Console, disks, RAM disks. CPU 0, before the first guest. */
 void drivers_init(struct launch *);
 /* Gives a new guest its place on the console. */
 void drivers_console_add(struct vm *);
+/* Takes it away again; the guest does not run. */
+void drivers_console_remove(struct vm *);

@@ -10,16 +10,16 @@
 _Static_assert(ENTRY_INITRDS <= VM_INITRDS_MAX && ENTRY_DISKS <= VM_DISKS_MAX && ENTRY_OPTIONS <= VM_CMDLINE_MAX &&
                    ENTRY_CPUS <= VM_VCPUS_MAX,
                "a guest can be all an entry may ask for");
+_Static_assert(ENTRY_PATH_MAX <= LAUNCH_PATH_MAX && ENTRY_SPACES_MAX < VM_NAMESPACE_MAX, "paths and namespaces fit");
 _Static_assert(ENTRY_DISK_MAX < sizeof((struct vm_config *)0)->disk[0], "disk names fit");
 
 /* --- files, each loaded once --- */
 
-#define FILES 160
 static struct loaded {
     unsigned volume;
     const char *path;
     struct blob blob;
-} files[FILES];
+} files[LAUNCH_FILES];
 static unsigned nfiles;
 
 static uint64_t pages_for(uint64_t bytes)
@@ -53,7 +53,7 @@ static bool file_get(struct entry *e, const struct entry_file *want, struct blob
             return true;
         }
     }
-    err = nfiles < FILES ? fw_file_open(e->volume, want->path, &f) : ERR_FULL;
+    err = nfiles < LAUNCH_FILES ? fw_file_open(e->volume, want->path, &f) : ERR_FULL;
     if (!err) {
         err = file_load(&f, out);
         fw_file_close(&f);
@@ -165,6 +165,29 @@ static bool add_guest(struct launch *l, struct entry *e, const char *options, bo
     return true;
 }
 
+/* With / between folders, and one in front, however the entry has it. */
+static void path_tidy(char *to, size_t size, const char *path)
+{
+    size_t n = 0;
+
+    for (; *path && n + 2 < size; path++) {
+        char c = *path == '\\' ? '/' : *path;
+        if (!n && c != '/')
+            to[n++] = '/';
+        if (c != '/' || !n || to[n - 1] != '/')
+            to[n++] = c;
+    }
+    to[n] = 0;
+}
+
+static void list_files(struct launch *l)
+{
+    for (l->nfiles = 0; l->nfiles < nfiles; l->nfiles++) {
+        path_tidy(l->file[l->nfiles].path, sizeof l->file[0].path, files[l->nfiles].path);
+        l->file[l->nfiles].blob = files[l->nfiles].blob;
+    }
+}
+
 /* --- the machine --- */
 
 /* Of pixel formats, the two that every display has. */
@@ -268,6 +291,7 @@ void fw_start_guests(struct fw_list *list, unsigned chosen, const char *options,
             tell_skipped(e);
     }
     if (starting) {
+        list_files(l);
         find_machine(l);
         fw_volumes_close();
         fw_free_all();

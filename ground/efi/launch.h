@@ -4,6 +4,8 @@
 #include "vm/vm.h"
 
 #define LAUNCH_VMS 32
+#define LAUNCH_FILES 160
+#define LAUNCH_PATH_MAX 255
 
 struct launch_screen {
     uint64_t base;         /* 0: no linear frame buffer */
@@ -17,6 +19,9 @@ struct launch {
     /* RAM disks: `disk /path` names a file on the ESP; the monitor's disk ramN is ram_disk[N] */
     struct { char path[64]; struct blob file; } ram_disk[16];
     unsigned nram_disks;
+    /* all files that were loaded, "/folder/name" on their volume */
+    struct { char path[LAUNCH_PATH_MAX + 1]; struct blob blob; } file[LAUNCH_FILES];
+    unsigned nfiles;
     struct launch_screen screen;
     uint64_t acpi_rsdp;    /* physical address, 0 if the firmware has none */
     void *image, *system_table; /* EFI_HANDLE, EFI_SYSTEM_TABLE * */

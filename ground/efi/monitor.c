@@ -2,6 +2,7 @@
 #include <stdatomic.h>
 
 #include "arch/x86/cpu.h"
+#include "base/fmt.h"
 #include "base/str.h"
 #include "dev/pc.h"
 #include "ground/efi/drivers.h"
@@ -9,9 +10,11 @@
 #include "ground/efi/platform.h"
 #include "ground/ground.h"
 #include "io/blk.h"
+#include "ns/ns.h"
 #include "vm/cpu.h"
 #include "vm/cpuid.h"
 #include "vm/sched.h"
+#include "vm/work.h"
 
 #define REAP_RETRY_NS 1000000u /* while a stopping guest's disk requests come home */
 
@@ -30,17 +33,41 @@ static void resolve_disks(struct vm_config *cfg)
         cfg->blk[i] = blk_find(cfg->disk[i]);
 }
 
+static const struct launch *launch;
+
+/* What `disk` names, for guests that are made at run time: a file is there only if it became a RAM disk at start. */
+static struct blk *disk_find(const char *name)
+{
+    for (unsigned i = 0; *name == '/' && i < launch->nram_disks; i++) {
+        char ram[16];
+        (void)fmt_text(ram, sizeof ram, "ram%u", i);
+        if (str_eq(launch->ram_disk[i].path, name))
+            return blk_find(ram);
+    }
+    return blk_find(name);
+}
+
+static void files_init(struct launch *l)
+{
+    static struct ns_file file[LAUNCH_FILES];
+    static struct ns_setup setup = { .file = file, .disk = disk_find, .pc = &machine_pc, .added = drivers_console_add,
+                                     .removed = drivers_console_remove };
+
+    launch = l;
+    for (; setup.nfiles < l->nfiles; setup.nfiles++)
+        file[setup.nfiles] = (struct ns_file){ l->file[setup.nfiles].path, l->file[setup.nfiles].blob };
+    ns_init(&setup);
+}
+
 static void make_guests(struct launch *l)
 {
     struct vm *vm;
 
     for (unsigned i = 0; i < l->nvms; i++) {
         resolve_disks(&l->vm[i]);
-        err_t e = vm_add(&l->vm[i], &machine_pc, &vm);
+        err_t e = ns_guest_add(&l->vm[i], &machine_pc, &vm);
         if (e)
             ground_log("%s: not added: %s", l->vm[i].name, err_text(e));
-        else
-            drivers_console_add(vm);
     }
 }
 
@@ -59,6 +86,8 @@ static void boot_main(struct launch *l)
     cpu_begin();
     sched_init();
     drivers_init(l);
+    files_init(l);
+    work_init();
     make_guests(l);
     sched_add_chore(reap_chore);
     atomic_store(&ready, true);

@@ -115,7 +115,7 @@ static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **state)
         { "", 0, "says nothing to start" },
         { "linux /v\noptions caf\xe9", 2, "not plain UTF-8" },
         { "linux /v\x1b[2J", 1, "not plain UTF-8" },
-        { "app /a.img\nnamespace /dev /net\nargs x", 1, "needs the app OS, which this build does not have" },
+        { "app /a.img\nnamespace /dev /vm\nargs x", 1, "needs the app OS, which this build does not have" },
         { "linux /v\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a", 10, "more than 8" },
         { "linux /v\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a", 10,
           "more than 8" },

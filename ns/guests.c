@@ -1,0 +1,547 @@
+/* The monitor's guests behind the /vm tree: made, defined, cloned, removed, commanded. A guest's definition is text in the
+ * words of boot entries, read by the same parser; files it names are those the launch has loaded. CPU 0's loop, but for
+ * ns_log(). */
+#include "base/fmt.h"
+#include "base/str.h"
+#include "boot/entry.h"
+#include "ground/ground.h"
+#include "ns/dev.h"
+#include "ns/files.h"
+#include "ns/ns.h"
+#include "ns/vm.h"
+#include "vm/work.h"
+
+#define LOG_BYTES 16384u           /* of the monitor's log; a power of two */
+#define SAMPLE_NS 500000000ull     /* at least, between two looks at a guest's figures */
+#define MEMORY_DEFAULT MIB(512)
+
+struct guest {
+    struct ns_guest g;
+    struct vm *vm;
+    struct ns_cons cons;
+    struct ns_dev dev;
+    struct { /* for the figures of status: at the last look but one, and what came of it */
+        uint64_t tsc, cpu_tsc, exits;
+        unsigned percent;
+        uint64_t exits_per_s;
+    } sample;
+};
+
+static struct ns_setup setup;
+static struct ns_vm tree;
+
+static struct guest *guest_of(struct ns_guest *g) { return container_of(g, struct guest, g); }
+static bool is_off(const struct guest *g) { return atomic_load(&g->vm->state) == VM_OFF; }
+
+static err_t PRINTF(3, 4) refuse(char *why, err_t e, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)fmt_vtext(why, NS_WHY_MAX, fmt, ap);
+    va_end(ap);
+    return e;
+}
+
+/* --- the log, of which a guest's lines begin with its name --- */
+
+static struct {
+    struct lock lock; /* a leaf */
+    uint64_t written;
+    char text[LOG_BYTES];
+} log;
+
+void ns_log(const char *line)
+{
+    lock_take(&log.lock);
+    for (; *line; line++)
+        log.text[log.written++ % LOG_BYTES] = *line;
+    log.text[log.written++ % LOG_BYTES] = '\n';
+    lock_drop(&log.lock);
+    work_changed();
+}
+
+/* The line at *at, without its end; moves *at behind it. False at the end of the log. */
+static bool log_line(uint64_t *at, char *line, size_t size)
+{
+    size_t n = 0;
+    char c;
+
+    lock_take(&log.lock);
+    bool any = *at < log.written;
+    while (*at < log.written && (c = log.text[(*at)++ % LOG_BYTES]) != '\n')
+        if (n + 1 < size)
+            line[n++] = c;
+    lock_drop(&log.lock);
+    line[n] = 0;
+    return any;
+}
+
+static void guest_log(struct ns_guest *ng, struct tree_text *x)
+{
+    uint64_t at = log.written > LOG_BYTES ? log.written - LOG_BYTES : 0;
+    size_t n = strlen(ng->name);
+    char line[256];
+
+    while (log_line(&at, line, sizeof line))
+        if (str_starts(line, ng->name) && line[n] == ':')
+            tree_print(x, "%s\n", line);
+}
+
+/* --- status --- */
+
+static void sample_take(struct guest *g, uint64_t now, const struct vm_stats *s)
+{
+    uint64_t ticks = now - g->sample.tsc;
+
+    if (g->sample.tsc < g->vm->tsc_start) { /* it was started since */
+        g->sample.tsc = g->vm->tsc_start;
+        g->sample.cpu_tsc = g->sample.exits = 0;
+        ticks = now - g->sample.tsc;
+    }
+    if (ticks < ground_ns_to_tsc(SAMPLE_NS))
+        return;
+    g->sample.percent = (unsigned)((s->cpu_tsc - g->sample.cpu_tsc) * 100 / ticks);
+    g->sample.exits_per_s = (s->exits - g->sample.exits) * 1000 / max_u64(ground_tsc_to_ns(ticks) / 1000000, 1);
+    g->sample.tsc = now;
+    g->sample.cpu_tsc = s->cpu_tsc;
+    g->sample.exits = s->exits;
+}
+
+static void status_why(const struct guest *g, char *why)
+{
+    const struct vm *vm = g->vm;
+
+    if (!is_off(g))
+        return;
+    (void)fmt_text(why, NS_WHY_MAX, "%s%s%s", vm_why_text(vm->why), *vm->why_text ? ": " : "", vm->why_text);
+    for (char *c = why; *c; c++)
+        if ((uint8_t)*c < 0x20 || *c == 0x7F) /* a reason may quote a guest */
+            *c = '?';
+}
+
+static void guest_status(struct ns_guest *ng, struct ns_status *s)
+{
+    static const char *const states[] = { [VM_OFF] = "off", [VM_RUNNING] = "running", [VM_STOPPING] = "stopping" };
+    struct guest *g = guest_of(ng);
+    struct vm *vm = g->vm;
+    const struct ns_file *file = ns_file_of(&vm->cfg.kernel);
+    struct vm_stats stats;
+    uint64_t now = ground_tsc();
+
+    vm_stats(vm, &stats);
+    s->state = states[atomic_load(&vm->state)];
+    s->on = !is_off(g);
+    s->kind = !vm->cfg.kernel.size ? "none" : vm->machine == setup.app ? "app" : "linux";
+    status_why(g, s->why);
+    if (file)
+        (void)str_copy(s->image, sizeof s->image, file->path);
+    s->vcpus = vm->cfg.vcpus;
+    s->memory = vm->cfg.memory;
+    s->used = s->on ? vm->cfg.memory : 0;
+    s->cpu_ms = ground_tsc_to_ns(stats.cpu_tsc) / 1000000;
+    s->exits = stats.exits;
+    s->starts = vm->starts;
+    if (!s->on)
+        return;
+    sample_take(g, now, &stats);
+    s->up_ms = ground_tsc_to_ns(now - vm->tsc_start) / 1000000;
+    s->cpu = g->sample.percent;
+    s->exits_per_s = g->sample.exits_per_s;
+}
+
+static const char *guest_spaces(struct ns_guest *g) { return guest_of(g)->vm->cfg.spaces; }
+static uint64_t guest_oldest(struct ns_guest *g) { return ns_cons_oldest(&guest_of(g)->cons); }
+static err_t guest_read(struct ns_guest *g, uint64_t *at, void *to, uint32_t n, uint32_t *got)
+{
+    return ns_cons_read(&guest_of(g)->cons, at, to, n, got);
+}
+static size_t guest_type(struct ns_guest *g, const uint8_t *bytes, size_t n) { return ns_cons_type(&guest_of(g)->cons, bytes, n); }
+
+/* --- definitions --- */
+
+/* In a line that begins with what to start, " key=value" may stand for a line of its own; behind options= all is options. */
+static void lines_split(char *line)
+{
+    static const char *const keys[] = { "options", "initrd", "memory", "cpus", "disk", "args", "namespace", "title" };
+
+    for (; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (!str_starts(line, "linux ") && !str_starts(line, "app "))
+            continue;
+        for (char *p = line; *p && *p != '\n'; p++)
+            for (unsigned i = 0; *p == ' ' && i < ARRAY_LEN(keys); i++) {
+                size_t n = strlen(keys[i]);
+                if (!str_starts(p + 1, keys[i]) || p[1 + n] != '=')
+                    continue;
+                *p = '\n';
+                p[1 + n] = ' ';
+                if (i == 0)
+                    return;
+            }
+    }
+}
+
+static err_t file_take(const char *path, struct blob *out, char *why)
+{
+    const struct ns_file *f = ns_file_find(path);
+
+    if (!f)
+        return refuse(why, ERR_NOTFOUND, "%.100s is not among the loaded files; /boot has them", path);
+    *out = f->blob;
+    return OK;
+}
+
+static err_t disk_take(struct vm_config *cfg, const char *name, char *why)
+{
+    struct blk *blk = setup.disk(name);
+
+    if (!blk)
+        return refuse(why, ERR_NOTFOUND, "disk: there is no %.60s; /blk has them all", name);
+    (void)str_copy(cfg->disk[cfg->ndisks], sizeof cfg->disk[0], name);
+    cfg->blk[cfg->ndisks++] = blk;
+    return OK;
+}
+
+/* Puts what the entry says into cfg; what it does not say stays. */
+static err_t config_change(struct vm_config *cfg, const struct entry *e, char *why)
+{
+    err_t err = *e->start.path ? file_take(e->start.path, &cfg->kernel, why) : OK;
+
+    if (e->ninitrd)
+        cfg->ninitrd = 0;
+    for (unsigned i = 0; !err && i < e->ninitrd; i++)
+        err = file_take(e->initrd[i].path, &cfg->initrd[cfg->ninitrd++], why);
+    if (e->ndisks)
+        cfg->ndisks = 0;
+    for (unsigned i = 0; !err && i < e->ndisks; i++)
+        err = disk_take(cfg, e->disk[i].path, why);
+    if (*e->options)
+        (void)str_copy(cfg->cmdline, sizeof cfg->cmdline, e->options);
+    if (*e->title)
+        (void)str_copy(cfg->title, sizeof cfg->title, e->title);
+    cfg->memory = e->memory;
+    cfg->vcpus = e->cpus;
+    return err;
+}
+
+/* The first note that forbids a guest; that nothing is said about what to start is no mistake here. */
+static const struct entry_note *mistake_of(const struct entry *e)
+{
+    for (unsigned i = 0; i < e->nnotes; i++)
+        if (e->note[i].forbids & ENTRY_NO_GUEST && (e->note[i].line || *e->start.path))
+            return &e->note[i];
+    return NULL;
+}
+
+static err_t spaces_set(struct guest *g, const char *line, char *why);
+
+static err_t guest_define(struct guest *g, char *text, char *why)
+{
+    static struct entry e;         /* these two are large, and this is CPU 0's */
+    static struct vm_config cfg;
+    err_t err;
+
+    if (!is_off(g))
+        return refuse(why, ERR_BUSY, "%s runs; stop it first", g->g.name);
+    lines_split(text);
+    entry_init(&e, ENTRY_LINUX, g->g.name, "ctl");
+    e.memory = g->vm->cfg.memory;
+    e.cpus = g->vm->cfg.vcpus;
+    e.id[0] = 0; /* so that no title is made up */
+    entry_parse(&e, text, strlen(text));
+    const struct entry_note *wrong = mistake_of(&e);
+    if (wrong)
+        return refuse(why, ERR_INVAL, "%s", wrong->text);
+    if (*e.start.path && e.kind != ENTRY_LINUX)
+        return refuse(why, ERR_UNSUPPORTED, "only linux and app can be started as a guest");
+    cfg = g->vm->cfg;
+    if (*e.start.path) /* a new definition */
+        cfg.ninitrd = cfg.ndisks = 0, cfg.cmdline[0] = 0;
+    err = config_change(&cfg, &e, why);
+    if (err)
+        return err;
+    if (*e.spaces)
+        err = spaces_set(g, e.spaces, why);
+    if (err)
+        return err;
+    (void)str_copy(cfg.spaces, sizeof cfg.spaces, g->vm->cfg.spaces);
+    g->vm->cfg = cfg;
+    return OK;
+}
+
+/* --- verbs --- */
+
+static err_t do_start(struct guest *g, char *why)
+{
+    err_t e = g->vm->cfg.kernel.size ? vm_start(g->vm) : ERR_INVAL;
+
+    if (e == ERR_BUSY && !is_off(g))
+        return refuse(why, e, "%s runs already", g->g.name);
+    if (e)
+        return refuse(why, e, "%s", g->vm->cfg.kernel.size ? g->vm->why_text : "nothing to start; write linux /FILE or app /FILE first");
+    return OK;
+}
+
+static err_t do_end(struct guest *g, enum vm_why how, char *why)
+{
+    if (is_off(g))
+        return refuse(why, ERR_INVAL, "%s does not run", g->g.name);
+    vm_stop(g->vm, how, "by its ctl file");
+    return OK;
+}
+
+static err_t do_stop(struct guest *g, char *why) { return do_end(g, VM_STOPPED, why); }
+static err_t do_reset(struct guest *g, char *why) { return do_end(g, VM_RESET, why); }
+
+static err_t do_power(struct guest *g, char *why)
+{
+    if (atomic_load(&g->vm->state) != VM_RUNNING)
+        return refuse(why, ERR_INVAL, "%s does not run", g->g.name);
+    if (!g->vm->machine->power_button)
+        return refuse(why, ERR_UNSUPPORTED, "%s has no power button; use stop", g->g.name);
+    g->vm->machine->power_button(g->vm);
+    return OK;
+}
+
+static const struct {
+    const char *name;
+    err_t (*run)(struct guest *, char *why);
+} verbs[] = { { "start", do_start }, { "stop", do_stop }, { "reset", do_reset }, { "power", do_power } };
+
+static err_t guest_command(struct ns_guest *g, char *text, char *why)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(verbs); i++)
+        if (str_eq(text, verbs[i].name))
+            return verbs[i].run(guest_of(g), why);
+    if (strchr(text, ' ') || strchr(text, '\t'))
+        return guest_define(guest_of(g), text, why);
+    return refuse(why, ERR_INVAL, "'%.40s' is no command; write start, stop, reset, power, or lines of a boot entry", text);
+}
+
+static const struct ns_guest_ops guest_ops = {
+    .status = guest_status,
+    .command = guest_command,
+    .log = guest_log,
+    .spaces = guest_spaces,
+    .oldest = guest_oldest,
+    .read = guest_read,
+    .type = guest_type,
+};
+
+/* --- namespaces --- */
+
+static struct ninep_fs *tree_dev(struct guest *g) { return &g->dev.tree.fs; }
+static struct ninep_fs *tree_vm(struct guest *g) { return (void)g, &tree.tree.fs; }
+static struct ninep_fs *tree_img(struct guest *g) { return (void)g, ns_img_fs(); }
+static struct ninep_fs *tree_blk(struct guest *g) { return (void)g, ns_blk_fs(); }
+static struct ninep_fs *tree_boot(struct guest *g) { return (void)g, ns_boot_fs(); }
+
+static const struct {
+    const char *name;
+    struct ninep_fs *(*fs)(struct guest *);
+} trees[] = { { "dev", tree_dev }, { "vm", tree_vm }, { "img", tree_img }, { "blk", tree_blk }, { "boot", tree_boot } };
+_Static_assert(ARRAY_LEN(trees) <= VM_SHARES_MAX, "a guest may have them all");
+
+/* One word of the line, "/vm" or "/vm:ro", to a share; the number of its tree. ERR_INVAL. */
+static err_t space_read(const char *word, size_t n, unsigned *which, bool *read_only)
+{
+    size_t colon = 0;
+
+    while (colon < n && word[colon] != ':')
+        colon++;
+    *read_only = n - colon == 3 && !strncmp(word + colon, ":ro", 3);
+    if (word[0] != '/' || (colon < n && !*read_only))
+        return ERR_INVAL;
+    for (*which = 0; *which < ARRAY_LEN(trees); ++*which)
+        if (strlen(trees[*which].name) == colon - 1 && !strncmp(trees[*which].name, word + 1, colon - 1))
+            return OK;
+    return ERR_INVAL;
+}
+
+/* Fills share[] (room for all trees) from the line; g may be NULL: it is only checked. */
+static err_t spaces_read(struct guest *g, const char *line, struct vm_share *share, unsigned *count, char *why, size_t size)
+{
+    unsigned seen = 0, which = 0;
+    bool read_only = false;
+
+    *count = 0;
+    for (size_t n; *line; line += n) {
+        for (n = 0; line[n] && line[n] != ' ' && line[n] != '\t'; n++)
+            ;
+        if (n && (space_read(line, n, &which, &read_only) || seen & BIT(which))) {
+            (void)fmt_text(why, size, "namespace: '%.*s' is no tree, or there twice; write e.g. /dev /vm:ro /img /blk /boot",
+                           (int)min_size(n, 40), line);
+            return ERR_INVAL;
+        }
+        if (n) {
+            seen |= BIT(which);
+            share[*count] = (struct vm_share){ .fs = g ? trees[which].fs(g) : NULL, .read_only = read_only };
+            (void)str_copy(share[(*count)++].name, sizeof share->name, trees[which].name);
+        }
+        n += line[n] != 0;
+    }
+    return OK;
+}
+
+err_t ns_check(const char *line, char *why, size_t size)
+{
+    struct vm_share share[ARRAY_LEN(trees)];
+    unsigned count;
+
+    return spaces_read(NULL, line, share, &count, why, size);
+}
+
+static err_t spaces_set(struct guest *g, const char *line, char *why)
+{
+    struct vm_share share[ARRAY_LEN(trees)];
+    unsigned count;
+    err_t e = spaces_read(g, line, share, &count, why, NS_WHY_MAX);
+
+    if (e)
+        return e;
+    if (!str_copy(g->vm->cfg.spaces, sizeof g->vm->cfg.spaces, line))
+        return refuse(why, ERR_INVAL, "namespace: longer than %u bytes", VM_NAMESPACE_MAX - 1);
+    memcpy(g->vm->share, share, count * sizeof share[0]);
+    g->vm->nshares = count;
+    return OK;
+}
+
+/* --- making and removing --- */
+
+err_t ns_guest_add(const struct vm_config *cfg, const struct machine *machine, struct vm **out)
+{
+    struct guest *g = ground_alloc(sizeof *g);
+    char why[NS_WHY_MAX];
+    err_t e;
+
+    if (!g)
+        return ERR_NOMEM;
+    e = vm_add(cfg, machine, &g->vm);
+    if (e)
+        goto put_guest;
+    ns_dev_init(&g->dev, g->vm);
+    e = spaces_set(g, cfg->spaces, why);
+    if (e) {
+        ground_log("%s: %s", cfg->name, why);
+        goto remove_vm;
+    }
+    if (setup.added)
+        setup.added(g->vm);
+    g->cons.user = g->vm->tty_user;
+    g->cons.user_data = g->vm->tty_user_data;
+    g->vm->tty_user = &ns_cons_ops;
+    g->vm->tty_user_data = &g->cons;
+    for (unsigned i = 0; i < g->vm->nshares; i++)
+        if (g->vm->share[i].fs == &g->dev.tree.fs)
+            g->vm->line = &g->dev.tty;
+    g->g = (struct ns_guest){ .ops = &guest_ops, .name = g->vm->cfg.name, .key = g->vm->id };
+    ns_vm_add(&tree, &g->g);
+    *out = g->vm;
+    return OK;
+remove_vm:
+    (void)vm_remove(g->vm);
+put_guest:
+    ground_free(g, sizeof *g);
+    return e;
+}
+
+static err_t name_check(const char *name, char *why)
+{
+    const char *c = name;
+
+    while ((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr("-_.", *c) != NULL) {
+        if (!*c)
+            break;
+        c++;
+    }
+    if (!*name || *c || *name == '.' || c - name >= VM_NAME_MAX || str_eq(name, "ctl"))
+        return refuse(why, ERR_INVAL, "'%.40s' cannot be a guest's name; use up to %u of a-z A-Z 0-9 - _ .", name, VM_NAME_MAX - 1);
+    return OK;
+}
+
+/* A new guest that is like another one but for its name. */
+static err_t guest_make_like(const struct vm_config *like, const struct machine *machine, const char *name, char *why)
+{
+    static struct vm_config cfg; /* large, and this is CPU 0's */
+    struct vm *vm;
+    err_t e = name_check(name, why);
+
+    if (e)
+        return e;
+    cfg = *like;
+    cfg.autostart = false;
+    (void)str_copy(cfg.name, sizeof cfg.name, name);
+    e = ns_guest_add(&cfg, machine, &vm);
+    return e ? refuse(why, e, e == ERR_EXISTS ? "%s: there is a guest of that name" : "%s: no memory for another guest", name) : OK;
+}
+
+static err_t tree_make(struct ns_vm *t, const char *name, char *why)
+{
+    static const struct vm_config empty = { .memory = MEMORY_DEFAULT, .vcpus = 1 };
+
+    (void)t;
+    return guest_make_like(&empty, setup.pc, name, why);
+}
+
+static err_t tree_drop(struct ns_vm *t, struct ns_guest *ng, char *why)
+{
+    struct guest *g = guest_of(ng);
+
+    (void)t;
+    if (!is_off(g))
+        return refuse(why, ERR_BUSY, "%s runs; stop it first", ng->name);
+    if (setup.removed)
+        setup.removed(g->vm);
+    ns_vm_remove(ng);
+    (void)vm_remove(g->vm);
+    ground_free(g, sizeof *g);
+    work_changed(); /* whoever waits for it */
+    return OK;
+}
+
+static err_t do_create(char *name, char *rest, char *why) { return *rest ? ERR_INVAL : tree_make(&tree, name, why); }
+
+static err_t do_clone(char *name, char *rest, char *why)
+{
+    struct ns_guest *from = ns_vm_find(&tree, name);
+
+    if (!from)
+        return refuse(why, ERR_NOTFOUND, "there is no guest %.40s", name);
+    return guest_make_like(&guest_of(from)->vm->cfg, guest_of(from)->vm->machine, rest, why);
+}
+
+static err_t do_remove(char *name, char *rest, char *why)
+{
+    struct ns_guest *g = ns_vm_find(&tree, name);
+
+    if (!g)
+        return refuse(why, ERR_NOTFOUND, "there is no guest %.40s", name);
+    return *rest ? ERR_INVAL : tree_drop(&tree, g, why);
+}
+
+static err_t tree_command(struct ns_vm *t, char *text, char *why)
+{
+    static const struct {
+        const char *name;
+        err_t (*run)(char *name, char *rest, char *why);
+    } commands[] = { { "create", do_create }, { "clone", do_clone }, { "remove", do_remove } };
+    char *name = ns_word(text), *rest = ns_word(name);
+    err_t e = ERR_INVAL;
+
+    (void)t;
+    for (unsigned i = 0; i < ARRAY_LEN(commands); i++)
+        if (str_eq(text, commands[i].name) && *name)
+            e = commands[i].run(name, rest, why);
+    if (e && !*why)
+        return refuse(why, e, "'%.40s' is no command; write create NAME, clone GUEST NEW or remove NAME", text);
+    return e;
+}
+
+void ns_init(const struct ns_setup *s)
+{
+    setup = *s;
+    tree = (struct ns_vm){ .command = tree_command, .make = tree_make, .drop = tree_drop };
+    ns_vm_init(&tree);
+    ns_files_init(s);
+}
