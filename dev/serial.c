@@ -69,10 +69,12 @@ static void data_write(struct serial *s, uint8_t byte)
      * line must see. */
     s->thre = false;
     line_update(s);
-    if (!(s->reg[MCR] & MCR_LOOP))
+    if (!(s->reg[MCR] & MCR_LOOP)) {
         tty_output(&s->tty, &byte, 1);
-    else if (!ring_put(&s->rx, byte))
+        vm_hear(s->vm, &s->heard, &byte, 1);
+    } else if (!ring_put(&s->rx, byte)) {
         s->overrun = true;
+    }
     s->thre = true;
 }
 

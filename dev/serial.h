@@ -21,6 +21,7 @@ struct serial {
     bool overrun;  /* a byte was lost; only loopback can do that */
     bool refused;  /* the user has more input waiting: say when there is room */
     bool line;     /* level of the interrupt line */
+    unsigned heard; /* for vm_hear */
     struct ring rx;
     uint8_t rx_bytes[SERIAL_RX];
 };

@@ -151,6 +151,10 @@ static enum next on_hlt(struct vcpu *v)
 
 static enum next on_pause(struct vcpu *v)
 {
+    if (v->r.rip != v->pause_rip) {
+        v->pause_rip = v->r.rip;
+        v->pause_moves++;
+    }
     skip(v);
     return sched_others_wait(v) ? END_YIELDED : RUN_ON;
 }

@@ -394,7 +394,7 @@ static void run_one(struct runq *q, struct vcpu *v)
 
     switch_to(q, v);
     if (!r)
-        cpu->want_pause(v, v->vm->nvcpus > 1 && sched_others_wait(v));
+        cpu->want_pause(v, (v->vm->nvcpus > 1 && sched_others_wait(v)) || atomic_load(&v->vm->panic.looks));
     lock_take(&q->lock);
     arm(q, v);
     lock_drop(&q->lock);

@@ -97,6 +97,7 @@ struct vcpu {
     uint64_t run_tsc;          /* ticks spent in it */
     uint64_t nexits;
     uint64_t exits[EXIT_KINDS];
+    uint64_t pause_rip, pause_moves; /* where it executed PAUSE last, how often that was another place than before */
 };
 
 #define STARTUP_INIT BIT(31)

@@ -200,6 +200,7 @@ err_t vm_start(struct vm *vm)
     vm->irq_line = NULL;
     vm->irq_eoi = NULL;
     vm->cpu_tsc = vm->exits = 0;
+    vm->panic = (struct vm_panic){ 0 };
     vm->tsc_start = ground_tsc();
     vm->tsc_offset = 0 - vm->tsc_start;
     err_t e = build(vm, &what);

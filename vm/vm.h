@@ -64,7 +64,7 @@ enum vm_why {
     VM_POWERED_OFF,  /* the guest's own ACPI S5 */
     VM_REBOOTED,     /* the guest's own reset: starts again by itself */
     VM_EXITED,       /* an app: its program ended */
-    VM_PANICKED,     /* it told us through pvpanic */
+    VM_PANICKED,     /* it told us through pvpanic, or vm/panic.c saw it */
     VM_TRIPLE_FAULT,
     VM_FAULTED,      /* it broke a rule of ours: see why_text */
     VM_STOPPED,      /* the user, or another guest, stopped it */
@@ -87,6 +87,13 @@ struct machine {
     /* Who runs its vCPUs (vm/run.h). NULL: the CPU backend of OS guests, which also has RAM and vCPUs ready for build. A machine with
      * this makes and gives back both by itself, vm->cpu_tsc and vm->exits included. */
     const struct machine_run *run;
+};
+
+/* vm/panic.c's view of a guest that may have panicked. */
+struct vm_panic {
+    _Atomic uint32_t looks;        /* how many more are taken; any CPU */
+    unsigned calm;                 /* how many in a row found it standing still */
+    uint64_t next, moves, pauses;  /* when, and what the last one saw. CPU 0's loop */
 };
 
 struct vm {
@@ -127,6 +134,8 @@ struct vm {
     void (*irq_eoi)(void *chip, uint8_t vector);            /* a level-triggered vector's end of interrupt */
     void *irq_chip;
 
+    struct vm_panic panic;
+
     /* any CPU, atomic */
     _Atomic uint32_t state;        /* enum vm_state */
     _Atomic uint32_t stop_claimed; /* somebody writes why and why_text */
@@ -149,6 +158,9 @@ void vm_stop(struct vm *, enum vm_why, const char *fmt, ...) PRINTF(3, 4);
 /* Finishes the stop of every guest that is ready for it, and starts again those that asked for a reset. True if some are
  * not ready yet. CPU 0's loop. */
 bool vm_reap(void);
+
+/* A console device passes on here what its guest prints; *matched is the line's own, 0 at first. Any CPU. */
+void vm_hear(struct vm *, unsigned *matched, const uint8_t *bytes, size_t n);
 
 struct vm *vm_find(const char *name);
 struct vm *vm_next(const struct vm *); /* the first with NULL; NULL at the end */

@@ -2,6 +2,7 @@
 #include "dev/virtio/console.h"
 
 #include "base/str.h"
+#include "vm/vm.h"
 
 /* One kick prints about KICK_MAX bytes, then others get their turn. A single chain's text is cut at TEXT_MAX: hvc
  * writes 16 bytes at a time, the largest known driver 32 KiB. */
@@ -20,6 +21,7 @@ static err_t text_out(struct virtio_console *c, struct virtq *q, const struct vi
         if (e)
             return e;
         tty_output(&c->tty, text, take);
+        vm_hear(c->dev.vm, &c->heard, text, take);
     }
     return OK;
 }

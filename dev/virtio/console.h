@@ -7,6 +7,7 @@
 struct virtio_console {
     struct virtio_dev dev;
     struct tty tty;
+    unsigned heard; /* for vm_hear; under dev.lock */
     bool refused; /* the user has more input waiting: say when there is room; under dev.lock */
 };
 

@@ -13,6 +13,7 @@
 #include "ns/ns.h"
 #include "vm/cpu.h"
 #include "vm/cpuid.h"
+#include "vm/panic.h"
 #include "vm/sched.h"
 #include "vm/work.h"
 
@@ -90,6 +91,7 @@ static void boot_main(struct launch *l)
     work_init();
     make_guests(l);
     sched_add_chore(reap_chore);
+    sched_add_chore(panic_chore);
     atomic_store(&ready, true);
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
         if (vm->cfg.autostart)

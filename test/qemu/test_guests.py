@@ -112,6 +112,33 @@ def ends_are_told_apart():
 
 
 @test()
+def panic_without_its_driver():
+    """A kernel that panics before it can load the pvpanic driver is found; one whose programs only print that is not."""
+    nowhere = "rdinit=/none root=/dev/none console=ttyS0"
+    with lab("panic_without_its_driver", entry("liar", options="console=ttyS0 job=liar"), entry("lost1", options=nowhere, autostart=False),
+             entry("lost2", cpus=2, options=nowhere, autostart=False),
+             entry("again", options=nowhere + " panic=4", autostart=False)) as goblin:
+        goblin.monitor()
+        goblin.attach("liar")
+        goblin.expect("end Kernel panic", 90)
+        ticks(goblin, "liar")
+        goblin.table()
+        before = goblin.free_pages
+        for name in ("lost1", "lost2"):
+            why, console = run_guest(goblin, name, 90)
+            check(why.startswith("panicked") and "end Kernel panic" in console, f"{why}\n{console}")
+        goblin.select_guest("again")
+        goblin.send("s")
+        goblin.expect("^again: rebooted", 90) # as its options say
+        goblin.send("k")
+        goblin.wait_guest("again", lambda guest: guest.state == "off")
+        table = goblin.table()
+        check(table["lost2"].why.startswith("panicked"), table["lost2"].line)
+        check(goblin.free_pages == before, f"{before} free pages before, {goblin.free_pages} after")
+        ticks(goblin, "liar")
+
+
+@test()
 def nvme_disk():
     """The machine's only disk is NVMe: it boots from it and a guest works on a partition."""
     with lab("nvme_disk", entry("linux", cpus=2, disk="nvme0n1p2", options="job=disk"), disk_kind="nvme",
