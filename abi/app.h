@@ -79,6 +79,12 @@ enum app_call {
 };
 #define APP_EXIT_SIGNAL 0x100u
 
+/* The bell, called by `call` with one of these numbers in edi; changes rax and flags. It costs a tenth of a call of the gate, nobody waits for what it
+ * brings about, and a number without a meaning has none.
+ *   n:                 as APP_KICK of channel n; APP_EVENT_CHANNEL tells of answers, those at once too
+ *   APP_BELL_CPU + n:  as APP_WAKE, but for a CPU in APP_WAIT only, and without an event */
+#define APP_BELL_CPU 0x100u
+
 /* prot, an argument of its own so that no bit has two meanings */
 #define APP_READ 0x1u
 #define APP_WRITE 0x2u
@@ -165,4 +171,5 @@ struct app_boot {
     uint64_t image_size;   /* a multiple of 4 KiB */
     uint32_t image_flags;  /* IMAGE_* */
     uint32_t image_pad;
+    app_addr_t bell;
 };

@@ -23,11 +23,6 @@ static unsigned count = 1, limit = 1;
 static uint32_t locked;
 static uint64_t lock_waiters; /* CPUs that wait in APP_WAIT. atomically */
 
-static void ring(unsigned cpu)
-{
-    gate(cpu, 0, 0, 0, 0, APP_WAKE);
-}
-
 static bool try_lock(void)
 {
     return !__atomic_load_n(&locked, __ATOMIC_RELAXED) && !__atomic_exchange_n(&locked, 1, __ATOMIC_SEQ_CST);
@@ -63,7 +58,7 @@ void libos_unlock(void)
     __atomic_store_n(&locked, 0, __ATOMIC_SEQ_CST);
     waiters = __atomic_load_n(&lock_waiters, __ATOMIC_SEQ_CST);
     if (waiters)
-        ring((unsigned)__builtin_ctzll(waiters));
+        bell(APP_BELL_CPU + (unsigned)__builtin_ctzll(waiters));
 }
 
 /* --- waiting ------------------------------------------------------------------------------------------------------------ */
@@ -80,13 +75,13 @@ bool cpu_wake_parked(void)
         return parked != 0;
     n = (unsigned)__builtin_ctzll(can);
     rung |= BIT64(n);
-    ring(n);
+    bell(APP_BELL_CPU + n);
     return true;
 }
 
 void cpu_interrupt(struct cpu *c)
 {
-    ring(c->app->id);
+    gate(c->app->id, 0, 0, 0, 0, APP_WAKE);
 }
 
 /* The deadline of this CPU's wait: one parked CPU for all watches the timers, and a CPU that runs has set its own. */
@@ -148,6 +143,11 @@ void cpus_init(void)
 unsigned cpus_limit(void)
 {
     return limit;
+}
+
+uint32_t cpu_number(void)
+{
+    return cpu_self()->app->id;
 }
 
 bool cpu_alone(void)

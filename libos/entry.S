@@ -31,6 +31,10 @@ gate:
     mov %rcx, %r8
     jmp *gate_entry(%rip)
 
+    .globl bell /* void bell(uint64_t number) */
+bell:
+    jmp *bell_entry(%rip)
+
 .macro push_gprs
     push %rax
     push %rbx

@@ -22,6 +22,7 @@ _Static_assert(sizeof(struct regs) == 176, "entry.S");
 /* --- main.c --- */
 extern const struct app_boot *boot;
 int64_t gate(uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t call);
+void bell(uint64_t number); /* see abi/app.h: a channel's number, for whoever does not wait for the answer at once; APP_BELL_CPU + a CPU's */
 void log_line(const char *fmt, ...) PRINTF(1, 2);
 NORETURN void libos_exit(uint32_t status);
 bool events_take(void); /* serves what the monitor has noted; true if there was something */
@@ -29,6 +30,7 @@ bool events_take(void); /* serves what the monitor has noted; true if there was 
 /* --- cpu.c --- */
 void cpus_init(void);
 unsigned cpus_limit(void); /* how many there may be */
+uint32_t cpu_number(void); /* of this one */
 void libos_lock(void);     /* by whoever comes from the program, or from a wait */
 void libos_unlock(void);
 

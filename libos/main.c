@@ -8,7 +8,7 @@
 
 /* struct app_cpu cpu0 is in entry.S: its stack_top is an address, which C does not let stand in an initialised integer */
 const struct app_boot *boot;
-app_addr_t gate_entry;
+app_addr_t gate_entry, bell_entry;
 
 void syscall_entry(void);
 NORETURN void libos_main(const struct app_boot *);
@@ -126,6 +126,7 @@ void libos_main(const struct app_boot *b)
 
     boot = b;
     gate_entry = b->gate;
+    bell_entry = b->bell;
     cpus_init();
     if (b->magic != APP_MAGIC || b->version != APP_VERSION)
         libos_exit(APP_EXIT_SIGNAL + SIGABRT);

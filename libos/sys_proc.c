@@ -134,18 +134,24 @@ SYS(sched_yield)
     return 0;
 }
 
-SYS(sched_getaffinity)
+static uint64_t cpus_mask(void)
 {
-    uint64_t one = 1;
-
-    return a[1] < sizeof one ? -EINVAL : user_write(a[2], &one, sizeof one) ? -EFAULT : (int64_t)sizeof one;
+    return cpus_limit() < 64 ? BIT64(cpus_limit()) - 1 : UINT64_MAX;
 }
 
+SYS(sched_getaffinity)
+{
+    uint64_t all = cpus_mask();
+
+    return a[1] < sizeof all || a[1] % 8 ? -EINVAL : user_write(a[2], &all, sizeof all) ? -EFAULT : (int64_t)sizeof all;
+}
+
+/* Accepted if it names a CPU; a thread is not held to it. */
 SYS(sched_setaffinity)
 {
     uint64_t set = 0;
 
-    return a[1] < 1 || user_read(&set, a[2], min_u64(a[1], 8)) ? -EFAULT : set & 1 ? 0 : -EINVAL;
+    return a[1] < 1 || user_read(&set, a[2], min_u64(a[1], 8)) ? -EFAULT : set & cpus_mask() ? 0 : -EINVAL;
 }
 
 SYS(sched_getscheduler) { return (void)a, 0; }
@@ -158,9 +164,9 @@ SYS(setpriority) { return (int32_t)a[2] == 0 ? 0 : -EPERM; }
 
 SYS(getcpu)
 {
-    uint32_t zero = 0;
+    uint32_t zero = 0, id = cpu_number();
 
-    return (a[0] && user_write(a[0], &zero, 4)) || (a[1] && user_write(a[1], &zero, 4)) ? -EFAULT : 0;
+    return (a[0] && user_write(a[0], &id, 4)) || (a[1] && user_write(a[1], &zero, 4)) ? -EFAULT : 0;
 }
 
 SYS(arch_prctl)

@@ -106,6 +106,14 @@ err_t kvm_machine_memory(struct kvm_machine *m, uint64_t gpa, void *at, uint64_t
     return OK;
 }
 
+void kvm_machine_bell(struct kvm_machine *m, uint32_t number, int eventfd)
+{
+    struct kvm_ioeventfd io = { .datamatch = number, .addr = KVM_APP_BELL, .len = 4, .fd = eventfd,
+                                .flags = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO };
+
+    (void)!ioctl(m->vm, KVM_IOEVENTFD, &io); /* EEXIST: another CPU was sooner */
+}
+
 void kvm_machine_gates(struct kvm_machine *m, const struct app_image *image)
 {
     uint64_t *gdt = (uint64_t *)(void *)m->tables->mem;
@@ -208,26 +216,17 @@ static void cpu_tsc(struct kvm_cpu *c)
     (void)!ioctl(c->fd, KVM_SET_DEVICE_ATTR, &a);
 }
 
-err_t kvm_cpu_init(struct kvm_cpu *c, struct kvm_machine *m, unsigned number, uint64_t gs, uint64_t ist)
+static err_t cpu_create(struct kvm_cpu *c)
 {
-    err_t e = ERR_UNSUPPORTED;
+    struct kvm_machine *m = c->m;
 
-    *c = (struct kvm_cpu){ .m = m, .number = number };
-    c->fd = ioctl(m->vm, KVM_CREATE_VCPU, number);
+    c->fd = ioctl(m->vm, KVM_CREATE_VCPU, c->number);
     if (c->fd < 0)
         return ERR_NOMEM;
     c->run = mmap(NULL, m->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
     if (c->run == MAP_FAILED)
         goto close_fd;
-    cpu_tss(c, ist);
-    if (ioctl(c->fd, KVM_SET_CPUID2, m->cpuid))
-        goto unmap;
-    e = cpu_sregs(c, gs);
-    if (!e)
-        e = cpu_msrs(c);
-    if (!e)
-        e = cpu_xcr0(c);
-    if (e)
+    if (ioctl(c->fd, KVM_SET_CPUID2, m->cpuid) || cpu_msrs(c) || cpu_xcr0(c))
         goto unmap;
     cpu_tsc(c);
     c->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
@@ -237,6 +236,26 @@ unmap:
     munmap(c->run, m->run_size);
 close_fd:
     close(c->fd);
+    return ERR_UNSUPPORTED;
+}
+
+err_t kvm_cpu_init(struct kvm_cpu *c, struct kvm_machine *m, unsigned number, uint64_t gs, uint64_t ist)
+{
+    bool fresh = !c->m;
+    err_t e = OK;
+
+    if (fresh) {
+        *c = (struct kvm_cpu){ .m = m, .number = number };
+        e = cpu_create(c);
+    }
+    if (e) {
+        c->m = NULL;
+        return e;
+    }
+    cpu_tss(c, ist);
+    e = cpu_sregs(c, gs);
+    if (e && fresh)
+        kvm_cpu_fini(c);
     return e;
 }
 
@@ -244,6 +263,7 @@ void kvm_cpu_fini(struct kvm_cpu *c)
 {
     munmap(c->run, c->m->run_size);
     close(c->fd);
+    c->m = NULL;
 }
 
 void kvm_cpu_dirty(struct kvm_cpu *c)
@@ -260,12 +280,19 @@ void kvm_cpu_start(struct kvm_cpu *c, uint64_t entry, uint64_t rsp, uint64_t rdi
 /* The tables have a new root: see tables.h. */
 static void cpu_root(struct kvm_cpu *c)
 {
+    uint64_t root = __atomic_load_n(&c->m->tables->root, __ATOMIC_SEQ_CST);
     struct kvm_sregs s;
 
-    if (c->root == c->m->tables->root || ioctl(c->fd, KVM_GET_SREGS, &s))
+    if (c->root == root || ioctl(c->fd, KVM_GET_SREGS, &s))
         return;
-    s.cr3 = c->root = c->m->tables->root;
-    (void)!ioctl(c->fd, KVM_SET_SREGS, &s);
+    s.cr3 = root;
+    if (!ioctl(c->fd, KVM_SET_SREGS, &s))
+        __atomic_store_n(&c->root, root, __ATOMIC_SEQ_CST);
+}
+
+bool kvm_cpu_current(const struct kvm_cpu *c)
+{
+    return __atomic_load_n(&c->root, __ATOMIC_SEQ_CST) == c->m->tables->root;
 }
 
 enum kvm_stop kvm_cpu_run(struct kvm_cpu *c, bool finish, const char **why)
@@ -285,8 +312,8 @@ enum kvm_stop kvm_cpu_run(struct kvm_cpu *c, bool finish, const char **why)
     }
     switch (r->exit_reason) {
     case KVM_EXIT_IO:
-        if (r->io.direction == KVM_EXIT_IO_OUT && r->io.port == KVM_APP_PORT && r->io.size == 4 && r->io.count == 1)
-            return KVM_STOP_GATE;
+        if (r->io.direction == KVM_EXIT_IO_OUT && (r->io.port == KVM_APP_PORT || r->io.port == KVM_APP_BELL) && r->io.size == 4 && r->io.count == 1)
+            return r->io.port == KVM_APP_PORT ? KVM_STOP_GATE : KVM_STOP_BELL;
         if (r->io.direction == KVM_EXIT_IO_IN) /* other ports read as on an empty bus */
             memset((uint8_t *)r + r->io.data_offset, 0xFF, (size_t)r->io.size * r->io.count);
         return KVM_STOP_KICK;

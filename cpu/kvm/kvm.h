@@ -10,6 +10,7 @@
 struct kvm_run;
 
 #define KVM_APP_PORT 0x47 /* `out %eax, $port` is the gate */
+#define KVM_APP_BELL 0x48 /* and on this one the bell: KVM knows some of its numbers */
 #define KVM_APP_CPUS 64
 /* The arena of page tables begins with a page for the GDT and the IDT's page, and one TSS for each CPU in a half page. */
 #define KVM_APP_SYSTEM ((2 + KVM_APP_CPUS / 8) * (uint64_t)PAGE_SIZE)
@@ -38,7 +39,7 @@ struct kvm_cpu {
     uint64_t root;             /* the page tables it uses */
 };
 
-enum kvm_stop { KVM_STOP_GATE, KVM_STOP_KICK, KVM_STOP_MEMORY, KVM_STOP_DEAD };
+enum kvm_stop { KVM_STOP_GATE, KVM_STOP_BELL, KVM_STOP_KICK, KVM_STOP_MEMORY, KVM_STOP_DEAD };
 
 /* Why /dev/kvm cannot be used and what to do about it, in words; NULL: it can. */
 const char *kvm_machine_missing(void);
@@ -50,15 +51,19 @@ MUST_USE err_t kvm_machine_memory(struct kvm_machine *, uint64_t gpa, void *at, 
 /* Where exceptions and stray `syscall`s enter the guest. Before the first CPU. */
 void kvm_machine_gates(struct kvm_machine *, const struct app_image *);
 
-/* A CPU that will start at entry. gs is the guest's struct app_cpu, ist the top of its upcall stack. */
+/* From now on a guest's `number` on the bell's port writes to that eventfd, and the CPU does not stop. Where it cannot be, it stops as before. */
+void kvm_machine_bell(struct kvm_machine *, uint32_t number, int eventfd);
+
+/* A CPU, made now unless it was before, that is at rest and will be started. gs is the guest's struct app_cpu, ist the top of its upcall stack. */
 MUST_USE err_t kvm_cpu_init(struct kvm_cpu *, struct kvm_machine *, unsigned number, uint64_t gs, uint64_t ist);
 void kvm_cpu_fini(struct kvm_cpu *);
 void kvm_cpu_start(struct kvm_cpu *, uint64_t entry, uint64_t rsp, uint64_t rdi);
-/* Runs until it stops. KICK: a signal came; registers may be set freely then, but not after GATE. finish: only completes what
+/* Runs until it stops. KICK: a signal came; registers may be set freely then, but not after GATE or BELL. finish: only completes what
  * the last stop left half done, then KICK. MEMORY: the host could not give a page; DEAD: a triple fault or worse, text in *why. */
 enum kvm_stop kvm_cpu_run(struct kvm_cpu *, bool finish, const char **why);
 void kvm_cpu_dirty(struct kvm_cpu *);
 /* For a signal handler in the CPU's thread: a kvm_cpu_run() that is about to begin returns KICK at once. */
 void kvm_cpu_interrupt(struct kvm_cpu *);
+bool kvm_cpu_current(const struct kvm_cpu *); /* it uses the tables' present root. Any thread */
 uint64_t kvm_cpu_fault(struct kvm_cpu *); /* CR2 */
 uint64_t kvm_machine_tsc_khz(struct kvm_machine *); /* 0: unknown */

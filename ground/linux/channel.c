@@ -118,6 +118,16 @@ broken:
     return APP_IO;
 }
 
+void channel_serve(struct channel *c)
+{
+    uint32_t before = c->answered;
+
+    if (!c->dead)
+        (void)channel_kick(c);
+    if (c->answered != before || c->dead)
+        guest_event(&c->guest->cpus[0], APP_EVENT_CHANNEL);
+}
+
 void channel_poll(struct channel *c)
 {
     uint32_t len = 1;

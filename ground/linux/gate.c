@@ -1,13 +1,9 @@
 /* What is behind the gate on Linux: one row for each call. Arguments are copies in registers; every address among them is checked by who
  * uses it. Called by the CPU's own thread, which holds guest->lock but while it sleeps. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <linux/futex.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 #include "ground/linux/guest.h"
 
 #define NS_PER_S 1000000000ull
@@ -98,13 +94,8 @@ static int64_t gate_kick(struct guest_cpu *c, const uint64_t a[5])
 
 static int64_t gate_wait(struct guest_cpu *c, const uint64_t a[5])
 {
-    struct timespec until = timespec_of(a[0]);
-
     pthread_mutex_unlock(&c->guest->lock);
-    while (!__atomic_exchange_n(&c->wake, 0, __ATOMIC_ACQUIRE) && !__atomic_load_n(&c->guest->exiting, __ATOMIC_ACQUIRE))
-        if (syscall(SYS_futex, &c->wake, FUTEX_WAIT_BITSET_PRIVATE, 0, a[0] ? &until : NULL, NULL, FUTEX_BITSET_MATCH_ANY) &&
-            errno == ETIMEDOUT)
-            break;
+    guest_cpu_wait(c, a[0]);
     pthread_mutex_lock(&c->guest->lock);
     guest_time(c->guest);
     return 0;
@@ -176,5 +167,6 @@ bool gate_call(struct guest_cpu *c)
     /* the number is in rax: rcx is taken by the C convention's fourth argument, which the gate's code has moved to r8 */
     r->rax = r->rax < APP_CALLS ? (uint64_t)calls[r->rax](c, a) : (uint64_t)(int64_t)APP_INVAL;
     kvm_cpu_dirty(&c->cpu);
+    guest_roots(c->guest);
     return !c->stopping && !c->guest->exiting;
 }

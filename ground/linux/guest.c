@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -14,13 +13,10 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "ground/linux/guest.h"
 
-#define KICK_SIGNAL SIGUSR1
-#define TIMER_SIGNAL SIGUSR2
 #define SIGNAL_PATIENCE_MS 1000u
 /* The monitor's end of the guest's memory: boot record, gate, time, strings, channels. */
 #define AREA (APP_TOP - MIB(48))
@@ -33,7 +29,6 @@
 _Static_assert(sizeof(struct app_boot) <= 0x4000, "boot record");
 _Static_assert(4 * 1024 * 1024 + APP_CHANNELS * (sizeof(struct app_channel) + PAGE_SIZE) <= 48 * 1024 * 1024, "area");
 
-static _Thread_local struct guest_cpu *self;
 static int poke_fd;
 
 uint64_t guest_now(void)
@@ -53,48 +48,12 @@ static uint64_t wall_now(void)
 }
 
 /* --- events ---------------------------------------------------------------------------------------------------------- */
-static struct app_cpu *cpu_shared(struct guest_cpu *c)
-{
-    return (struct app_cpu *)(void *)(c->guest->space.base + c->shared);
-}
-
-static void event_note(struct guest_cpu *c, uint32_t event)
-{
-    struct app_cpu *s = cpu_shared(c);
-
-    __atomic_fetch_or(&s->events, event, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&s->pending, 1, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&c->wake, 1, __ATOMIC_SEQ_CST);
-}
-
-void guest_event(struct guest_cpu *c, uint32_t event)
-{
-    event_note(c, event);
-    syscall(SYS_futex, &c->wake, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-    if (c != self && __atomic_load_n(&c->running, __ATOMIC_SEQ_CST))
-        pthread_kill(c->thread, KICK_SIGNAL);
-}
-
-/* Both run in the CPU's own thread: a KVM_RUN that has not begun yet must not begin. */
-static void on_kick(int n)
-{
-    (void)n;
-    if (self)
-        kvm_cpu_interrupt(&self->cpu);
-}
-
-static void on_timer(int n)
-{
-    on_kick(n);
-    if (self)
-        event_note(self, APP_EVENT_TIMER);
-}
-
-void guest_poke(void)
+int guest_poke(void)
 {
     uint64_t one = 1;
 
     (void)!write(poke_fd, &one, sizeof one);
+    return poke_fd;
 }
 
 void guest_end(struct guest *g, uint32_t status)
@@ -103,117 +62,6 @@ void guest_end(struct guest *g, uint32_t status)
         return;
     g->status = status;
     guest_poke();
-}
-
-/* Makes the stopped CPU enter its event upcall, if it may be interrupted now. */
-static void event_deliver(struct guest_cpu *c)
-{
-    struct app_cpu *s = cpu_shared(c);
-    struct kvm_regs_app *r = c->cpu.regs;
-    uint64_t frame[5] = { r->rip, 0x33, r->rflags, r->rsp, 0x2B };
-
-    if (!__atomic_load_n(&s->pending, __ATOMIC_SEQ_CST) || s->masked || r->rsp - (c->stack_top - c->stack_size) <= c->stack_size)
-        return;
-    if (space_write(&c->guest->space, c->stack_top - sizeof frame, frame, sizeof frame)) {
-        guest_end(c->guest, APP_EXIT_SIGNAL + SIGSEGV);
-        return;
-    }
-    r->rsp = c->stack_top - sizeof frame;
-    r->rip = c->guest->image.upcalls + APP_VEC_EVENT * APP_STUB;
-    r->rflags = KVM_APP_RFLAGS;
-    kvm_cpu_dirty(&c->cpu);
-}
-
-static void cpu_loop(struct guest_cpu *c)
-{
-    struct guest *g = c->guest;
-    const char *why = "";
-    bool half = false;
-
-    while (!__atomic_load_n(&g->exiting, __ATOMIC_ACQUIRE)) {
-        bool pending;
-        __atomic_store_n(&c->running, true, __ATOMIC_SEQ_CST);
-        pending = __atomic_load_n(&cpu_shared(c)->pending, __ATOMIC_SEQ_CST) && !cpu_shared(c)->masked;
-        if (pending && !half)
-            event_deliver(c);
-        switch (kvm_cpu_run(&c->cpu, pending && half, &why)) {
-        case KVM_STOP_GATE:
-            __atomic_store_n(&c->running, false, __ATOMIC_SEQ_CST);
-            pthread_mutex_lock(&g->lock);
-            half = gate_call(c);
-            pthread_mutex_unlock(&g->lock);
-            if (!half)
-                return;
-            break;
-        case KVM_STOP_KICK: half = false; break;
-        case KVM_STOP_MEMORY:
-        case KVM_STOP_DEAD:
-            if (!g->exiting)
-                fprintf(stderr, "goblin: the guest was stopped: %s (at %#llx)\n", why, (unsigned long long)c->cpu.regs->rip);
-            guest_end(g, APP_EXIT_SIGNAL + SIGBUS);
-        }
-    }
-}
-
-static void *cpu_thread(void *arg)
-{
-    struct guest_cpu *c = arg;
-    struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TIMER_SIGNAL };
-    sigset_t open;
-
-    self = c;
-    ev._sigev_un._tid = gettid();
-    sigemptyset(&open);
-    sigaddset(&open, KICK_SIGNAL);
-    sigaddset(&open, TIMER_SIGNAL);
-    if (timer_create(CLOCK_MONOTONIC, &ev, &c->timer)) {
-        guest_end(c->guest, APP_EXIT_SIGNAL + SIGKILL);
-        return NULL;
-    }
-    pthread_sigmask(SIG_UNBLOCK, &open, NULL);
-    cpu_loop(c);
-    pthread_sigmask(SIG_BLOCK, &open, NULL);
-    self = NULL;
-    timer_delete(c->timer);
-    pthread_mutex_lock(&c->guest->lock);
-    c->started = c->stopping = false;
-    pthread_mutex_unlock(&c->guest->lock);
-    return NULL;
-}
-
-err_t guest_cpu_start(struct guest *g, unsigned number, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi)
-{
-    struct guest_cpu *c = &g->cpus[number];
-    struct app_cpu s;
-    err_t e;
-
-    if (shared % 16 || space_read(&g->space, shared, &s, sizeof s) || s.stack_top % 16 || s.stack_size < 1024 ||
-        s.stack_size > s.stack_top || !space_mapped(&g->space, s.stack_top - s.stack_size, s.stack_size))
-        return ERR_RANGE;
-    c->guest = g;
-    c->shared = shared;
-    c->stack_top = s.stack_top;
-    c->stack_size = s.stack_size;
-    c->stopping = false;
-    e = kvm_cpu_init(&c->cpu, &g->machine, number, shared, s.stack_top);
-    if (e)
-        return e;
-    kvm_cpu_start(&c->cpu, entry, rsp, rdi);
-    c->started = true;
-    if (pthread_create(&c->thread, NULL, cpu_thread, c)) {
-        c->started = false;
-        kvm_cpu_fini(&c->cpu);
-        return ERR_NOMEM;
-    }
-    return OK;
-}
-
-bool guest_holds(struct guest *g, uint64_t addr, uint64_t len)
-{
-    for (unsigned i = 0; i < g->ncpus; i++)
-        if (g->cpus[i].started && g->cpus[i].shared + sizeof(struct app_cpu) > addr && g->cpus[i].shared < addr + len)
-            return true;
-    return false;
 }
 
 /* --- time ------------------------------------------------------------------------------------------------------------- */
@@ -352,7 +200,8 @@ static err_t root_map(struct guest *g, struct app_boot *b)
 
 static err_t boot_make(struct guest *g, const struct guest_config *cfg)
 {
-    static const uint8_t gate[] = { 0xE7, KVM_APP_PORT, 0xC3 }; /* out %eax, $port; ret */
+    static const uint8_t gates[] = { 0xE7, KVM_APP_PORT, 0xC3,              /* the gate: out %eax, $port; ret */
+                                     0x89, 0xF8, 0xE7, KVM_APP_BELL, 0xC3 }; /* the bell: mov %edi, %eax; out %eax, $port; ret */
     static struct app_boot b; /* large */
     mode_t mask = umask(0); /* the guest applies its own */
     err_t e = area_map(g, AREA, 0x4000, APP_READ | APP_WRITE);
@@ -364,7 +213,7 @@ static err_t boot_make(struct guest *g, const struct guest_config *cfg)
     if (!e)
         e = strings_write(g, cfg, &b);
     if (!e)
-        e = space_write(&g->space, AREA_GATE, gate, sizeof gate);
+        e = space_write(&g->space, AREA_GATE, gates, sizeof gates);
     if (!e)
         e = mounts_make(g, cfg, &b);
     if (!e)
@@ -377,6 +226,7 @@ static err_t boot_make(struct guest *g, const struct guest_config *cfg)
     b.ncpus = g->ncpus;
     b.mem_limit = cfg->memory;
     b.gate = AREA_GATE;
+    b.bell = AREA_GATE + 3;
     b.time = AREA_TIME;
     b.tty = (isatty(0) ? APP_TTY_IN : 0) | (isatty(1) ? APP_TTY_OUT : 0) | (isatty(2) ? APP_TTY_ERR : 0);
     b.uid = getuid();
@@ -396,19 +246,15 @@ static const int forwarded[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGWINCH, SIG
 
 static void signals_set_up(sigset_t *outside)
 {
-    struct sigaction kick = { .sa_handler = on_kick }, timer = { .sa_handler = on_timer };
     sigset_t all;
 
     space_guard();
-    sigaction(KICK_SIGNAL, &kick, NULL);
-    sigaction(TIMER_SIGNAL, &timer, NULL);
     signal(SIGPIPE, SIG_IGN); /* a write's error is enough */
     sigemptyset(outside);
     for (size_t i = 0; i < ARRAY_LEN(forwarded); i++)
         sigaddset(outside, forwarded[i]);
     all = *outside;
-    sigaddset(&all, KICK_SIGNAL);
-    sigaddset(&all, TIMER_SIGNAL);
+    guest_cpu_signals(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
@@ -436,6 +282,16 @@ static int signals_overdue(struct guest *g, uint64_t since)
     return 0;
 }
 
+/* Channels whose bell was rung once: their later rings come here without a word from the CPU. */
+static void channels_rung(struct guest *g)
+{
+    pthread_mutex_lock(&g->lock);
+    for (unsigned i = 0; i < g->nchannels; i++)
+        if (g->channels[i].rung)
+            channel_serve(&g->channels[i]);
+    pthread_mutex_unlock(&g->lock);
+}
+
 static void serve_outside(struct guest *g, int signals)
 {
     uint64_t since = 0;
@@ -448,8 +304,8 @@ static void serve_outside(struct guest *g, int signals)
         pthread_mutex_unlock(&g->lock);
         if (poll(p, 3, signals_overdue(g, since)) < 0)
             continue;
-        if (p[0].revents)
-            (void)!read(poke_fd, &count, sizeof count);
+        if (p[0].revents && read(poke_fd, &count, sizeof count) > 0)
+            channels_rung(g);
         if (p[1].revents)
             signal_forward(g, signals), since = guest_now();
         if (p[2].revents) {

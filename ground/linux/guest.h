@@ -2,6 +2,7 @@
 /* One app guest and the process that monitors it: a thread for each guest CPU, one more that waits for signals and for input.
  * guest->lock guards everything but what is marked; a guest CPU holds it only while its gate call is served. */
 #include <pthread.h>
+#include <signal.h>
 #include "ground/linux/hostfs.h"
 #include "ground/linux/run.h"
 #include "ground/linux/space.h"
@@ -20,6 +21,7 @@ struct channel {
     struct ninep_server server;
     uint32_t asked, answered;         /* our own indices: the guest's are only read */
     bool busy[APP_CHANNEL_SLOTS];     /* a question with that tag is under way */
+    bool rung;                        /* its bell is in use */
     bool dead;                        /* it broke the protocol; it is not listened to any more */
     uint8_t *ask, *answer;            /* private copies of a message */
 };
@@ -32,7 +34,7 @@ struct guest_cpu {
     pthread_t thread;
     bool started, stopping;
     bool running;      /* it is in, or about to enter, the guest. atomically */
-    uint32_t wake;     /* futex: not 0: an event came. atomically */
+    int bell;          /* eventfd: it shall not wait, or no longer */
     timer_t timer;
 };
 
@@ -59,19 +61,26 @@ struct guest {
 bool gate_call(struct guest_cpu *);
 /* guest.c */
 void guest_end(struct guest *, uint32_t status); /* any thread */
-void guest_poke(void); /* makes the waiting thread look anew */
+int guest_poke(void); /* makes the waiting thread look anew; the eventfd that does so */
+void guest_time(struct guest *); /* keeps the time page current */
+uint64_t guest_now(void);        /* CLOCK_MONOTONIC, ns */
+/* vcpu.c */
+struct app_cpu *cpu_shared(struct guest_cpu *); /* where the monitor sees it */
+void guest_cpu_signals(sigset_t *add);          /* how a CPU is stopped; to be blocked in all other threads */
+void guest_cpu_wait(struct guest_cpu *, uint64_t deadline); /* not under the lock */
+void guest_bell(struct guest *, uint32_t number); /* the bell was rung, and the next time KVM shall do this */
+void guest_roots(struct guest *); /* waits until no CPU uses old tables */
 /* True if the range touches a struct app_cpu in use, which must stay. */
 bool guest_holds(struct guest *, uint64_t addr, uint64_t len);
 /* An event for a CPU: APP_EVENT_*. Any thread. */
 void guest_event(struct guest_cpu *, uint32_t event);
 err_t guest_cpu_start(struct guest *, unsigned number, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi);
-void guest_time(struct guest *); /* keeps the time page current */
-uint64_t guest_now(void);        /* CLOCK_MONOTONIC, ns */
 /* channel.c, under the lock */
 err_t channel_init(struct guest *, struct ninep_fs *, bool read_only, app_addr_t at);
 void channel_fini(struct channel *);
 int64_t channel_kick(struct channel *);
 void channel_poll(struct channel *); /* answers that had to wait */
+void channel_serve(struct channel *); /* as a kick, but the guest is told of answers by an event */
 /* The descriptor behind an open file that can be mapped, or -1. */
 int channel_fd(struct channel *, uint32_t fid);
 /* console.c: stdin, stdout, stderr, ttyctl, mem */

@@ -1,0 +1,247 @@
+/* A guest CPU on Linux: a thread that runs it, the events it is told of, how it waits, and what the others must know before a call of its returns.
+ * Called by the gate (gate.c), by the guest's set-up and by whoever has an event for it. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "ground/linux/guest.h"
+
+#define KICK_SIGNAL SIGUSR1
+#define TIMER_SIGNAL SIGUSR2
+#define NS_PER_S 1000000000u
+
+static _Thread_local struct guest_cpu *self;
+
+struct app_cpu *cpu_shared(struct guest_cpu *c)
+{
+    return (struct app_cpu *)(void *)(c->guest->space.base + c->shared);
+}
+
+/* --- events ---------------------------------------------------------------------------------------------------------- */
+static void event_note(struct guest_cpu *c, uint32_t event)
+{
+    struct app_cpu *s = cpu_shared(c);
+
+    __atomic_fetch_or(&s->events, event, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&s->pending, 1, __ATOMIC_SEQ_CST);
+}
+
+static void bell_ring(struct guest_cpu *c)
+{
+    uint64_t one = 1;
+
+    (void)!write(c->bell, &one, sizeof one);
+}
+
+void guest_event(struct guest_cpu *c, uint32_t event)
+{
+    event_note(c, event);
+    bell_ring(c);
+    if (c != self && __atomic_load_n(&c->running, __ATOMIC_SEQ_CST))
+        pthread_kill(c->thread, KICK_SIGNAL);
+}
+
+/* Sleeps until the bell is rung or the deadline, in ns of CLOCK_MONOTONIC; 0: none. */
+void guest_cpu_wait(struct guest_cpu *c, uint64_t deadline)
+{
+    struct pollfd p = { .fd = c->bell, .events = POLLIN };
+    uint64_t now = deadline ? guest_now() : 0, left = deadline > now ? deadline - now : 0, count;
+    struct timespec t = { .tv_sec = (time_t)(left / NS_PER_S), .tv_nsec = (long)(left % NS_PER_S) };
+
+    if (ppoll(&p, 1, deadline ? &t : NULL, NULL) > 0)
+        (void)!read(c->bell, &count, sizeof count);
+}
+
+/* Both run in the CPU's own thread: a KVM_RUN that has not begun yet must not begin, nor a wait. */
+static void on_kick(int n)
+{
+    (void)n;
+    if (self)
+        kvm_cpu_interrupt(&self->cpu);
+}
+
+static void on_timer(int n)
+{
+    on_kick(n);
+    if (self) {
+        event_note(self, APP_EVENT_TIMER);
+        bell_ring(self);
+    }
+}
+
+void guest_cpu_signals(sigset_t *add)
+{
+    struct sigaction kick = { .sa_handler = on_kick }, timer = { .sa_handler = on_timer };
+
+    sigaction(KICK_SIGNAL, &kick, NULL);
+    sigaction(TIMER_SIGNAL, &timer, NULL);
+    sigaddset(add, KICK_SIGNAL);
+    sigaddset(add, TIMER_SIGNAL);
+}
+
+/* Makes the stopped CPU enter its event upcall, if it may be interrupted now. */
+static void event_deliver(struct guest_cpu *c)
+{
+    struct app_cpu *s = cpu_shared(c);
+    struct kvm_regs_app *r = c->cpu.regs;
+    uint64_t frame[5] = { r->rip, 0x33, r->rflags, r->rsp, 0x2B };
+
+    if (!__atomic_load_n(&s->pending, __ATOMIC_SEQ_CST) || s->masked || r->rsp - (c->stack_top - c->stack_size) <= c->stack_size)
+        return;
+    if (space_write(&c->guest->space, c->stack_top - sizeof frame, frame, sizeof frame)) {
+        guest_end(c->guest, APP_EXIT_SIGNAL + SIGSEGV);
+        return;
+    }
+    r->rsp = c->stack_top - sizeof frame;
+    r->rip = c->guest->image.upcalls + APP_VEC_EVENT * APP_STUB;
+    r->rflags = KVM_APP_RFLAGS;
+    kvm_cpu_dirty(&c->cpu);
+}
+
+/* --- the loop ----------------------------------------------------------------------------------------------------------- */
+/* One stop; false: this CPU ends. *half: KVM has something to complete before registers may be set. */
+static bool cpu_step(struct guest_cpu *c, bool *half)
+{
+    struct guest *g = c->guest;
+    const char *why = "";
+    bool pending, go = true;
+
+    __atomic_store_n(&c->running, true, __ATOMIC_SEQ_CST);
+    pending = __atomic_load_n(&cpu_shared(c)->pending, __ATOMIC_SEQ_CST) && !cpu_shared(c)->masked;
+    if (pending && !*half)
+        event_deliver(c);
+    switch (kvm_cpu_run(&c->cpu, pending && *half, &why)) {
+    case KVM_STOP_GATE:
+        __atomic_store_n(&c->running, false, __ATOMIC_SEQ_CST);
+        pthread_mutex_lock(&g->lock);
+        go = gate_call(c);
+        pthread_mutex_unlock(&g->lock);
+        *half = true;
+        break;
+    case KVM_STOP_BELL:
+        __atomic_store_n(&c->running, false, __ATOMIC_SEQ_CST);
+        pthread_mutex_lock(&g->lock);
+        guest_bell(g, (uint32_t)c->cpu.regs->rax);
+        pthread_mutex_unlock(&g->lock);
+        *half = true;
+        break;
+    case KVM_STOP_KICK: *half = false; break;
+    case KVM_STOP_MEMORY:
+    case KVM_STOP_DEAD:
+        if (!g->exiting)
+            fprintf(stderr, "goblin: the guest was stopped: %s (at %#llx)\n", why, (unsigned long long)c->cpu.regs->rip);
+        guest_end(g, APP_EXIT_SIGNAL + SIGBUS);
+    }
+    return go;
+}
+
+static void *cpu_thread(void *arg)
+{
+    struct guest_cpu *c = arg;
+    struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TIMER_SIGNAL };
+    const char *why;
+    bool half = false;
+    sigset_t open;
+
+    self = c;
+    ev._sigev_un._tid = gettid();
+    sigemptyset(&open);
+    sigaddset(&open, KICK_SIGNAL);
+    sigaddset(&open, TIMER_SIGNAL);
+    if (timer_create(CLOCK_MONOTONIC, &ev, &c->timer)) {
+        guest_end(c->guest, APP_EXIT_SIGNAL + SIGKILL);
+        return NULL;
+    }
+    pthread_sigmask(SIG_UNBLOCK, &open, NULL);
+    while (!__atomic_load_n(&c->guest->exiting, __ATOMIC_ACQUIRE) && cpu_step(c, &half))
+        ;
+    __atomic_store_n(&c->running, false, __ATOMIC_SEQ_CST);
+    pthread_sigmask(SIG_BLOCK, &open, NULL);
+    if (half)
+        (void)kvm_cpu_run(&c->cpu, true, &why); /* so that it may be started anew */
+    self = NULL;
+    timer_delete(c->timer);
+    pthread_mutex_lock(&c->guest->lock);
+    c->started = c->stopping = false;
+    pthread_mutex_unlock(&c->guest->lock);
+    return NULL;
+}
+
+static err_t cpu_thread_start(struct guest_cpu *c)
+{
+    pthread_attr_t detached;
+    int failed;
+
+    pthread_attr_init(&detached);
+    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+    failed = pthread_create(&c->thread, &detached, cpu_thread, c);
+    pthread_attr_destroy(&detached);
+    return failed ? ERR_NOMEM : OK;
+}
+
+err_t guest_cpu_start(struct guest *g, unsigned number, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi)
+{
+    struct guest_cpu *c = &g->cpus[number];
+    struct app_cpu s;
+    err_t e;
+
+    if (shared % 16 || space_read(&g->space, shared, &s, sizeof s) || s.stack_top % 16 || s.stack_size < 1024 ||
+        s.stack_size > s.stack_top || !space_mapped(&g->space, s.stack_top - s.stack_size, s.stack_size))
+        return ERR_RANGE;
+    c->guest = g;
+    c->shared = shared;
+    c->stack_top = s.stack_top;
+    c->stack_size = s.stack_size;
+    c->stopping = false;
+    if (!c->cpu.m)
+        c->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (c->bell < 0)
+        return ERR_NOMEM;
+    e = kvm_cpu_init(&c->cpu, &g->machine, number, shared, s.stack_top);
+    if (e)
+        return e;
+    kvm_cpu_start(&c->cpu, entry, rsp, rdi);
+    c->started = true;
+    e = cpu_thread_start(c);
+    c->started = !e;
+    return e;
+}
+
+bool guest_holds(struct guest *g, uint64_t addr, uint64_t len)
+{
+    for (unsigned i = 0; i < g->ncpus; i++)
+        if (g->cpus[i].started && g->cpus[i].shared + sizeof(struct app_cpu) > addr && g->cpus[i].shared < addr + len)
+            return true;
+    return false;
+}
+
+void guest_bell(struct guest *g, uint32_t number)
+{
+    unsigned cpu = number - APP_BELL_CPU;
+
+    if (number < g->nchannels) {
+        g->channels[number].rung = true;
+        kvm_machine_bell(&g->machine, number, guest_poke());
+    } else if (number >= APP_BELL_CPU && cpu < g->ncpus && g->cpus[cpu].started) {
+        bell_ring(&g->cpus[cpu]);
+        kvm_machine_bell(&g->machine, number, g->cpus[cpu].bell);
+    }
+}
+
+/* What a CPU reads of the tables hangs on their root. One that is in the guest is stopped and takes the new one before it goes on. */
+void guest_roots(struct guest *g)
+{
+    for (unsigned i = 0; i < g->ncpus; i++) {
+        struct guest_cpu *c = &g->cpus[i];
+        while (c != self && c->started && __atomic_load_n(&c->running, __ATOMIC_SEQ_CST) && !kvm_cpu_current(&c->cpu) &&
+               !__atomic_load_n(&g->exiting, __ATOMIC_SEQ_CST)) {
+            pthread_kill(c->thread, KICK_SIGNAL);
+            nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
+        }
+    }
+}
