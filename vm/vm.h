@@ -87,6 +87,8 @@ struct machine {
     /* Who runs its vCPUs (vm/run.h). NULL: the CPU backend of OS guests, which also has RAM and vCPUs ready for build. A machine with
      * this makes and gives back both by itself, vm->cpu_tsc and vm->exits included. */
     const struct machine_run *run;
+    /* The user pressed a key that means a signal, by Linux's number, on the terminal of its /dev. May be NULL. CPU 0's loop. */
+    void (*signal)(struct vm *, unsigned signal);
 };
 
 /* vm/panic.c's view of a guest that may have panicked. */

@@ -153,6 +153,7 @@ static bool add_guest(struct launch *l, struct entry *e, const char *options, bo
     vm->memory = e->memory;
     vm->vcpus = e->cpus;
     vm->autostart = autostart;
+    (void)str_copy(vm->spaces, sizeof vm->spaces, e->spaces);
     if (!file_get(e, &e->start, &vm->kernel) || (e->kind != ENTRY_LINUX && !get_uki(e, vm)))
         return false;
     for (unsigned i = 0; e->kind == ENTRY_LINUX && i < e->ninitrd; i++)
