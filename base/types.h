@@ -38,6 +38,7 @@ static inline hpa_t hpa_of(const void *p) { return (hpa_t){ (uintptr_t)p }; }
 
 static inline uint64_t min_u64(uint64_t a, uint64_t b) { return a < b ? a : b; }
 static inline uint64_t max_u64(uint64_t a, uint64_t b) { return a > b ? a : b; }
+static inline int64_t min_i64(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline size_t min_size(size_t a, size_t b) { return a < b ? a : b; }
 /* align is a power of two; the caller has checked that v + align does not wrap. */
 static inline uint64_t align_up(uint64_t v, uint64_t align) { return (v + align - 1) & ~(align - 1); }

@@ -271,6 +271,7 @@ int node_setattr(struct node *n, const struct ninep_attr *a, uint32_t set)
     if (set & NINEP_SET_SIZE)
         n->size = a->size;
     n->ctime = node_now();
+    node_tell(n, set & NINEP_SET_SIZE ? IN_MODIFY : IN_ATTRIB);
     return 0;
 }
 
@@ -309,6 +310,7 @@ int node_truncate(struct node *n, uint64_t size)
             memset(n->pages[size / CHUNK] + size % CHUNK, 0, CHUNK - size % CHUNK);
         n->size = size;
         n->mtime = n->ctime = node_now();
+        node_tell(n, IN_MODIFY);
         return 0;
     }
     return node_setattr(n, &(struct ninep_attr){ .size = size }, NINEP_SET_SIZE);

@@ -4,12 +4,13 @@
 
 struct node *cwd;
 uint32_t umask_bits;
+uint64_t limits[RLIMITS][2];
 
-static struct {
+static struct descriptor {
     struct file *file;
     bool cloexec;
-} fds[FILES_MAX];
-static uint64_t fds_low; /* none below it is free */
+} *fds;
+static uint64_t fds_room, fds_low; /* the table's size: it grows; none below fds_low is free */
 
 struct file *file_new(const struct file_ops *ops, uint32_t flags)
 {
@@ -29,6 +30,10 @@ void file_put(struct file *f)
 {
     if (--f->refs)
         return;
+    if (f->node && f->node->locks)
+        locks_drop(f->node, f);
+    if (f->node && !(f->flags & O_PATH))
+        node_tell(f->node, (f->flags & O_ACCMODE) == O_RDONLY ? IN_CLOSE_NOWRITE : IN_CLOSE_WRITE);
     if (f->ops->close)
         f->ops->close(f);
     if (f->list)
@@ -40,25 +45,49 @@ void file_put(struct file *f)
     mem_put(f);
 }
 
+/* Descriptors are ints: what a register holds above 32 bits is not looked at. */
 struct file *fd_file(uint64_t fd)
 {
-    return fd < FILES_MAX ? fds[fd].file : NULL;
+    return (uint32_t)fd < fds_room ? fds[(uint32_t)fd].file : NULL;
+}
+
+struct file *fd_held(uint64_t fd)
+{
+    struct file *f = fd_file(fd);
+
+    return f && f->flags & O_PATH ? NULL : f;
+}
+
+static bool room_for(uint64_t fd)
+{
+    uint64_t room = max_u64(64, fds_room);
+    struct descriptor *more;
+
+    if (fd < fds_room)
+        return true;
+    while (room <= fd)
+        room *= 2;
+    more = mem_grow(fds, fds_room * sizeof *fds, room * sizeof *fds);
+    if (!more)
+        return false;
+    fds = more;
+    fds_room = room;
+    return true;
 }
 
 int64_t fd_new(struct file *f, bool cloexec, uint64_t from)
 {
     uint64_t fd = max_u64(from, fds_low);
 
-    while (fd < FILES_MAX && fds[fd].file)
+    while (fd < fds_room && fds[fd].file)
         fd++;
-    if (fd >= FILES_MAX) {
+    if (fd >= limits[RLIMIT_NOFILE][0] || !room_for(fd)) {
         file_put(f);
         return -EMFILE;
     }
     if (from <= fds_low)
         fds_low = fd + 1;
-    fds[fd].file = f;
-    fds[fd].cloexec = cloexec;
+    fds[fd] = (struct descriptor){ .file = f, .cloexec = cloexec };
     return (int64_t)fd;
 }
 
@@ -66,11 +95,14 @@ int64_t fd_close(uint64_t fd)
 {
     struct file *f = fd_file(fd);
 
+    fd = (uint32_t)fd;
     if (!f)
         return -EBADF;
     fds[fd].file = NULL;
     fds_low = min_u64(fds_low, fd);
     epoll_forget(f, fd);
+    if (f->node && f->node->locks)
+        locks_drop(f->node, NULL); /* so POSIX wants it, whichever descriptor they were made with */
     file_put(f);
     return 0;
 }
@@ -79,30 +111,34 @@ int64_t fd_dup_to(uint64_t from, uint64_t to, bool cloexec)
 {
     struct file *f = fd_file(from);
 
-    if (!f || to >= FILES_MAX)
+    to = (uint32_t)to;
+    if (!f || to >= limits[RLIMIT_NOFILE][0])
         return -EBADF;
-    if (from == to)
+    if ((uint32_t)from == to)
         return (int64_t)to;
+    if (!room_for(to))
+        return -EMFILE;
     file_get(f);
     if (fds[to].file)
         fd_close(to);
-    fds[to].file = f;
-    fds[to].cloexec = cloexec;
+    fds[to] = (struct descriptor){ .file = f, .cloexec = cloexec };
     return (int64_t)to;
 }
 
 bool fd_flag(uint64_t fd, int set)
 {
+    struct descriptor *d = &fds[(uint32_t)fd];
+
     if (set >= 0)
-        fds[fd].cloexec = set;
-    return fds[fd].cloexec;
+        d->cloexec = set;
+    return d->cloexec;
 }
 
 uint64_t fd_next(uint64_t from)
 {
-    while (from < FILES_MAX && !fds[from].file)
+    while (from < fds_room && !fds[from].file)
         from++;
-    return from;
+    return from < fds_room ? from : FILES_MAX;
 }
 
 /* --- files with a node ------------------------------------------------------------------------------------------------ */
@@ -119,9 +155,28 @@ static int64_t node_file_read(struct file *f, user_t to, uint64_t len, uint64_t 
     } else {
         n = user_range(to, len) ? node_read(f->node, (void *)to, len, *pos) : -EFAULT;
     }
-    if (n > 0)
+    if (n > 0) {
         *pos += (uint64_t)n;
+        node_tell(f->node, IN_ACCESS);
+    }
     return n;
+}
+
+/* What keeps bytes from being written there; a write over the size limit is cut short. */
+static int64_t write_check(const struct node *n, uint64_t pos, uint64_t *len)
+{
+    uint64_t limit = limits[RLIMIT_FSIZE][0];
+
+    if (n->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) || (n->seals & F_SEAL_GROW && pos + *len > n->size))
+        return -EPERM;
+    if (pos + *len > INT64_MAX)
+        return pos >= INT64_MAX ? -EFBIG : -EINVAL;
+    if (*len && pos + *len > limit) {
+        if (pos >= limit)
+            signal_post(current, SIGXFSZ, NULL);
+        *len = pos < limit ? limit - pos : 0;
+    }
+    return *len || pos < limit ? 0 : -EFBIG;
 }
 
 static int64_t node_file_write(struct file *f, user_t from, uint64_t len, uint64_t *pos)
@@ -130,11 +185,18 @@ static int64_t node_file_write(struct file *f, user_t from, uint64_t len, uint64
 
     if (f->node->ops)
         return -EINVAL;
-    if (f->flags & O_APPEND)
+    if (f->flags & O_APPEND) {
+        node_refresh(f->node);
         *pos = f->node->size;
+    }
+    n = write_check(f->node, *pos, &len);
+    if (n)
+        return n;
     n = user_range(from, len) ? node_write(f->node, (const void *)from, len, *pos) : -EFAULT;
-    if (n > 0)
+    if (n > 0) {
         *pos += (uint64_t)n;
+        node_tell(f->node, IN_MODIFY);
+    }
     return n;
 }
 
@@ -153,8 +215,8 @@ static int open_check(struct node *n, uint32_t flags)
         return -ENOTDIR;
     if (kind == S_IFDIR)
         return write || flags & O_CREAT ? -EISDIR : 0;
-    if (kind == S_IFSOCK)
-        return -ENXIO;
+    if (kind == S_IFSOCK || ((kind == S_IFCHR || kind == S_IFBLK) && !n->ops) || (kind == S_IFIFO && !n->memory && !n->ops))
+        return -ENXIO; /* the host's devices and pipes are not the guest's */
     if (write && !n->ops && !node_may_write(n))
         return -EROFS;
     if (n->uid != 0 && boot->uid != 0 && n->uid == boot->uid && !n->ops) {
@@ -184,7 +246,7 @@ static int text_make(struct file *f)
 
 static int file_of(struct node *n, uint32_t flags, bool made, struct file **out)
 {
-    struct file *f = file_new(&node_file_ops, flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC));
+    struct file *f = file_new(&node_file_ops, (flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | O_NOCTTY)) | O_LARGEFILE);
     int e = 0;
 
     if (!f)
@@ -197,6 +259,8 @@ static int file_of(struct node *n, uint32_t flags, bool made, struct file **out)
         e = n->ops->open(n, f);
     else if (n->ops && n->ops->text)
         e = text_make(f);
+    else if ((n->mode & S_IFMT) == S_IFIFO)
+        e = fifo_open(n, f);
     else if (!n->ops && flags & O_TRUNC && !made)
         e = node_truncate(n, 0);
     else if (!n->ops)
@@ -206,9 +270,31 @@ static int file_of(struct node *n, uint32_t flags, bool made, struct file **out)
         file_put(f);
         return e;
     }
+    node_tell(n, IN_OPEN);
 done:
     *out = f;
     return 0;
+}
+
+struct file *file_nameless(struct node *n, uint32_t flags)
+{
+    struct file *f = NULL;
+
+    return file_of(n, flags, true, &f) ? NULL : f;
+}
+
+static int tmpfile_open(struct node *from, const char *path, uint32_t flags, uint32_t mode, struct file **out)
+{
+    struct node *dir = NULL, *n = NULL;
+    int e = (flags & O_ACCMODE) == O_RDONLY ? -EINVAL : node_walk(from, path, 0, &dir, NULL, NULL);
+
+    if (!e && (dir->mode & S_IFMT) != S_IFDIR)
+        e = -ENOTDIR;
+    if (!e && (node_direct(dir->m) || dir->ops))
+        e = -EOPNOTSUPP;
+    if (!e)
+        e = !node_may_write(dir) ? -EROFS : node_nameless("#tmpfile", dir, S_IFREG | (mode & 07777 & ~umask_bits), &n);
+    return e ? e : file_of(n, flags & ~(uint32_t)O_TMPFILE, true, out);
 }
 
 int file_open(struct node *from, const char *path, uint32_t flags, uint32_t mode, struct file **out)
@@ -219,7 +305,13 @@ int file_open(struct node *from, const char *path, uint32_t flags, uint32_t mode
     int e;
 
     if ((flags & O_TMPFILE) == O_TMPFILE)
-        return -EOPNOTSUPP;
+        return tmpfile_open(from, path, flags, mode, out);
+    if (flags & O_PATH) /* nothing else counts but these */
+        flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    if (flags & O_CREAT && flags & O_DIRECTORY)
+        return -EINVAL;
+    if (flags & O_CREAT && path[0] && path[strlen(path) - 1] == '/')
+        return -EISDIR;
     if (flags & O_CREAT) {
         e = node_walk(from, path, WALK_PARENT | (flags & (O_NOFOLLOW | O_EXCL) ? WALK_NOFOLLOW : 0), &n, &child, last);
         if (!e && child && flags & O_EXCL)
@@ -228,7 +320,7 @@ int file_open(struct node *from, const char *path, uint32_t flags, uint32_t mode
             e = node_make(n, last, S_IFREG | (mode & 07777 & ~umask_bits), &child);
             made = true;
         }
-        n = child;
+        n = e ? NULL : node_real(child);
     } else {
         e = node_walk(from, path, flags & O_NOFOLLOW ? WALK_NOFOLLOW : 0, &n, NULL, NULL);
     }

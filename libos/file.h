@@ -61,7 +61,8 @@ struct node {
     uint32_t window_len;
     struct object *object;  /* data is in memory that can be mapped (object.c), not in pages */
     struct lock *locks;     /* lock.c */
-    uint32_t seals;         /* of a memfd: F_SEAL_* */
+    bool sealable;          /* a memfd that was made so */
+    uint32_t seals;         /* F_SEAL_* */
     struct erofs_inode *lower; /* its file in the image (image.c), or NULL */
     const struct node_ops *ops;
     struct waitq wait;      /* of whoever polls it */
@@ -130,33 +131,59 @@ struct file {
     struct node *node; /* NULL for pipes and their like */
     uint32_t refs, flags;
     uint64_t pos;
+    uint32_t mode;      /* st_mode of what has no node; 0: an anonymous file */
+    int32_t owner;      /* F_SETOWN */
     struct waitq *wait; /* woken when poll() may have changed; NULL: always ready */
     void *data;         /* the operations' */
     struct dirlist *list;
     char *text;
     uint64_t text_len;
 };
-#define FILES_MAX 4096
+#define FILES_MAX 65536 /* descriptors */
 
 struct file *file_new(const struct file_ops *, uint32_t flags);
 void file_get(struct file *);
 void file_put(struct file *);
 struct file *fd_file(uint64_t fd); /* NULL: EBADF */
+struct file *fd_held(uint64_t fd); /* the same, and NULL for one with O_PATH */
+struct file *fd_readable(uint64_t fd, int64_t *e); /* *e: 0, -EBADF, or -EINVAL: that cannot be read */
+struct file *fd_writable(uint64_t fd, int64_t *e);
 int64_t fd_new(struct file *, bool cloexec, uint64_t from); /* takes the caller's hold on it, also on error */
 int64_t fd_close(uint64_t fd);
 int64_t fd_dup_to(uint64_t from, uint64_t to, bool cloexec);
 bool fd_flag(uint64_t fd, int set); /* close-on-exec; set < 0: only asks */
 uint64_t fd_next(uint64_t from);    /* the first open one, FILES_MAX: none */
 int file_open(struct node *from, const char *path, uint32_t flags, uint32_t mode, struct file **out);
+struct file *file_nameless(struct node *, uint32_t flags); /* of a new node */
 int64_t file_read_at(struct file *, void *to, uint64_t len, uint64_t offset); /* zeros behind the end */
 int64_t file_map_direct(struct file *, uint64_t addr, uint64_t len, unsigned prot, bool shared, uint64_t offset);
 bool file_rewritten(const struct file *); /* NULL: no */
 extern struct node *cwd;
 extern uint32_t umask_bits;
+enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK = 3, RLIMIT_CORE, RLIMIT_NPROC = 6, RLIMIT_NOFILE, RLIMIT_AS = 9, RLIMIT_NICE = 13, RLIMIT_RTPRIO, RLIMITS = 16 };
+extern uint64_t limits[RLIMITS][2]; /* what may be and what may be set; UINT64_MAX: any */
+
+/* --- lock.c --- */
+enum lock_op { LOCK_GET, LOCK_TRY, LOCK_WAIT };
+int64_t lock_fcntl(struct file *, enum lock_op, bool ofd, user_t flock);
+void locks_drop(struct node *, const struct file *owner); /* owner NULL: the process' */
+
+/* --- inotify.c --- */
+enum { IN_ACCESS = 1, IN_MODIFY = 2, IN_ATTRIB = 4, IN_CLOSE_WRITE = 8, IN_CLOSE_NOWRITE = 0x10, IN_OPEN = 0x20, IN_MOVED_FROM = 0x40, IN_MOVED_TO = 0x80,
+    IN_CREATE = 0x100, IN_DELETE = 0x200, IN_DELETE_SELF = 0x400, IN_MOVE_SELF = 0x800 };
+void inotify_tell(struct node *, uint32_t mask, const char *name, uint32_t cookie); /* to its own watchers */
+void node_tell(struct node *, uint32_t mask); /* and to its directory's */
+void name_tell(struct node *dir, const struct node *, const char *name, uint32_t mask, uint32_t cookie);
 
 /* --- others --- */
 int pipe_make(struct file *ends[2], uint32_t flags);
-struct file *event_make(uint32_t count, uint32_t flags);
+bool pipe_is(const struct file *);
+int fifo_open(struct node *, struct file *);
+int64_t pipe_size(const struct file *);
+int64_t pipe_resize(struct file *, uint32_t bytes);
+uint32_t pipe_peek(const struct file *, uint8_t *to, uint32_t len); /* a copy; nothing is taken */
+int64_t pipe_ready(struct file *, bool nonblock); /* waits until bytes can pass: how many; 0: the end; -errno */
+int64_t file_wait(struct file *); /* for its queue, as read() and write() wait: 0, or -EAGAIN, -ERESTARTSYS */
 int dev_init(void);
 int proc_init(void);
 struct file *tty_file(unsigned fd); /* the standard files */

@@ -2,6 +2,7 @@
 #include "base/fmt.h"
 #include "libos/file.h"
 #include "libos/load.h"
+#include "libos/sys.h"
 #include "libos/sched.h"
 #include "libos/syscall.h"
 #include "libos/vma.h"
@@ -90,7 +91,10 @@ static void files_init(void)
 {
     struct node *n;
     const char *what = "mounts";
-    int e = node_init();
+    int e;
+
+    limits_init();
+    e = node_init();
 
     if (!e) {
         what = "/dev";

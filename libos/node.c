@@ -11,6 +11,11 @@ struct timespec node_now(void)
     return timespec_of(time_wall());
 }
 
+bool node_direct(const struct mount *m)
+{
+    return m && !(m->flags & (APP_MOUNT_READONLY | APP_MOUNT_LAYER));
+}
+
 /* --- names ---------------------------------------------------------------------------------------------------------- */
 static struct node **bucket(const struct node *dir, const char *name, size_t len)
 {
@@ -105,10 +110,25 @@ void node_put(struct node *n)
         node_free(n);
 }
 
+/* A directory's links are its own two and one for each directory in it: programs that walk trees rely on it. */
+static void links_count(struct node *dir, const struct node *n, int change)
+{
+    if ((n->mode & S_IFMT) == S_IFDIR && !n->negative && !node_direct(dir->m))
+        dir->nlink = (uint32_t)((int)dir->nlink + change);
+}
+
+/* The program removed it. */
+static void name_gone(struct node *n)
+{
+    name_tell(n->parent, n, n->name, IN_DELETE, 0);
+    inotify_tell(node_real(n), node_real(n)->nlink > 1 && (n->mode & S_IFMT) != S_IFDIR ? IN_ATTRIB : IN_DELETE_SELF, NULL, 0);
+}
+
 static void node_drop(struct node *n)
 {
     struct node *file = node_real(n);
 
+    links_count(n->parent, n, -1);
     name_detach(n);
     n->gone = true;
     node_get(n->parent); /* the path of what is still open leads through it */
@@ -134,8 +154,10 @@ struct node *node_add(struct node *dir, const char *name, uint32_t mode)
     n->nlink = (mode & S_IFMT) == S_IFDIR ? 2 : 1;
     n->memory = true;
     n->atime = n->mtime = n->ctime = node_now();
-    if (dir)
+    if (dir) {
         name_attach(dir, n);
+        links_count(dir, n, 1);
+    }
     return n;
 }
 
@@ -153,11 +175,6 @@ int node_nameless(const char *text, struct node *like, uint32_t mode, struct nod
 }
 
 /* --- from the server ------------------------------------------------------------------------------------------------------ */
-bool node_direct(const struct mount *m)
-{
-    return m && !(m->flags & (APP_MOUNT_READONLY | APP_MOUNT_LAYER));
-}
-
 struct timespec node_time(struct ninep_time t)
 {
     return (struct timespec){ (int64_t)t.sec, (int64_t)t.nsec };
@@ -470,8 +487,11 @@ static int make_lower(struct node *dir, const char *name, uint32_t mode)
 
     if ((mode & S_IFMT) == S_IFDIR)
         return p9_call(dir->m, &q, &r);
-    if ((mode & S_IFMT) != S_IFREG)
-        return -EPERM;
+    if ((mode & S_IFMT) != S_IFREG) {
+        q.type = NINEP_TMKNOD;
+        q.mode = mode;
+        return p9_call(dir->m, &q, &r);
+    }
     e = fid_walk(dir->m, dir->fid, NULL, &fid, &attr);
     if (e)
         return e;
@@ -499,7 +519,11 @@ int node_make(struct node *dir, const char *name, uint32_t mode, struct node **o
         return dir->ops ? -EACCES : -EROFS;
     if (node_direct(dir->m) && !dir->memory) {
         e = make_lower(dir, name, mode);
-        return e ? e : child_get(dir, name, strlen(name), out);
+        if (!e)
+            e = child_get(dir, name, strlen(name), out);
+        if (!e)
+            name_tell(dir, *out, name, IN_CREATE, 0);
+        return e;
     }
     if (old)
         node_drop(old);
@@ -508,6 +532,7 @@ int node_make(struct node *dir, const char *name, uint32_t mode, struct node **o
         return -ENOSPC;
     (*out)->m = dir->m;
     dir->mtime = dir->ctime = node_now();
+    name_tell(dir, *out, name, IN_CREATE, 0);
     return 0;
 }
 
@@ -545,10 +570,13 @@ int node_unlink(struct node *dir, struct node *n, bool directory)
     if (node_direct(dir->m) && !n->memory) {
         e = p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TUNLINKAT, .fid = dir->fid, .name = name,
                                                  .flags = directory ? NINEP_REMOVEDIR : 0 }, &r);
-        if (!e)
+        if (!e) {
+            name_gone(n);
             node_drop(n);
+        }
         return e;
     }
+    name_gone(n);
     node_drop(n);
     dir->mtime = dir->ctime = node_now();
     name_hide(dir, name);
@@ -579,6 +607,7 @@ static int rename_check(struct node *from, const struct node *n, struct node *to
 
 int node_rename(struct node *from, struct node *n, struct node *to, const char *name, struct node *over)
 {
+    static uint32_t cookie;
     struct rpc r = { 0 };
     char *copy, *old = n->name;
     int e;
@@ -597,10 +626,16 @@ int node_rename(struct node *from, struct node *n, struct node *to, const char *
         mem_put(copy);
         return e;
     }
+    cookie++;
+    name_tell(from, n, n->name, IN_MOVED_FROM, cookie);
+    name_tell(to, n, name, IN_MOVED_TO, cookie);
+    inotify_tell(node_real(n), IN_MOVE_SELF, NULL, 0);
     if (over)
         node_drop(over);
     else if (node_child(to, name, strlen(name)))
         node_drop(node_child(to, name, strlen(name))); /* a negative one */
+    links_count(from, n, -1);
+    links_count(to, n, 1);
     name_detach(n);
     n->name = copy;
     name_attach(to, n);
@@ -621,6 +656,10 @@ int node_exchange(struct node *a, struct node *b)
         e = rename_check(b_dir, b, a_dir, NULL);
     if (e || node_direct(a_dir->m))
         return e ? e : -EINVAL;
+    links_count(a_dir, a, -1);
+    links_count(a_dir, b, 1);
+    links_count(b_dir, b, -1);
+    links_count(b_dir, a, 1);
     name_detach(a);
     name_detach(b);
     a->name = b->name;
@@ -652,6 +691,7 @@ int node_link(struct node *file, struct node *dir, const char *name)
     n->real = file;
     node_get(file);
     file->nlink++;
+    name_tell(dir, file, name, IN_CREATE, 0);
     file->ctime = dir->mtime = dir->ctime = node_now();
     return 0;
 }

@@ -1,18 +1,20 @@
-/* Pipes and event counters. */
+/* Pipes, with a name (FIFO) or without. */
 #include "base/ring.h"
 #include "libos/file.h"
 
 #define PIPE_BYTES 65536u
+#define PIPE_MAX 1048576u /* as /proc/sys/fs/pipe-max-size says */
 #define PIPE_BUF 4096u
 
 struct pipe {
     struct ring ring;
     struct waitq wait;
-    unsigned readers, writers;
+    unsigned readers, writers, opened;
+    struct node *fifo; /* NULL: it has no name */
     uint8_t *bytes;
 };
 
-static int64_t wait_for(struct file *f)
+int64_t file_wait(struct file *f)
 {
     int e;
 
@@ -33,7 +35,7 @@ static int64_t pipe_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
         int64_t e;
         if (!p->writers || !len)
             return 0;
-        e = wait_for(f);
+        e = file_wait(f);
         if (e)
             return e;
     }
@@ -65,7 +67,7 @@ static int64_t pipe_write(struct file *f, user_t from, uint64_t len, uint64_t *p
             return n ? (int64_t)n : -EPIPE;
         }
         if (!part || (len <= PIPE_BUF && ring_room(&p->ring) < len - n)) { /* short writes are whole or wait */
-            int64_t e = wait_for(f);
+            int64_t e = file_wait(f);
             if (e)
                 return n ? (int64_t)n : e;
             continue;
@@ -102,126 +104,167 @@ static int64_t pipe_ioctl(struct file *f, uint64_t request, user_t arg)
     return request == FIONREAD ? user_write(arg, &n, sizeof n) : -ENOTTY;
 }
 
-static void pipe_close(struct pipe *p, unsigned *end)
+static uint32_t pipe_poll_both(struct file *f)
 {
-    --*end;
+    return (pipe_poll_read(f) | pipe_poll_write(f)) & ~(uint32_t)(POLLHUP | POLLERR);
+}
+
+static void pipe_leave(struct pipe *p, unsigned readers, unsigned writers)
+{
+    p->readers -= readers;
+    p->writers -= writers;
     waitq_wake(&p->wait);
-    if (!p->readers && !p->writers) {
-        mem_put(p->bytes);
-        mem_put(p);
-    }
+    if (p->readers || p->writers)
+        return;
+    if (p->fifo)
+        p->fifo->arg = 0;
+    mem_put(p->bytes);
+    mem_put(p);
 }
 
-static void pipe_close_read(struct file *f)
-{
-    pipe_close(f->data, &((struct pipe *)f->data)->readers);
-}
-
-static void pipe_close_write(struct file *f)
-{
-    pipe_close(f->data, &((struct pipe *)f->data)->writers);
-}
+static void pipe_close_read(struct file *f) { pipe_leave(f->data, 1, 0); }
+static void pipe_close_write(struct file *f) { pipe_leave(f->data, 0, 1); }
+static void pipe_close_both(struct file *f) { pipe_leave(f->data, 1, 1); }
 
 static const struct file_ops read_end = { .read = pipe_read, .poll = pipe_poll_read, .ioctl = pipe_ioctl, .close = pipe_close_read };
 static const struct file_ops write_end = { .write = pipe_write, .poll = pipe_poll_write, .ioctl = pipe_ioctl, .close = pipe_close_write };
 
-int pipe_make(struct file *ends[2], uint32_t flags)
+static const struct file_ops both_ends = { .read = pipe_read, .write = pipe_write, .poll = pipe_poll_both, .ioctl = pipe_ioctl, .close = pipe_close_both };
+
+bool pipe_is(const struct file *f)
+{
+    return f->ops == &read_end || f->ops == &write_end || f->ops == &both_ends;
+}
+
+static struct pipe *pipe_new(void)
 {
     struct pipe *p = mem_get(sizeof *p);
 
-    ends[0] = file_new(&read_end, O_RDONLY | flags);
-    ends[1] = file_new(&write_end, O_WRONLY | flags);
     if (p)
         p->bytes = mem_get(PIPE_BYTES);
-    if (!p || !p->bytes || !ends[0] || !ends[1]) {
+    if (!p || !p->bytes) {
+        mem_put(p);
+        return NULL;
+    }
+    ring_init(&p->ring, p->bytes, PIPE_BYTES);
+    waitq_init(&p->wait);
+    return p;
+}
+
+static void file_join(struct file *f, struct pipe *p)
+{
+    f->data = p;
+    f->wait = &p->wait;
+    f->mode = S_IFIFO | 0600;
+    p->readers += f->ops != &write_end;
+    p->writers += f->ops != &read_end;
+}
+
+int pipe_make(struct file *ends[2], uint32_t flags)
+{
+    struct pipe *p = pipe_new();
+
+    ends[0] = file_new(&read_end, O_RDONLY | flags);
+    ends[1] = file_new(&write_end, O_WRONLY | flags);
+    if (!p || !ends[0] || !ends[1]) {
         mem_put(p ? p->bytes : NULL);
         mem_put(p);
         mem_put(ends[0]);
         mem_put(ends[1]);
         return -ENOMEM;
     }
-    ring_init(&p->ring, p->bytes, PIPE_BYTES);
-    waitq_init(&p->wait);
-    p->readers = p->writers = 1;
-    for (unsigned i = 0; i < 2; i++) {
-        ends[i]->data = p;
-        ends[i]->wait = &p->wait;
-    }
+    file_join(ends[0], p);
+    file_join(ends[1], p);
     return 0;
 }
 
-/* --- event counters ----------------------------------------------------------------------------------------------------- */
-struct event {
-    struct waitq wait;
-    uint64_t count;
-    bool semaphore;
-};
-
-static int64_t event_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
+/* A FIFO's node keeps its pipe in `arg` while it is open anywhere. Opening waits for the other side, but for O_RDWR. */
+int fifo_open(struct node *n, struct file *f)
 {
-    struct event *v = f->data;
-    uint64_t n;
+    struct pipe *p = (struct pipe *)n->arg;
+    uint32_t access = f->flags & O_ACCMODE;
+    uint64_t seen;
+    int e = 0;
 
-    (void)pos;
-    if (len < sizeof n)
-        return -EINVAL;
-    while (!v->count) {
-        int64_t e = wait_for(f);
+    if (access == O_WRONLY && f->flags & O_NONBLOCK && !(p && p->readers))
+        return -ENXIO;
+    if (!p) {
+        p = pipe_new();
+        if (!p)
+            return -ENOMEM;
+        n->arg = (uint64_t)p;
+        p->fifo = n;
+    }
+    f->ops = access == O_RDONLY ? &read_end : access == O_WRONLY ? &write_end : &both_ends;
+    file_join(f, p);
+    p->opened++;
+    waitq_wake(&p->wait);
+    seen = p->opened;
+    while (!e && !(f->flags & O_NONBLOCK) && access != O_RDWR && !(access == O_RDONLY ? p->writers : p->readers) && p->opened == seen)
+        e = waitq_wait(&p->wait, 0);
+    return e ? -ERESTARTSYS : 0;
+}
+
+int64_t pipe_size(const struct file *f)
+{
+    return pipe_is(f) ? ((const struct pipe *)f->data)->ring.mask + 1ll : -EBADF;
+}
+
+int64_t pipe_resize(struct file *f, uint32_t bytes)
+{
+    struct pipe *p = f->data;
+    uint32_t size = PIPE_BUF, used;
+    uint8_t *more;
+
+    if (!pipe_is(f))
+        return -EBADF;
+    if (!bytes || bytes > PIPE_MAX)
+        return bytes ? -EPERM : -EINVAL;
+    while (size < bytes)
+        size *= 2;
+    used = ring_used(&p->ring);
+    if (used > size)
+        return -EBUSY;
+    more = mem_get(size);
+    if (!more)
+        return -ENOMEM;
+    pipe_peek(f, more, used);
+    mem_put(p->bytes);
+    p->bytes = more;
+    ring_init(&p->ring, more, size);
+    p->ring.head = used;
+    waitq_wake(&p->wait);
+    return size;
+}
+
+uint32_t pipe_peek(const struct file *f, uint8_t *to, uint32_t len)
+{
+    const struct pipe *p = f->data;
+
+    len = (uint32_t)min_u64(len, ring_used(&p->ring));
+    for (uint32_t i = 0; i < len; i++)
+        to[i] = p->bytes[(p->ring.tail + i) & p->ring.mask];
+    return len;
+}
+
+int64_t pipe_ready(struct file *f, bool nonblock)
+{
+    struct pipe *p = f->data;
+    bool out = f->ops == &write_end;
+
+    while (out ? !ring_room(&p->ring) : !ring_used(&p->ring)) {
+        int64_t e;
+        if (!out && !p->writers)
+            return 0;
+        if (out && !p->readers)
+            break;
+        e = nonblock ? -EAGAIN : file_wait(f);
         if (e)
             return e;
     }
-    n = v->semaphore ? 1 : v->count;
-    v->count -= n;
-    waitq_tell(&v->wait, POLLOUT | POLLWRNORM);
-    return user_write(to, &n, sizeof n) ? -EFAULT : (int64_t)sizeof n;
-}
-
-static int64_t event_write(struct file *f, user_t from, uint64_t len, uint64_t *pos)
-{
-    struct event *v = f->data;
-    uint64_t n;
-
-    (void)pos;
-    if (len < sizeof n || user_read(&n, from, sizeof n))
-        return len < sizeof n ? -EINVAL : -EFAULT;
-    if (n == UINT64_MAX)
-        return -EINVAL;
-    while (v->count + n < n || v->count + n == UINT64_MAX) {
-        int64_t e = wait_for(f);
-        if (e)
-            return e;
+    if (out && !p->readers) {
+        signal_post(current, SIGPIPE, NULL);
+        return -EPIPE;
     }
-    v->count += n;
-    waitq_tell(&v->wait, POLLIN | POLLRDNORM);
-    return sizeof n;
-}
-
-static uint32_t event_poll(struct file *f)
-{
-    struct event *v = f->data;
-
-    return (v->count ? POLLIN | POLLRDNORM : 0) | (v->count < UINT64_MAX - 1 ? POLLOUT | POLLWRNORM : 0);
-}
-
-static void event_close(struct file *f)
-{
-    mem_put(f->data);
-}
-
-static const struct file_ops event_ops = { .read = event_read, .write = event_write, .poll = event_poll, .close = event_close };
-
-struct file *event_make(uint32_t count, uint32_t flags)
-{
-    struct event *v = mem_get(sizeof *v);
-    struct file *f = v ? file_new(&event_ops, O_RDWR | (flags & O_NONBLOCK)) : NULL;
-
-    if (!f) {
-        mem_put(v);
-        return NULL;
-    }
-    *v = (struct event){ .count = count, .semaphore = flags & 1 };
-    waitq_init(&v->wait);
-    f->data = v;
-    f->wait = &v->wait;
-    return f;
+    return out ? ring_room(&p->ring) : ring_used(&p->ring);
 }

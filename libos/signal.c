@@ -34,13 +34,13 @@ void signal_post(struct thread *t, int n, const struct siginfo *info)
     if (ignored(n) && !(t ? t->mask & BIT_OF(n) : 0))
         return;
     infos[n] = info ? *info : (struct siginfo){ .signo = n, .code = SI_KERNEL };
+    *(t ? &t->pending : &process_pending) |= BIT_OF(n);
+    signalfd_tell();
     if (t) {
-        t->pending |= BIT_OF(n);
         thread_wake(t);
         thread_poke(t);
         return;
     }
-    process_pending |= BIT_OF(n);
     list_each (l, &threads) {
         t = container_of(l, struct thread, all);
         if (!(t->mask & BIT_OF(n))) {

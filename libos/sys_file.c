@@ -3,7 +3,7 @@
 
 #define IOV_MAX 1024u
 
-static struct file *readable(uint64_t fd, int64_t *e)
+struct file *fd_readable(uint64_t fd, int64_t *e)
 {
     struct file *f = fd_file(fd);
 
@@ -11,7 +11,7 @@ static struct file *readable(uint64_t fd, int64_t *e)
     return f;
 }
 
-static struct file *writable(uint64_t fd, int64_t *e)
+struct file *fd_writable(uint64_t fd, int64_t *e)
 {
     struct file *f = fd_file(fd);
 
@@ -35,7 +35,7 @@ static int64_t transfer(struct file *f, bool out, user_t at, uint64_t len, uint6
 SYS(read)
 {
     int64_t e;
-    struct file *f = readable(a[0], &e);
+    struct file *f = fd_readable(a[0], &e);
 
     return e ? e : transfer(f, false, a[1], a[2], &f->pos);
 }
@@ -43,22 +43,24 @@ SYS(read)
 SYS(write)
 {
     int64_t e;
-    struct file *f = writable(a[0], &e);
+    struct file *f = fd_writable(a[0], &e);
 
     return e ? e : transfer(f, true, a[1], a[2], &f->pos);
 }
 
 static int64_t at_offset(struct file *f, bool out, user_t at, uint64_t len, uint64_t pos)
 {
+    if ((int64_t)pos < 0)
+        return -EINVAL;
     if (!f->node || (f->node->mode & S_IFMT) == S_IFIFO || ((f->node->mode & S_IFMT) == S_IFCHR && f->wait))
         return -ESPIPE;
-    return (int64_t)pos < 0 ? -EINVAL : transfer(f, out, at, len, &pos);
+    return transfer(f, out, at, len, &pos);
 }
 
 SYS(pread64)
 {
     int64_t e;
-    struct file *f = readable(a[0], &e);
+    struct file *f = fd_readable(a[0], &e);
 
     return e ? e : at_offset(f, false, a[1], a[2], a[3]);
 }
@@ -66,9 +68,26 @@ SYS(pread64)
 SYS(pwrite64)
 {
     int64_t e;
-    struct file *f = writable(a[0], &e);
+    struct file *f = fd_writable(a[0], &e);
 
     return e ? e : at_offset(f, true, a[1], a[2], a[3]);
+}
+
+/* As the kernel looks at them before it does anything. */
+static int64_t vector_check(user_t iov, uint64_t n)
+{
+    struct iovec v;
+    uint64_t total = 0;
+
+    if (n > IOV_MAX)
+        return -EINVAL;
+    for (uint64_t i = 0; i < n; i++) {
+        if (user_read(&v, iov + i * sizeof v, sizeof v))
+            return -EFAULT;
+        if (v.len > INT64_MAX || (total += v.len) > INT64_MAX)
+            return -EINVAL;
+    }
+    return 0;
 }
 
 /* pos NULL: the file's own */
@@ -77,7 +96,11 @@ static int64_t vector(struct file *f, bool out, user_t iov, uint64_t n, const ui
     struct iovec v;
     int64_t done = 0;
 
-    if (n > IOV_MAX)
+    int64_t e = vector_check(iov, n);
+
+    if (e)
+        return e;
+    if (pos && (int64_t)*pos < 0)
         return -EINVAL;
     file_get(f);
     for (uint64_t i = 0; i < n; i++) {
@@ -106,11 +129,12 @@ static int64_t gather(struct file *f, user_t iov, uint64_t n)
     uint8_t *all;
     uint64_t total = 0;
     struct iovec v;
-    int64_t e;
+    int64_t e = vector_check(iov, n);
 
+    if (e)
+        return e;
     for (uint64_t i = 0; i < n; i++) {
-        if (user_read(&v, iov + i * sizeof v, sizeof v))
-            return -EFAULT;
+        user_read(&v, iov + i * sizeof v, sizeof v);
         total += v.len;
         if (v.len > 32768 || total > 32768)
             return vector(f, true, iov, n, NULL);
@@ -135,7 +159,7 @@ static int64_t gather(struct file *f, user_t iov, uint64_t n)
 SYS(readv)
 {
     int64_t e;
-    struct file *f = readable(a[0], &e);
+    struct file *f = fd_readable(a[0], &e);
 
     return e ? e : vector(f, false, a[1], a[2], NULL);
 }
@@ -143,7 +167,7 @@ SYS(readv)
 SYS(writev)
 {
     int64_t e;
-    struct file *f = writable(a[0], &e);
+    struct file *f = fd_writable(a[0], &e);
 
     if (e)
         return e;
@@ -153,7 +177,7 @@ SYS(writev)
 SYS(preadv)
 {
     int64_t e;
-    struct file *f = readable(a[0], &e);
+    struct file *f = fd_readable(a[0], &e);
 
     return e ? e : vector(f, false, a[1], a[2], &a[3]);
 }
@@ -161,20 +185,38 @@ SYS(preadv)
 SYS(pwritev)
 {
     int64_t e;
-    struct file *f = writable(a[0], &e);
+    struct file *f = fd_writable(a[0], &e);
 
     return e ? e : vector(f, true, a[1], a[2], &a[3]);
 }
 
+/* preadv2 and pwritev2: offset -1 is the file's own; of the flags only those that ask for no more than is done anyway. */
+static int64_t vector2(const uint64_t a[6], bool out)
+{
+    enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4 };
+    int64_t e;
+    struct file *f = out ? fd_writable(a[0], &e) : fd_readable(a[0], &e);
+
+    if (e)
+        return e;
+    if (a[5] & ~(uint64_t)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC))
+        return -EOPNOTSUPP;
+    return vector(f, out, a[1], a[2], (int64_t)a[3] == -1 ? NULL : &a[3]);
+}
+
+SYS(preadv2) { return vector2(a, false); }
+SYS(pwritev2) { return vector2(a, true); }
+
 SYS(lseek)
 {
-    struct file *f = fd_file(a[0]);
+    struct file *f = fd_held(a[0]);
     int64_t to = (int64_t)a[1];
 
     if (!f)
         return -EBADF;
     if (!f->node || f->wait)
         return -ESPIPE;
+    node_refresh(f->node);
     switch (a[2]) {
     case SEEK_SET: break;
     case SEEK_CUR: to += (int64_t)f->pos; break;
@@ -207,10 +249,10 @@ SYS(close_range)
 {
     uint64_t last = min_u64((uint32_t)a[1], FILES_MAX - 1);
 
-    if ((uint32_t)a[0] > (uint32_t)a[1] || a[2] & ~4ull)
+    if ((uint32_t)a[0] > (uint32_t)a[1] || a[2] & ~6ull)
         return -EINVAL;
     for (uint64_t fd = fd_next((uint32_t)a[0]); fd <= last; fd = fd_next(fd + 1)) {
-        if (a[2])
+        if (a[2] & 4) /* CLOSE_RANGE_CLOEXEC */
             fd_flag(fd, 1);
         else
             fd_close(fd);
@@ -224,10 +266,10 @@ static int64_t dup_from(uint64_t fd, uint64_t from, bool cloexec)
 
     if (!f)
         return -EBADF;
-    if (from >= FILES_MAX)
+    if ((uint32_t)from >= limits[RLIMIT_NOFILE][0])
         return -EINVAL;
     file_get(f);
-    return fd_new(f, cloexec, from);
+    return fd_new(f, cloexec, (uint32_t)from);
 }
 
 SYS(dup)
@@ -247,33 +289,56 @@ SYS(dup3)
     return fd_dup_to(a[0], a[1], a[2] & O_CLOEXEC);
 }
 
+static int64_t seals_add(struct file *f, uint64_t more)
+{
+    if ((f->flags & O_ACCMODE) == O_RDONLY)
+        return -EPERM;
+    if (!f->node || !f->node->sealable || more & ~31ull)
+        return -EINVAL;
+    if (f->node->seals & F_SEAL_SEAL)
+        return -EPERM;
+    f->node->seals |= (uint32_t)more;
+    return 0;
+}
+
 SYS(fcntl)
 {
     enum { CHANGEABLE = O_APPEND | O_NONBLOCK | 020000 | 040000 | 01000000 };
     struct file *f = fd_file(a[0]);
+    uint64_t op = (uint32_t)a[1];
 
     if (!f)
         return -EBADF;
-    switch (a[1]) {
+    if (f->flags & O_PATH && op != F_DUPFD && op != F_DUPFD_CLOEXEC && op > F_GETFL)
+        return -EBADF;
+    switch (op) {
     case F_DUPFD:
-    case F_DUPFD_CLOEXEC: return dup_from(a[0], a[2], a[1] == F_DUPFD_CLOEXEC);
+    case F_DUPFD_CLOEXEC: return dup_from(a[0], a[2], op == F_DUPFD_CLOEXEC);
     case F_GETFD: return fd_flag(a[0], -1);
     case F_SETFD: fd_flag(a[0], a[2] & 1); return 0;
     case F_GETFL: return f->flags;
     case F_SETFL: f->flags = (f->flags & ~(uint32_t)CHANGEABLE) | ((uint32_t)a[2] & CHANGEABLE); return 0;
+    case F_GETLK:
     case F_SETLK:
-    case F_SETLKW: return 0; /* this process is the only one there is */
-    case F_GETLK: return user_write(a[2], &(int16_t){ 2 }, 2); /* F_UNLCK */
-    case F_SETPIPE_SZ:
-    case F_GETPIPE_SZ: return f->node ? -EBADF : 65536;
+    case F_SETLKW: return lock_fcntl(f, (enum lock_op)(op - F_GETLK), false, a[2]);
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW: return lock_fcntl(f, (enum lock_op)(op - F_OFD_GETLK), true, a[2]);
+    case F_GETOWN: return f->owner;
+    case F_SETOWN: f->owner = (int32_t)a[2]; return 0;
+    case F_GETSIG: return 0;
+    case F_SETPIPE_SZ: return pipe_resize(f, (uint32_t)a[2]);
+    case F_GETPIPE_SZ: return pipe_size(f);
+    case F_ADD_SEALS: return seals_add(f, a[2]);
+    case F_GET_SEALS: return f->node && f->node->sealable ? f->node->seals : -EINVAL;
     }
     return -EINVAL;
 }
 
 SYS(ioctl)
 {
-    enum { FIONBIO = 0x5421, FIOCLEX = 0x5451, FIONCLEX = 0x5450 };
-    struct file *f = fd_file(a[0]);
+    enum { FIONREAD = 0x541B, FIONBIO = 0x5421, FIOCLEX = 0x5451, FIONCLEX = 0x5450 };
+    struct file *f = fd_held(a[0]);
     int32_t on;
 
     if (!f)
@@ -287,60 +352,144 @@ SYS(ioctl)
         f->flags = on ? f->flags | O_NONBLOCK : f->flags & ~(uint32_t)O_NONBLOCK;
         return 0;
     }
+    if ((uint32_t)a[1] == FIONREAD && f->node && (f->node->mode & S_IFMT) == S_IFREG) {
+        on = (int32_t)(f->node->size - f->pos);
+        return user_write(a[2], &on, sizeof on);
+    }
     return f->ops->ioctl ? f->ops->ioctl(f, (uint32_t)a[1], a[2]) : -ENOTTY;
 }
 
 SYS(fsync)
 {
-    struct file *f = fd_file(a[0]);
+    struct file *f = fd_held(a[0]);
     struct rpc r = { 0 };
 
     if (!f)
         return -EBADF;
-    if (!f->node || f->node->memory || !f->node->m || f->node->open_fid == NINEP_NOFID)
-        return f->node ? 0 : -EINVAL;
+    if (!f->node || f->wait)
+        return -EINVAL;
+    if (f->node->memory || !f->node->m || f->node->open_fid == NINEP_NOFID)
+        return 0;
     return p9_call(f->node->m, &(struct ninep_msg){ .type = NINEP_TFSYNC, .fid = f->node->open_fid }, &r);
+}
+
+SYS(sync) { return (void)a, 0; /* what was written is in the guest's memory, or with the host */ }
+SYS(syncfs) { return fd_held(a[0]) ? 0 : -EBADF; }
+
+SYS(sync_file_range)
+{
+    struct file *f = fd_held(a[0]);
+
+    if (!f)
+        return -EBADF;
+    if ((int64_t)a[1] < 0 || (int64_t)a[2] < 0 || a[3] & ~7ull)
+        return -EINVAL;
+    return f->node && !f->wait ? 0 : -ESPIPE;
+}
+
+/* Hints about what will be read. */
+SYS(fadvise64)
+{
+    struct file *f = fd_held(a[0]);
+
+    return !f ? -EBADF : !f->node || f->wait ? -ESPIPE : (int64_t)a[2] < 0 || a[3] > 5 ? -EINVAL : 0;
+}
+
+SYS(readahead)
+{
+    int64_t e;
+    struct file *f = fd_readable(a[0], &e);
+
+    return e == -EBADF ? e : !f->node || (f->node->mode & S_IFMT) != S_IFREG ? -EINVAL : 0;
+}
+
+/* Why a file must not get that size; 0: it may. */
+static int64_t size_check(const struct node *n, uint64_t size)
+{
+    if ((n->mode & S_IFMT) != S_IFREG)
+        return -EINVAL;
+    if (n->seals & (size < n->size ? F_SEAL_SHRINK : size > n->size ? F_SEAL_GROW : 0))
+        return -EPERM;
+    return size > limits[RLIMIT_FSIZE][0] ? -EFBIG : 0;
 }
 
 SYS(ftruncate)
 {
+    struct file *f = fd_held(a[0]);
     int64_t e;
-    struct file *f = writable(a[0], &e);
 
-    if (e || !f->node)
-        return f && f->ops->write && e != -EBADF ? -EINVAL : e ? (fd_file(a[0]) ? -EINVAL : -EBADF) : -EINVAL;
-    return (int64_t)a[1] < 0 ? -EINVAL : node_truncate(f->node, a[1]);
+    if ((int64_t)a[1] < 0)
+        return -EINVAL;
+    if (!f)
+        return -EBADF;
+    if (!f->node || (f->flags & O_ACCMODE) == O_RDONLY)
+        return -EINVAL;
+    e = size_check(f->node, a[1]);
+    return e ? e : node_truncate(f->node, a[1]);
 }
 
 SYS(fallocate)
 {
+    enum { KEEP_SIZE = 1, PUNCH_HOLE = 2, ZERO_RANGE = 0x10 };
+    static const uint8_t zeros[4096];
     int64_t e;
-    struct file *f = writable(a[0], &e);
+    struct file *f = fd_writable(a[0], &e);
+    uint64_t end = a[2] + a[3], mode = (uint32_t)a[1], n;
 
-    if (e || !f->node)
-        return e ? e : -ESPIPE;
-    if (a[1] & ~1ull)
+    if (e)
+        return e;
+    if ((int64_t)a[2] < 0 || (int64_t)a[3] <= 0)
+        return -EINVAL;
+    if (!f->node || f->wait)
+        return -ESPIPE;
+    if ((f->node->mode & S_IFMT) != S_IFREG)
+        return -ENODEV;
+    if (mode != 0 && mode != KEEP_SIZE && mode != (PUNCH_HOLE | KEEP_SIZE) && mode != ZERO_RANGE && mode != (ZERO_RANGE | KEEP_SIZE))
         return -EOPNOTSUPP;
-    return a[1] || a[2] + a[3] <= f->node->size ? 0 : node_truncate(f->node, a[2] + a[3]);
+    if ((int64_t)end < 0)
+        return -EFBIG;
+    if (mode & PUNCH_HOLE && f->node->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+        return -EPERM;
+    for (uint64_t at = a[2]; mode & (PUNCH_HOLE | ZERO_RANGE) && !e && at < min_u64(end, f->node->size); at += n) {
+        n = min_u64(min_u64(end, f->node->size) - at, sizeof zeros);
+        e = min_i64(node_write(f->node, zeros, n, at), 0);
+    }
+    if (!e && !(mode & KEEP_SIZE) && end > f->node->size)
+        e = size_check(f->node, end);
+    return e || mode & KEEP_SIZE || end <= f->node->size ? e : node_truncate(f->node, end);
 }
 
-SYS(getdents64)
+static int64_t list_of(struct file *f)
 {
-    struct file *f = fd_file(a[0]);
-    uint64_t used = 0;
+    int64_t e;
 
-    if (!f || f->flags & O_PATH)
+    if (f->list)
+        return 0;
+    if (f->node->gone)
+        return -ENOENT;
+    f->list = mem_get(sizeof *f->list);
+    e = f->list ? node_list(f->node, f->list) : -ENOMEM;
+    if (e && f->list) {
+        dirlist_free(f->list);
+        mem_put(f->list);
+        f->list = NULL;
+    }
+    return e;
+}
+
+/* old: the type is the last byte, behind the name. */
+static int64_t entries(uint64_t fd, user_t to, uint64_t room, bool old)
+{
+    struct file *f = fd_held(fd);
+    uint64_t used = 0;
+    int64_t e;
+
+    if (!f)
         return -EBADF;
     if (!f->node || (f->node->mode & S_IFMT) != S_IFDIR)
         return -ENOTDIR;
-    if (!f->list) {
-        int e;
-        f->list = mem_get(sizeof *f->list);
-        e = f->list ? node_list(f->node, f->list) : -ENOMEM;
-        if (e)
-            return e;
-    }
-    for (; f->pos < f->list->n; f->pos++) {
+    e = list_of(f);
+    for (; !e && f->pos < f->list->n; f->pos++) {
         struct PACKED {
             uint64_t ino, off;
             uint16_t len;
@@ -352,68 +501,18 @@ SYS(getdents64)
         d.off = f->pos + 1;
         d.len = (uint16_t)align_up(19 + n, 8);
         d.type = row->type;
-        if (used + d.len > a[2])
+        if (used + d.len > room)
             return used ? (int64_t)used : -EINVAL;
-        if (user_write(a[1] + used, &d, 19) || user_write(a[1] + used + 19, row->name, n))
-            return -EFAULT;
+        if (user_write(to + used, &d, 19) || user_write(to + used + (old ? 18 : 19), row->name, n) ||
+            (old && user_write(to + used + d.len - 1, &d.type, 1)))
+            return used ? (int64_t)used : -EFAULT;
         used += d.len;
     }
-    return (int64_t)used;
+    return e ? e : (int64_t)used;
 }
 
-/* Bytes from one file to another, through the libos' memory. */
-static int64_t copy_between(struct file *from, uint64_t *from_pos, struct file *to, uint64_t *to_pos, uint64_t len)
-{
-    uint8_t *buffer = mem_get(32768);
-    int64_t done = 0, n = 0;
-
-    if (!buffer)
-        return -ENOMEM;
-    while ((uint64_t)done < len) {
-        n = from->node && !from->wait && !from->text ? node_read(from->node, buffer, min_u64(len - (uint64_t)done, 32768), *from_pos) : -EINVAL;
-        if (n <= 0)
-            break;
-        *from_pos += (uint64_t)n;
-        n = to->ops->write(to, (user_t)buffer, (uint64_t)n, to_pos);
-        if (n < 0)
-            break;
-        done += n;
-    }
-    mem_put(buffer);
-    return done ? done : n;
-}
-
-SYS(sendfile)
-{
-    int64_t e, e2, n;
-    struct file *to = writable(a[0], &e), *from = readable(a[1], &e2);
-    uint64_t pos;
-
-    if (e || e2)
-        return e ? e : e2;
-    if (!a[2])
-        return copy_between(from, &from->pos, to, &to->pos, a[3]);
-    if (user_read(&pos, a[2], sizeof pos))
-        return -EFAULT;
-    n = copy_between(from, &pos, to, &to->pos, a[3]);
-    return user_write(a[2], &pos, sizeof pos) ? -EFAULT : n;
-}
-
-SYS(copy_file_range)
-{
-    int64_t e, e2, n;
-    struct file *from = readable(a[0], &e), *to = writable(a[2], &e2);
-    uint64_t in = 0, out = 0;
-
-    if (e || e2 || a[5])
-        return e ? e : e2 ? e2 : -EINVAL;
-    if ((a[1] && user_read(&in, a[1], sizeof in)) || (a[3] && user_read(&out, a[3], sizeof out)))
-        return -EFAULT;
-    n = copy_between(from, a[1] ? &in : &from->pos, to, a[3] ? &out : &to->pos, a[4]);
-    if ((a[1] && user_write(a[1], &in, sizeof in)) || (a[3] && user_write(a[3], &out, sizeof out)))
-        return -EFAULT;
-    return n;
-}
+SYS(getdents64) { return entries(a[0], a[1], (uint32_t)a[2], false); }
+SYS(getdents) { return entries(a[0], a[1], (uint32_t)a[2], true); }
 
 /* --- new descriptors ------------------------------------------------------------------------------------------------------- */
 SYS(pipe2)
@@ -422,7 +521,7 @@ SYS(pipe2)
     int32_t fd[2];
     int e;
 
-    if (a[1] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK))
+    if (a[1] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK)) /* packets (O_DIRECT): no */
         return -EINVAL;
     e = pipe_make(ends, (uint32_t)a[1] & O_NONBLOCK);
     if (e)
@@ -441,18 +540,6 @@ SYS(pipe2)
 SYS(pipe)
 {
     return sys_pipe2((const uint64_t[6]){ a[0] });
-}
-
-SYS(eventfd2)
-{
-    struct file *f = a[1] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK | 1) ? NULL : event_make((uint32_t)a[0], (uint32_t)a[1]);
-
-    return a[1] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK | 1) ? -EINVAL : f ? fd_new(f, a[1] & O_CLOEXEC, 0) : -ENOMEM;
-}
-
-SYS(eventfd)
-{
-    return sys_eventfd2((const uint64_t[6]){ a[0] });
 }
 
 /* --- waiting ---------------------------------------------------------------------------------------------------------------- */

@@ -10,10 +10,18 @@ SYS(getppid) { return (void)a, 1; }
 SYS(gettid) { return (void)a, current->tid; }
 SYS(getuid) { return (void)a, boot->uid; }
 SYS(getgid) { return (void)a, boot->gid; }
-SYS(getpgid) { return a[0] && a[0] != boot->pid ? -ESRCH : boot->pid; }
+static bool is_self(uint64_t pid) { return !(uint32_t)pid || (uint32_t)pid == boot->pid; }
+
+SYS(getpgid) { return is_self(a[0]) ? boot->pid : -ESRCH; }
 SYS(getpgrp) { return (void)a, boot->pid; }
-SYS(setpgid) { return (a[0] && a[0] != boot->pid) || (a[1] && a[1] != boot->pid) ? -EPERM : 0; }
 SYS(setsid) { return (void)a, -EPERM; /* it leads its process group already */ }
+
+SYS(setpgid)
+{
+    if ((int32_t)a[1] < 0)
+        return -EINVAL;
+    return !is_self(a[0]) ? -ESRCH : is_self(a[1]) ? 0 : -EPERM;
+}
 
 static int64_t three(const uint64_t a[6], uint32_t id)
 {
@@ -25,11 +33,88 @@ static int64_t three(const uint64_t a[6], uint32_t id)
 
 SYS(getresuid) { return three(a, boot->uid); }
 SYS(getresgid) { return three(a, boot->gid); }
-SYS(getgroups) { return (void)a, 0; }
 
-/* One may become whom one is. */
-SYS(setuid) { return (uint32_t)a[0] == boot->uid ? 0 : -EPERM; }
-SYS(setgid) { return (uint32_t)a[0] == boot->gid ? 0 : -EPERM; }
+SYS(getgroups)
+{
+    if ((int32_t)a[0] < 0)
+        return -EINVAL;
+    return (int32_t)a[0] && user_write(a[1], &boot->gid, 4) ? -EFAULT : 1;
+}
+
+/* One may become whom one is: there is nobody else in a guest. */
+static int64_t become(const uint64_t *id, unsigned n, uint32_t now, bool keep)
+{
+    for (unsigned i = 0; i < n; i++)
+        if ((uint32_t)id[i] != now && !(keep && (uint32_t)id[i] == UINT32_MAX))
+            return (uint32_t)id[i] == UINT32_MAX ? -EINVAL : -EPERM;
+    return 0;
+}
+
+SYS(setuid) { return become(a, 1, boot->uid, false); }
+SYS(setgid) { return become(a, 1, boot->gid, false); }
+SYS(setreuid) { return become(a, 2, boot->uid, true); }
+SYS(setregid) { return become(a, 2, boot->gid, true); }
+SYS(setresuid) { return become(a, 3, boot->uid, true); }
+SYS(setresgid) { return become(a, 3, boot->gid, true); }
+SYS(setfsuid) { return (void)a, boot->uid; }
+SYS(setfsgid) { return (void)a, boot->gid; }
+
+SYS(setgroups)
+{
+    uint32_t gid;
+
+    if (boot->uid || a[0] > 65536)
+        return boot->uid ? -EPERM : -EINVAL;
+    return !a[0] ? 0 : user_read(&gid, a[1], sizeof gid) ? -EFAULT : a[0] == 1 && gid == boot->gid ? 0 : -EPERM;
+}
+
+/* Capabilities: none, since nothing they allow can be done in a guest. */
+static int64_t caps_version(user_t header, uint32_t h[2])
+{
+    enum { V1 = 0x19980330, V2 = 0x20071026, V3 = 0x20080522 };
+
+    if (user_read(h, header, 8))
+        return -EFAULT;
+    if (h[0] != V1 && h[0] != V2 && h[0] != V3)
+        return user_write(header, &(uint32_t){ V3 }, 4) ? -EFAULT : -EINVAL;
+    return (int32_t)h[1] < 0 ? -EINVAL : is_self(h[1]) || thread_by(h[1]) ? (h[0] == V1 ? 12 : 24) : -ESRCH;
+}
+
+SYS(capget)
+{
+    uint32_t h[2], none[6] = { 0 };
+    int64_t n = caps_version(a[0], h);
+
+    if (n == -EINVAL && !a[1])
+        return 0; /* only the version was asked for */
+    return n < 0 ? n : user_write(a[1], none, (size_t)n);
+}
+
+SYS(capset)
+{
+    uint32_t h[2], set[6] = { 0 };
+    int64_t n = caps_version(a[0], h);
+
+    if (n < 0 || user_read(set, a[1], (size_t)n))
+        return n < 0 ? n : -EFAULT;
+    for (unsigned i = 0; i < 6; i++)
+        if (set[i])
+            return -EPERM;
+    return 0;
+}
+
+/* What only the machine's owner may do: mount and its like, the machine's name, power, modules. */
+SYS(privileged) { return (void)a, -EPERM; }
+
+SYS(personality)
+{
+    static uint32_t personality;
+    uint32_t old = personality;
+
+    if ((uint32_t)a[0] != UINT32_MAX)
+        personality = (uint32_t)a[0];
+    return old;
+}
 
 struct utsname { char field[6][65]; };
 
@@ -97,11 +182,22 @@ SYS(clone3)
     return thread_clone(c[0], c[5] ? c[5] + c[6] : 0, c[3], c[2], c[7]);
 }
 
+struct thread *thread_by(uint64_t tid)
+{
+    list_each (l, &threads) {
+        struct thread *t = container_of(l, struct thread, all);
+        if (t->tid == (uint32_t)tid)
+            return t;
+    }
+    return NULL;
+}
+
 SYS(exit)
 {
     futex_robust(current->robust);
     if (thread_count == 1)
         libos_exit((uint32_t)a[0] & 0xFF);
+    ended_ns += cpu_time(current);
     thread_exit();
 }
 
@@ -118,8 +214,17 @@ SYS(set_tid_address)
 
 SYS(set_robust_list)
 {
+    if (a[1] != 24)
+        return -EINVAL;
     current->robust = a[0];
-    return a[1] == 24 ? 0 : -EINVAL;
+    return 0;
+}
+
+SYS(get_robust_list)
+{
+    struct thread *t = (uint32_t)a[0] ? thread_by(a[0]) : current;
+
+    return !t ? -ESRCH : user_write(a[1], &t->robust, 8) || user_write(a[2], &(uint64_t){ 24 }, 8) ? -EFAULT : 0;
 }
 
 SYS(futex)
@@ -154,13 +259,70 @@ SYS(sched_setaffinity)
     return a[1] < 1 || user_read(&set, a[2], min_u64(a[1], 8)) ? -EFAULT : set & cpus_mask() ? 0 : -EINVAL;
 }
 
-SYS(sched_getscheduler) { return (void)a, 0; }
-SYS(sched_setscheduler) { return a[1] ? -EPERM : 0; }
-SYS(sched_getparam) { return user_write(a[1], &(int32_t){ 0 }, 4); }
-SYS(sched_get_priority_max) { return a[0] == 1 || a[0] == 2 ? 99 : 0; }
-SYS(sched_get_priority_min) { return a[0] == 1 || a[0] == 2 ? 1 : 0; }
-SYS(getpriority) { return (void)a, 20; }
-SYS(setpriority) { return (int32_t)a[2] == 0 ? 0 : -EPERM; }
+/* One policy, SCHED_OTHER, and one priority: the libos' turns. */
+static int64_t sched_one(uint64_t pid)
+{
+    return (int32_t)pid < 0 ? -EINVAL : is_self(pid) || thread_by(pid) ? 0 : -ESRCH;
+}
+
+static int64_t sched_param(uint64_t pid, uint32_t policy, user_t param)
+{
+    int32_t priority;
+    int64_t e = !param || (int32_t)policy < 0 ? -EINVAL : sched_one(pid);
+
+    policy &= ~0x40000000u; /* SCHED_RESET_ON_FORK */
+    if (e || user_read(&priority, param, sizeof priority))
+        return e ? e : -EFAULT;
+    if (policy > 6 || policy == 4)
+        return -EINVAL;
+    if (policy == 1 || policy == 2)
+        return priority < 1 || priority > 99 ? -EINVAL : -EPERM;
+    return priority ? -EINVAL : 0;
+}
+
+SYS(sched_getscheduler) { return sched_one(a[0]); }
+SYS(sched_setscheduler) { return sched_param(a[0], (uint32_t)a[1], a[2]); }
+SYS(sched_setparam) { return sched_param(a[0], 0, a[1]); }
+SYS(sched_getparam) { return !a[1] ? -EINVAL : sched_one(a[0]) ? sched_one(a[0]) : user_write(a[1], &(int32_t){ 0 }, 4); }
+
+static int64_t priority_of(uint64_t policy, int64_t real_time)
+{
+    return policy == 1 || policy == 2 ? real_time : policy == 0 || policy == 3 || policy == 5 || policy == 6 ? 0 : -EINVAL;
+}
+
+SYS(sched_get_priority_max) { return priority_of(a[0], 99); }
+SYS(sched_get_priority_min) { return priority_of(a[0], 1); }
+
+SYS(sched_rr_get_interval)
+{
+    struct timespec t = { 0, 5000000 };
+
+    return sched_one(a[0]) ? sched_one(a[0]) : user_write(a[1], &t, sizeof t);
+}
+
+/* Niceness is kept, and changes nothing: whoever is in a guest is in it together. */
+static int32_t nice;
+
+static int64_t whose(uint64_t which, uint64_t who)
+{
+    if ((uint32_t)which > 2)
+        return -EINVAL;
+    return which == 2 ? ((uint32_t)who && (uint32_t)who != boot->uid ? -ESRCH : 0) : is_self(who) || (!which && thread_by(who)) ? 0 : -ESRCH;
+}
+
+SYS(getpriority) { return whose(a[0], a[1]) ? whose(a[0], a[1]) : 20 - nice; }
+
+SYS(setpriority)
+{
+    int32_t to = (int32_t)a[2] < -20 ? -20 : (int32_t)a[2] > 19 ? 19 : (int32_t)a[2];
+    int64_t e = whose(a[0], a[1]);
+
+    if (!e && to < nice && boot->uid)
+        e = -EACCES;
+    if (!e)
+        nice = to;
+    return e;
+}
 
 SYS(getcpu)
 {
@@ -181,222 +343,123 @@ SYS(arch_prctl)
     return -EINVAL;
 }
 
-SYS(prctl)
-{
-    enum { GET_DUMPABLE = 3, SET_DUMPABLE, SET_NAME = 15, GET_NAME, SET_NO_NEW_PRIVS = 38, GET_NO_NEW_PRIVS, SET_PDEATHSIG = 1, SET_TIMERSLACK = 29 };
-    char name[16] = { 0 };
+/* Settings that are kept and mean nothing more here. */
+static const struct prctl_row {
+    uint8_t set, get; /* numbers; 0: there is none */
+    bool by_address;  /* get writes an int */
+    uint32_t max, first;
+} prctl_rows[] = {
+    { 1, 2, true, NSIG - 1, 0 },     /* PDEATHSIG: there is no parent that could die */
+    { 4, 3, false, 1, 1 },           /* DUMPABLE */
+    { 8, 7, false, 1, 0 },           /* KEEPCAPS */
+    { 14, 13, false, 0, 0 },         /* TIMING */
+    { 0, 21, false, 0, 0 },          /* SECCOMP: none */
+    { 0, 27, false, 0, 0 },          /* SECUREBITS */
+    { 29, 30, false, UINT32_MAX, 50000 }, /* TIMERSLACK */
+    { 36, 37, true, UINT32_MAX, 0 }, /* CHILD_SUBREAPER */
+    { 38, 39, false, 1, 0 },         /* NO_NEW_PRIVS */
+    { 41, 42, false, 1, 0 },         /* THP_DISABLE */
+};
+static uint32_t prctl_values[ARRAY_LEN(prctl_rows)]; /* less their first ones */
 
-    switch (a[0]) {
-    case SET_NAME:
-        if (user_text(name, a[1], 15) == -EFAULT)
-            return -EFAULT;
-        memcpy(current->name, name, 15);
+static int64_t prctl_kept(const uint64_t a[6])
+{
+    uint32_t n = (uint32_t)a[0];
+
+    for (unsigned i = 0; i < ARRAY_LEN(prctl_rows); i++) {
+        const struct prctl_row *r = &prctl_rows[i];
+        if (n == r->get)
+            return r->by_address ? user_write(a[1], &(uint32_t){ r->first + prctl_values[i] }, 4) : r->first + prctl_values[i];
+        if (n != r->set)
+            continue;
+        if (a[1] > r->max || (n == 38 && (a[1] != 1 || a[2] || a[3] || a[4])))
+            return -EINVAL;
+        prctl_values[i] = n == 29 && !a[1] ? 0 : (uint32_t)a[1] - r->first;
         return 0;
-    case GET_NAME: return user_write(a[1], current->name, 16);
-    case GET_DUMPABLE:
-    case GET_NO_NEW_PRIVS: return 1;
-    case SET_DUMPABLE:
-    case SET_NO_NEW_PRIVS:
-    case SET_PDEATHSIG:
-    case SET_TIMERSLACK: return 0;
     }
     return -EINVAL;
 }
 
-/* --- limits and accounts ------------------------------------------------------------------------------------------------------- */
-static int64_t limit_get(uint64_t which, user_t to)
+SYS(prctl)
 {
-    uint64_t v[2] = { UINT64_MAX, UINT64_MAX };
+    enum { SET_NAME = 15, GET_NAME, CAPBSET_READ = 23, GET_TID_ADDRESS = 40, SET_VMA = 0x53564d41 };
+    char name[16] = { 0 };
 
-    if (which > 15)
-        return -EINVAL;
-    if (which == 3) /* stack */
-        v[0] = MIB(8);
-    if (which == 7) /* files */
-        v[0] = v[1] = FILES_MAX;
-    if (which == 4) /* core */
-        v[0] = v[1] = 0;
-    return to ? user_write(to, v, sizeof v) : 0;
-}
-
-SYS(getrlimit) { return limit_get(a[0], a[1]); }
-SYS(setrlimit) { return a[0] > 15 ? -EINVAL : 0; }
-SYS(prlimit64) { return a[0] && a[0] != boot->pid ? -ESRCH : limit_get(a[1], a[3]); }
-
-static uint64_t cpu_time(bool process)
-{
-    uint64_t ns = 0;
-
-    list_each (l, &threads) {
-        struct thread *t = container_of(l, struct thread, all);
-        if (process || t == current)
-            ns += t->used_ns + (t->cpu ? time_mono() - t->started_ns : 0);
+    switch ((uint32_t)a[0]) {
+    case 0: return -EINVAL;
+    case SET_NAME:
+        if (user_text(name, a[1], 15) == -EFAULT)
+            return -EFAULT;
+        memcpy(current->name, name, 16);
+        return 0;
+    case GET_NAME: return user_write(a[1], current->name, 16);
+    case CAPBSET_READ: return a[1] > 40 ? -EINVAL : 0;
+    case GET_TID_ADDRESS: return user_write(a[1], &current->clear_tid, 8);
+    case SET_VMA: return 0; /* a name for memory: for people only */
     }
-    return ns;
+    return prctl_kept(a);
 }
+
+/* --- limits and accounts ------------------------------------------------------------------------------------------------------- */
+void limits_init(void)
+{
+    for (unsigned i = 0; i < RLIMITS; i++)
+        limits[i][0] = limits[i][1] = UINT64_MAX;
+    limits[RLIMIT_STACK][0] = MIB(8);
+    limits[RLIMIT_CORE][0] = 0;
+    limits[RLIMIT_NOFILE][0] = 1024;
+    limits[RLIMIT_NOFILE][1] = FILES_MAX;
+    limits[RLIMIT_NPROC][0] = limits[RLIMIT_NPROC][1] = 32768;
+    for (unsigned i = RLIMIT_NICE; i <= RLIMIT_RTPRIO; i++)
+        limits[i][0] = limits[i][1] = 0;
+}
+
+SYS(prlimit64)
+{
+    uint64_t new[2], old[2];
+    uint32_t which = (uint32_t)a[1];
+
+    if (which >= RLIMITS)
+        return -EINVAL;
+    if ((uint32_t)a[0] && (uint32_t)a[0] != boot->pid)
+        return -ESRCH;
+    memcpy(old, limits[which], sizeof old);
+    if (a[2] && user_read(new, a[2], sizeof new))
+        return -EFAULT;
+    if (a[2] && new[0] > new[1])
+        return -EINVAL;
+    if (a[2] && new[1] > old[1] && (boot->uid || which == RLIMIT_NOFILE))
+        return -EPERM;
+    if (a[2])
+        memcpy(limits[which], new, sizeof new);
+    return a[3] ? user_write(a[3], old, sizeof old) : 0;
+}
+
+SYS(getrlimit) { return sys_prlimit64((const uint64_t[6]){ 0, a[0], 0, a[1] }); }
+SYS(setrlimit) { return a[1] ? sys_prlimit64((const uint64_t[6]){ 0, a[0], a[1], 0 }) : -EFAULT; }
 
 SYS(getrusage)
 {
-    uint64_t r[18] = { 0 }, ns = cpu_time((int32_t)a[0] == 0);
+    enum { CHILDREN = -1, SELF, THREAD };
+    uint64_t r[18] = { 0 }, ns = 0;
+    int32_t who = (int32_t)a[0];
 
+    if (who != SELF && who != CHILDREN && who != THREAD)
+        return -EINVAL;
+    if (who != CHILDREN) {
+        ns = cpu_time(who == SELF ? NULL : current);
+        r[4] = vma_bytes() / 1024;
+    }
     r[0] = ns / 1000000000u;
     r[1] = ns % 1000000000u / 1000;
-    r[4] = vma_bytes() / 1024;
     return user_write(a[1], r, sizeof r);
 }
 
 SYS(times)
 {
-    int64_t t[4] = { (int64_t)(cpu_time(true) / 10000000) };
+    int64_t t[4] = { (int64_t)(cpu_time(NULL) / 10000000) };
 
     return a[0] && user_write(a[0], t, sizeof t) ? -EFAULT : (int64_t)(time_mono() / 10000000);
-}
-
-/* --- time ------------------------------------------------------------------------------------------------------------------------ */
-static int clock_now(uint64_t id, uint64_t *ns)
-{
-    switch (id) {
-    case CLOCK_REALTIME:
-    case CLOCK_REALTIME_COARSE: *ns = time_wall(); return 0;
-    case CLOCK_MONOTONIC:
-    case CLOCK_MONOTONIC_RAW:
-    case CLOCK_MONOTONIC_COARSE:
-    case CLOCK_BOOTTIME: *ns = time_mono(); return 0;
-    case CLOCK_PROCESS_CPUTIME_ID: *ns = cpu_time(true); return 0;
-    case CLOCK_THREAD_CPUTIME_ID: *ns = cpu_time(false); return 0;
-    }
-    return -EINVAL;
-}
-
-SYS(clock_gettime)
-{
-    struct timespec t;
-    uint64_t ns;
-    int e = clock_now((uint32_t)a[0], &ns);
-
-    t = timespec_of(e ? 0 : ns);
-    return e ? e : user_write(a[1], &t, sizeof t);
-}
-
-SYS(clock_getres)
-{
-    struct timespec t = { 0, 1 };
-    uint64_t ns;
-    int e = clock_now((uint32_t)a[0], &ns);
-
-    return e || !a[1] ? e : user_write(a[1], &t, sizeof t);
-}
-
-SYS(gettimeofday)
-{
-    uint64_t ns = time_wall();
-    struct timeval t = { (int64_t)(ns / 1000000000u), (int64_t)(ns % 1000000000u / 1000) };
-
-    return (a[0] && user_write(a[0], &t, sizeof t)) || (a[1] && user_write(a[1], &(uint64_t){ 0 }, 8)) ? -EFAULT : 0;
-}
-
-SYS(time)
-{
-    int64_t s = (int64_t)(time_wall() / 1000000000u);
-
-    return a[0] && user_write(a[0], &s, sizeof s) ? -EFAULT : s;
-}
-
-static int64_t sleep_until(uint64_t deadline, user_t left)
-{
-    struct timespec t;
-    int e = 0;
-
-    while (deadline > time_mono() && (!e || e == -ETIMEDOUT))
-        e = thread_block(deadline);
-    if (e != -EINTR)
-        return 0;
-    t = timespec_of(deadline > time_mono() ? deadline - time_mono() : 0);
-    return left && user_write(left, &t, sizeof t) ? -EFAULT : -EINTR;
-}
-
-SYS(nanosleep)
-{
-    uint64_t ns;
-    int e = timespec_read(a[0], &ns);
-
-    return e ? e : sleep_until(ns > UINT64_MAX / 2 ? UINT64_MAX / 2 : time_mono() + ns, a[1]);
-}
-
-SYS(clock_nanosleep)
-{
-    uint64_t ns, now;
-    int e = timespec_read(a[2], &ns);
-
-    if (e)
-        return e;
-    if (a[0] > CLOCK_BOOTTIME || clock_now(a[0], &now))
-        return -EINVAL;
-    if (!(a[1] & 1))
-        return sleep_until(ns > UINT64_MAX / 2 ? UINT64_MAX / 2 : time_mono() + ns, a[3]);
-    return ns <= now ? 0 : sleep_until(ns > UINT64_MAX / 2 ? UINT64_MAX / 2 : time_mono() + (ns - now), 0);
-}
-
-/* setitimer: only the one that counts real time. */
-static struct timer itimer;
-static uint64_t itimer_every;
-
-static void itimer_fire(struct timer *t)
-{
-    signal_post(NULL, SIGALRM, NULL);
-    if (itimer_every)
-        timer_set(t, time_mono() + itimer_every);
-}
-
-static void itimer_read(struct timeval out[2])
-{
-    uint64_t left = itimer.at > time_mono() ? itimer.at - time_mono() : itimer.at ? 1000 : 0;
-
-    out[0] = (struct timeval){ (int64_t)(itimer_every / 1000000000u), (int64_t)(itimer_every % 1000000000u / 1000) };
-    out[1] = (struct timeval){ (int64_t)(left / 1000000000u), (int64_t)((left % 1000000000u + 999) / 1000) };
-}
-
-SYS(getitimer)
-{
-    struct timeval v[2];
-
-    if (a[0])
-        return a[0] < 3 ? user_write(a[1], &(struct timeval[2]){ 0 }, sizeof v) : -EINVAL;
-    itimer_read(v);
-    return user_write(a[1], v, sizeof v);
-}
-
-SYS(setitimer)
-{
-    struct timeval v[2], old[2];
-    uint64_t ns;
-
-    if (a[0])
-        return a[0] < 3 ? -ENOSYS : -EINVAL;
-    if (user_read(v, a[1], sizeof v))
-        return -EFAULT;
-    for (unsigned i = 0; i < 2; i++)
-        if (v[i].sec < 0 || v[i].usec < 0 || v[i].usec >= 1000000 || v[i].sec > 4000000000)
-            return -EINVAL;
-    itimer_read(old);
-    itimer.fire = itimer_fire;
-    itimer_every = (uint64_t)v[0].sec * 1000000000u + (uint64_t)v[0].usec * 1000;
-    ns = (uint64_t)v[1].sec * 1000000000u + (uint64_t)v[1].usec * 1000;
-    timer_set(&itimer, ns ? time_mono() + ns : 0);
-    thread_slice();
-    return a[2] && user_write(a[2], old, sizeof old) ? -EFAULT : 0;
-}
-
-SYS(alarm)
-{
-    struct timeval old[2];
-
-    itimer_read(old);
-    itimer.fire = itimer_fire;
-    itimer_every = 0;
-    timer_set(&itimer, (uint32_t)a[0] ? time_mono() + (uint32_t)a[0] * 1000000000ull : 0);
-    thread_slice();
-    return old[1].sec + (old[1].usec ? 1 : 0);
 }
 
 /* --- signals ------------------------------------------------------------------------------------------------------------------------ */
@@ -519,56 +582,60 @@ SYS(sigaltstack)
     return 0;
 }
 
-static int64_t send(uint64_t tid, uint64_t n, bool process, int code)
+/* tid 0: to the process. info NULL: as kill() and its like tell. */
+static int64_t send(uint64_t tid, uint64_t n, int code, const struct siginfo *info)
 {
-    struct siginfo info = { .signo = (int32_t)n, .code = code, .field = { boot->pid | (uint64_t)boot->uid << 32 } };
+    struct siginfo own = { .signo = (int32_t)n, .code = code, .field = { boot->pid | (uint64_t)boot->uid << 32 } };
+    struct thread *t = tid ? thread_by(tid) : NULL;
 
+    if (tid && !t)
+        return -ESRCH;
     if (n >= NSIG)
         return -EINVAL;
-    if (process)
-        return n ? signal_post(NULL, (int)n, &info), 0 : 0;
-    list_each (l, &threads) {
-        struct thread *t = container_of(l, struct thread, all);
-        if (t->tid == tid)
-            return n ? signal_post(t, (int)n, &info), 0 : 0;
-    }
-    return -ESRCH;
+    if (n)
+        signal_post(t, (int)n, info ? info : &own);
+    return 0;
+}
+
+/* sigqueue(): the program says what is told; not that the kernel or another had sent it. */
+static int64_t send_info(uint64_t tid, uint64_t n, user_t from)
+{
+    struct siginfo info;
+
+    if (user_read(&info, from, sizeof info))
+        return -EFAULT;
+    info.signo = (int32_t)n;
+    return send(tid, n, 0, &info);
 }
 
 SYS(kill)
 {
     int32_t pid = (int32_t)a[0];
 
-    return pid == 0 || pid == -1 || (uint32_t)pid == boot->pid || (uint32_t)-pid == boot->pid ? send(0, a[1], true, SI_USER) : -ESRCH;
+    return pid == 0 || (uint32_t)pid == boot->pid || (uint32_t)-pid == boot->pid ? send(0, (uint32_t)a[1], SI_USER, NULL) : -ESRCH;
 }
 
-SYS(tkill) { return send((uint32_t)a[0], a[1], false, SI_TKILL); }
-SYS(tgkill) { return (uint32_t)a[0] == boot->pid ? send((uint32_t)a[1], a[2], false, SI_TKILL) : -ESRCH; }
-SYS(wait4) { return (void)a, -ECHILD; }
-SYS(waitid) { return (void)a, -ECHILD; }
+SYS(tkill) { return (int32_t)a[0] <= 0 ? -EINVAL : send((uint32_t)a[0], (uint32_t)a[1], SI_TKILL, NULL); }
 
-/* --- memory ---------------------------------------------------------------------------------------------------------------------------- */
-SYS(brk) { return vma_brk(a[0]); }
-SYS(munmap) { return vma_munmap(a[0], a[1]); }
-SYS(mprotect) { return vma_mprotect(a[0], a[1], (uint32_t)a[2]); }
-SYS(mremap) { return vma_mremap(a[0], a[1], a[2], (uint32_t)a[3], a[4]); }
-SYS(madvise) { return vma_madvise(a[0], a[1], (uint32_t)a[2]); }
-SYS(msync) { return vma_find(a[0]) ? 0 : -ENOMEM; /* what is shared is shared with the file at once */ }
-SYS(mlock) { return (void)a, 0; }
-
-SYS(mmap)
+SYS(tgkill)
 {
-    struct file *f = a[3] & MAP_ANONYMOUS ? NULL : fd_file((uint32_t)a[4]);
-    uint64_t type = a[3] & MAP_TYPE;
-
-    if (type < MAP_SHARED || type > 3)
+    if ((int32_t)a[0] <= 0 || (int32_t)a[1] <= 0)
         return -EINVAL;
-    if (!(a[3] & MAP_ANONYMOUS) && (!f || f->flags & O_PATH))
-        return -EBADF;
-    if (f && ((f->flags & O_ACCMODE) == O_WRONLY || (type != MAP_PRIVATE && a[2] & PROT_WRITE && (f->flags & O_ACCMODE) != O_RDWR)))
-        return -EACCES;
-    return vma_mmap(a[0], a[1], (uint32_t)a[2], (uint32_t)a[3], f, f ? a[5] : 0);
+    return (uint32_t)a[0] == boot->pid ? send((uint32_t)a[1], (uint32_t)a[2], SI_TKILL, NULL) : -ESRCH;
 }
+
+SYS(rt_sigqueueinfo) { return (uint32_t)a[0] == boot->pid ? send_info(0, (uint32_t)a[1], a[2]) : thread_by(a[0]) ? send_info((uint32_t)a[0], (uint32_t)a[1], a[2]) : -ESRCH; }
+
+SYS(rt_tgsigqueueinfo)
+{
+    if ((int32_t)a[0] <= 0 || (int32_t)a[1] <= 0)
+        return -EINVAL;
+    return (uint32_t)a[0] == boot->pid ? send_info((uint32_t)a[1], (uint32_t)a[2], a[3]) : -ESRCH;
+}
+
+/* There are no children. */
+SYS(wait4) { return a[2] & ~0xE000000Bull ? -EINVAL : -ECHILD; }
+SYS(waitid) { return (uint32_t)a[0] > 3 || a[3] & ~0xE100000Full || !(a[3] & 0xE) ? -EINVAL : -ECHILD; }
 
 SYS(membarrier)
 {

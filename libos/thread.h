@@ -88,6 +88,7 @@ void signal_post(struct thread *, int n, const struct siginfo *); /* thread NULL
 bool signal_wanted(const struct thread *);                      /* one is pending that is not masked */
 void signal_deliver(struct regs *);                             /* before going back to the program */
 void signal_fault(struct regs *, int n, int code, uint64_t address);
+void signalfd_tell(void); /* signalfd.c: a signal has been posted */
 /* Result of a call that a signal cut short and that starts again if the handler says SA_RESTART. */
 #define ERESTARTSYS 512
 

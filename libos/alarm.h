@@ -1,0 +1,19 @@
+#pragma once
+/* Timers on any clock, once or again and again: what timerfd, POSIX timers and setitimer are made of. alarm.c. */
+#include "libos/libos.h"
+
+struct alarm {
+    struct timer timer;
+    uint32_t clock;
+    uint64_t at, every; /* by that clock, ns; at 0: it does not run */
+    void (*fire)(struct alarm *, uint64_t times); /* how often it was due since the last call */
+};
+/* 0; -EINVAL: there is no such clock. CPU time counts while threads have a CPU. */
+int clock_now(uint32_t clock, uint64_t *ns);
+void alarm_set(struct alarm *, uint64_t at, uint64_t every); /* at: by its clock; 0 stops it */
+uint64_t alarm_left(const struct alarm *); /* 0: it does not run */
+
+struct itimerspec { struct timespec every, value; };
+/* Reads what the program wants; *at by the alarm's clock. 0, -EFAULT, -EINVAL. */
+int alarm_read(const struct alarm *, user_t from, bool absolute, uint64_t *at, uint64_t *every);
+int alarm_write(const struct alarm *, user_t to); /* what is left, and the interval */

@@ -1,0 +1,113 @@
+/* signalfd: signals that are read as a file. They must be masked, else they go to handlers. */
+#include "libos/signal.h"
+#include "libos/sys.h"
+
+struct signal_file {
+    uint64_t mask;
+};
+static struct waitq posted;
+
+void signalfd_tell(void)
+{
+    if (posted.list.next)
+        waitq_tell(&posted, POLLIN | POLLRDNORM);
+}
+
+/* As the program sees it: struct signalfd_siginfo. */
+struct signal_record {
+    uint32_t signo;
+    int32_t error, code;
+    uint32_t pid, uid;
+    int32_t fd;
+    uint32_t tid, band, overrun, trapno;
+    int32_t status, value_int;
+    uint64_t value, utime, stime, addr;
+    uint8_t pad[48];
+};
+_Static_assert(sizeof(struct signal_record) == 128, "signalfd_siginfo");
+
+static struct signal_record record_of(const struct siginfo *i)
+{
+    struct signal_record r = { .signo = (uint32_t)i->signo, .error = i->error, .code = i->code, .value = i->field[1], .value_int = (int32_t)i->field[1] };
+
+    if (i->code == SI_TIMER) {
+        r.tid = (uint32_t)i->field[0];
+        r.overrun = (uint32_t)(i->field[0] >> 32);
+    } else {
+        r.pid = (uint32_t)i->field[0];
+        r.uid = (uint32_t)(i->field[0] >> 32);
+    }
+    return r;
+}
+
+static int64_t signal_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
+{
+    struct signal_file *s = f->data;
+    struct siginfo info;
+    uint64_t done = 0;
+
+    (void)pos;
+    if (len < sizeof(struct signal_record))
+        return -EINVAL;
+    while (!(signal_pending(current) & s->mask)) {
+        int64_t e = file_wait(f);
+        if (e)
+            return e;
+    }
+    while (done + sizeof(struct signal_record) <= len && signal_take(s->mask, &info)) {
+        struct signal_record r = record_of(&info);
+        if (user_write(to + done, &r, sizeof r))
+            return done ? (int64_t)done : -EFAULT;
+        done += sizeof r;
+    }
+    return (int64_t)done;
+}
+
+static uint32_t signal_poll(struct file *f)
+{
+    return signal_pending(current) & ((struct signal_file *)f->data)->mask ? POLLIN | POLLRDNORM : 0;
+}
+
+static void signal_close(struct file *f)
+{
+    mem_put(f->data);
+}
+
+static const struct file_ops signal_ops = { .read = signal_read, .poll = signal_poll, .close = signal_close };
+
+SYS(signalfd4)
+{
+    struct file *f = (int32_t)a[0] == -1 ? NULL : fd_file(a[0]);
+    struct signal_file *s;
+    uint64_t mask;
+
+    if (a[3] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK) || a[2] != sizeof mask)
+        return -EINVAL;
+    if (user_read(&mask, a[1], sizeof mask))
+        return -EFAULT;
+    mask &= ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1));
+    if ((int32_t)a[0] != -1) {
+        if (!f || f->ops != &signal_ops)
+            return f ? -EINVAL : -EBADF;
+        ((struct signal_file *)f->data)->mask = mask;
+        signalfd_tell();
+        return (int32_t)a[0];
+    }
+    if (!posted.list.next)
+        waitq_init(&posted);
+    s = mem_get(sizeof *s);
+    f = s ? file_new(&signal_ops, O_RDWR | ((uint32_t)a[3] & O_NONBLOCK)) : NULL;
+    if (!f) {
+        mem_put(s);
+        return -ENOMEM;
+    }
+    s->mask = mask;
+    f->data = s;
+    f->wait = &posted;
+    return fd_new(f, a[3] & O_CLOEXEC, 0);
+}
+
+SYS(signalfd)
+{
+    return sys_signalfd4((const uint64_t[6]){ a[0], a[1], a[2] });
+}
