@@ -29,6 +29,8 @@ struct cpu_ops {
 
     /* True if the guest can take an interrupt (or, with nmi, an NMI) at this very moment. */
     bool (*ready)(const struct vcpu *, bool nmi);
+    /* True if inject_irq() may be called although the guest takes the interrupt only later. NULL: never. */
+    bool (*holds_irq)(const struct vcpu *);
     /* At the next entry. run() sets v->irq_untaken if the guest came out before it took it. */
     void (*inject_irq)(struct vcpu *, uint8_t vector);
     void (*inject_nmi)(struct vcpu *);

@@ -252,7 +252,8 @@ static void deliver(struct vcpu *v)
         cpu->inject_nmi(v);
     }
     int vec = apic_pending(v);
-    if (vec < 0 || !cpu->ready(v, false)) {
+    bool now = vec >= 0 && (cpu->ready(v, false) || (!nmi && cpu->holds_irq && cpu->holds_irq(v)));
+    if (!now) {
         if (vec >= 0 || nmi)
             cpu->want_window(v, true);
         return;

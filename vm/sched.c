@@ -392,6 +392,8 @@ static void run_one(struct runq *q, struct vcpu *v)
     const struct machine_run *r = v->vm->machine->run;
     uint64_t start = ground_tsc();
 
+    if (!r && v->apic.deadline)
+        apic_tick(v, start); /* a deadline that has passed is none to arm the timer for */
     switch_to(q, v);
     if (!r)
         cpu->want_pause(v, (v->vm->nvcpus > 1 && sched_others_wait(v)) || atomic_load(&v->vm->panic.looks));

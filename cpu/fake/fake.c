@@ -68,6 +68,8 @@ static bool ready(const struct vcpu *v, bool nmi)
     return !f->shadow && f->exception < 0 && f->nmi < 0 && (nmi ? !f->nmi_masked : v->r.rflags & RFLAGS_IF);
 }
 
+static bool holds_irq(const struct vcpu *v) { return ((struct fake_vcpu *)v->hw)->holds; }
+
 static void inject_irq(struct vcpu *v, uint8_t vector)
 {
     fake_of(v)->irq = vector;
@@ -125,6 +127,7 @@ const struct cpu_ops cpu_fake = {
     .unload = unload,
     .run = run,
     .ready = ready,
+    .holds_irq = holds_irq,
     .inject_irq = inject_irq,
     .inject_nmi = inject_nmi,
     .inject_exception = inject_exception,

@@ -13,6 +13,7 @@ struct fake_vcpu {
     bool shadow;          /* STI or MOV SS holds interrupts off */
     bool nmi_masked;      /* an NMI handler holds NMIs off */
     bool window, pause;   /* wanted */
+    bool holds;           /* an interrupt that is injected waits for IF */
     unsigned resets, loads, unloads;
     bool started;
     uint8_t sipi_vector;

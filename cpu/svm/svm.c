@@ -67,6 +67,15 @@ static err_t shared_init(void)
     return OK;
 }
 
+/* Paging features that every system turns on. A CPU may drop translations when they change, QEMU does: so they are on here
+ * too, and an exit changes none. The monitor has no pages that SMEP and SMAP would protect from it. */
+static uint64_t cr4_like_guests(void)
+{
+    uint32_t seven = cpu_id(0, 0).eax >= 7 ? cpu_id(7, 0).ebx : 0;
+
+    return CR4_PSE | CR4_PGE | (seven & BIT(7) ? CR4_SMEP : 0) | (seven & BIT(20) ? CR4_SMAP : 0);
+}
+
 static err_t cpu_start(void)
 {
     unsigned me = ground_cpu();
@@ -76,7 +85,7 @@ static err_t cpu_start(void)
         return ERR_NOMEM; /* there is no monitor without these: nothing is given back */
     cpu_wrmsr(MSR_EFER, cpu_rdmsr(MSR_EFER) | EFER_SVME);
     cpu_wrmsr(MSR_VM_HSAVE_PA, hpa_of(save).v);
-    cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE);
+    cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | cr4_like_guests());
     cpus[me].host_vmcb = hpa_of(host);
     __asm__ volatile("vmsave" ::"a"(hpa_of(host).v) : "memory");
     return OK;
@@ -214,6 +223,14 @@ static bool ready(const struct vcpu *v, bool nmi)
     return nmi ? !h->nmi_masked : v->r.rflags & RFLAGS_IF;
 }
 
+/* A virtual interrupt waits in the VMCB until the guest sets IF. QEMU 7.2 forgets the shadow of STI at VMRUN. */
+static bool holds_irq(const struct vcpu *v)
+{
+    const struct vmcb *b = vmcb_of(v);
+
+    return !b->event_inj && !(b->shadow & 1);
+}
+
 static void want_window(struct vcpu *v, bool on)
 {
     struct vmcb *b = vmcb_of(v);
@@ -281,6 +298,7 @@ const struct cpu_ops cpu_svm = {
     .unload = unload,
     .run = run,
     .ready = ready,
+    .holds_irq = holds_irq,
     .inject_irq = inject_irq,
     .inject_nmi = inject_nmi,
     .inject_exception = inject_exception,

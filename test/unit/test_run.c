@@ -253,6 +253,24 @@ static void an_interrupt_not_taken_is_pending_again(void **state)
     assert_int_equal(apic_pending(v), -1);
 }
 
+static void a_backend_may_hold_an_interrupt_until_the_guest_takes_it(void **state)
+{
+    (void)state;
+    fake_of(v)->holds = true;
+    fake_of(v)->script = leaves_untaken;
+    apic_post(v, 0x44, false);
+    assert_int_equal(run_vcpu(v), RUN_PREEMPTED); /* IF is 0 */
+    assert_false(fake_of(v)->window);
+    assert_int_equal(fake_of(v)->last_irq, 0x44);
+    assert_int_equal(apic_pending(v), 0x44);
+    fake_of(v)->last_irq = -1;
+    fake_of(v)->nmi_masked = true;
+    apic_post_nmi(v); /* has to be told when the guest is ready: that needs the window */
+    assert_int_equal(run_vcpu(v), RUN_PREEMPTED);
+    assert_true(fake_of(v)->window);
+    assert_int_equal(fake_of(v)->last_irq, -1);
+}
+
 static void hlt_ends_with_an_interrupt_a_kick_or_at_once(void **state)
 {
     (void)state;
@@ -484,7 +502,7 @@ int main(void)
         T(ports_reach_their_device_and_keep_rax), T(a_device_is_waited_for_a_little), T(bus_refuses_overlap_ram_and_overflow),
         T(a_device_that_complains_stops_only_this_guest), T(unknown_msrs_fault_and_known_ones_answer),
         T(kvm_clock_is_written_into_ram_or_refused), T(cpuid_hides_what_a_guest_must_not_have),
-        T(interrupts_wait_for_the_guest_to_be_ready), T(an_interrupt_not_taken_is_pending_again), T(hlt_ends_with_an_interrupt_a_kick_or_at_once),
+        T(interrupts_wait_for_the_guest_to_be_ready), T(an_interrupt_not_taken_is_pending_again), T(a_backend_may_hold_an_interrupt_until_the_guest_takes_it), T(hlt_ends_with_an_interrupt_a_kick_or_at_once),
         T(hlt_sleeps_through_what_it_cannot_take), T(an_interrupt_behind_an_exception_gets_its_window),
         T(hypercalls_need_the_kernel_and_a_known_number), T(triple_fault_and_dead_ends_name_themselves),
         T(memory_is_checked_at_every_edge),

@@ -97,6 +97,29 @@ static void a_sleeper_wakes_in_time_beside_a_busy_guest(void **state)
     kit_end(b);
 }
 
+static uint64_t timer_seen;
+
+static void notes_the_timer(struct vcpu *v)
+{
+    (void)v;
+    timer_seen = fake_timer();
+}
+
+static void a_deadline_that_has_passed_sets_no_timer(void **state)
+{
+    struct vm *vm;
+    (void)state;
+    fake_script(notes_the_timer);
+    vm = kit_vm(1);
+    vm->vcpu[0]->apic.deadline = ground_tsc() + MS;
+    sched_step();
+    assert_int_equal(timer_seen, ground_tsc() + MS);
+    advance(MS);
+    sched_step(); /* the interrupt is in the APIC: nothing is left to wait for */
+    assert_int_equal(timer_seen, UINT64_MAX);
+    kit_end(vm);
+}
+
 static void idle_cpu_sets_the_timer_to_the_next_deadline(void **state)
 {
     struct vm *s;
@@ -219,7 +242,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
         T(three_guests_on_one_cpu_share_it), T(three_guests_on_two_cpus_get_two_thirds),
-        T(a_sleeper_wakes_in_time_beside_a_busy_guest), T(idle_cpu_sets_the_timer_to_the_next_deadline),
+        T(a_deadline_that_has_passed_sets_no_timer), T(a_sleeper_wakes_in_time_beside_a_busy_guest), T(idle_cpu_sets_the_timer_to_the_next_deadline),
         T(an_interrupt_from_elsewhere_wakes_and_kicks), T(a_spinning_vcpu_lets_the_other_go_first),
         T(what_it_cannot_take_lets_a_vcpu_sleep), T(loaded_state_does_not_move), T(chores_run_when_due_and_when_kicked),
     };
