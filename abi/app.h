@@ -141,6 +141,7 @@ struct app_mount {
 };
 #define APP_MOUNT_READONLY 0x1u
 #define APP_MOUNT_LAYER 0x2u /* writes stay in the guest's memory */
+#define APP_MOUNT_NET 0x8u   /* abi/net.h: attached by the first socket */
 #define APP_MOUNT_DEV 0x4u   /* the monitor's own devices: stdin, stdout, stderr, ttyctl */
 
 #define APP_TTY_IN 0x1u

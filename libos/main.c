@@ -4,6 +4,7 @@
 #include "libos/load.h"
 #include "libos/sys.h"
 #include "libos/sched.h"
+#include "libos/sock.h"
 #include "libos/syscall.h"
 #include "libos/vma.h"
 
@@ -41,6 +42,7 @@ void panic(const char *fmt, ...)
 
 void libos_exit(uint32_t status)
 {
+    net_push();
     for (;;)
         gate(status, 0, 0, 0, 0, APP_EXIT);
 }

@@ -860,7 +860,7 @@ int node_init(void)
     node_get(root_node);
     if (boot->image && image_root(root_node))
         return -EIO;
-    for (unsigned i = 0; i < boot->nmounts; i++) {
+    for (unsigned i = 0; i < boot->nmounts && !(boot->mount[i].flags & APP_MOUNT_NET); i++) {
         int e = mount_put(i, &boot->mount[i]);
         if (e)
             return log_line("cannot mount %s: error %d", boot->mount[i].at, -e), e;

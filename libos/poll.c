@@ -1,5 +1,5 @@
 /* poll, select and epoll: a look at all files; if none is ready, a place in the queue of each. */
-#include "libos/file.h"
+#include "libos/sock.h"
 
 #define ALWAYS (POLLERR | POLLHUP | POLLNVAL)
 
@@ -57,6 +57,7 @@ int64_t poll_wait(struct pollfd *p, uint32_t n, uint64_t deadline, bool forever)
             struct file *f = p[i].fd < 0 ? NULL : fd_file((uint64_t)p[i].fd);
             place_take(&w[i], f);
         }
+        net_push();
         e = thread_block(forever ? 0 : deadline);
         for (uint32_t i = 0; i < n; i++)
             place_leave(&w[i]);
@@ -287,7 +288,9 @@ int64_t epoll_wait(struct file *epf, user_t events, int64_t max, uint64_t deadli
 
     if (epf->ops != &epoll_ops || max <= 0)
         return -EINVAL;
-    while (!(n = epoll_take(ep, events, max)) && !e && (!deadline || deadline > time_mono()))
+    while (!(n = epoll_take(ep, events, max)) && !e && (!deadline || deadline > time_mono())) {
+        net_push();
         e = waitq_wait(&ep->wait, deadline);
+    }
     return n ? n : e == -EINTR ? -EINTR : 0;
 }

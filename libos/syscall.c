@@ -1,4 +1,5 @@
 /* The table of system calls, and the way each one takes. What has no row answers ENOSYS; docs/syscalls.md is made from this table. */
+#include "libos/sock.h"
 #include "libos/syscall.h"
 #include "libos/sched.h"
 #include "libos/sys.h"
@@ -35,7 +36,10 @@ sys_fn sys_read, sys_write, sys_open, sys_close, sys_stat, sys_fstat, sys_lstat,
     sys_timerfd_settime, sys_timerfd_gettime, sys_signalfd4, sys_eventfd2, sys_epoll_create1, sys_dup3,
     sys_pipe2, sys_inotify_init1, sys_preadv, sys_pwritev, sys_rt_tgsigqueueinfo, sys_prlimit64, sys_syncfs,
     sys_getcpu, sys_renameat2, sys_getrandom, sys_memfd_create, sys_membarrier, sys_mlock2, sys_copy_file_range,
-    sys_preadv2, sys_pwritev2, sys_statx, sys_clone3, sys_close_range, sys_faccessat2, sys_fchmodat2;
+    sys_preadv2, sys_pwritev2, sys_statx, sys_clone3, sys_close_range, sys_faccessat2, sys_fchmodat2,
+    sys_socket, sys_connect, sys_accept, sys_sendto, sys_recvfrom, sys_sendmsg, sys_recvmsg, sys_shutdown, sys_bind,
+    sys_listen, sys_getsockname, sys_getpeername, sys_socketpair, sys_setsockopt, sys_getsockopt, sys_accept4,
+    sys_recvmmsg, sys_sendmmsg;
 
 const struct sys_row sys_rows[SYS_MAX] = {
     ROW(0, read, read, "fan"),
@@ -76,6 +80,21 @@ const struct sys_row sys_rows[SYS_MAX] = {
     ROW(38, setitimer, setitimer, "iaa"),
     ROW(39, getpid, getpid, ""),
     ROW(40, sendfile, sendfile, "ffan"),
+    ROW(41, socket, socket, "xxi"),
+    ROW(42, connect, connect, "fan"),
+    ROW(43, accept, accept, "faa"),
+    ROW(44, sendto, sendto, "fanxan"),
+    ROW(45, recvfrom, recvfrom, "fanxaa"),
+    ROW(46, sendmsg, sendmsg, "fax"),
+    ROW(47, recvmsg, recvmsg, "fax"),
+    ROW(48, shutdown, shutdown, "fi"),
+    ROW(49, bind, bind, "fan"),
+    ROW(50, listen, listen, "fi"),
+    ROW(51, getsockname, getsockname, "faa"),
+    ROW(52, getpeername, getpeername, "faa"),
+    ROW(53, socketpair, socketpair, "xxia"),
+    ROW(54, setsockopt, setsockopt, "fiian"),
+    ROW(55, getsockopt, getsockopt, "fiiaa"),
     ROW(56, clone, clone, "xaaaa"),
     ROW(60, exit, exit, "i"),
     ROW(61, wait4, wait4, "iaia"),
@@ -248,6 +267,7 @@ const struct sys_row sys_rows[SYS_MAX] = {
     ROW(285, fallocate, fallocate, "fiii"),
     ROW(286, timerfd_settime, timerfd_settime, "fxaa"),
     ROW(287, timerfd_gettime, timerfd_gettime, "fa"),
+    ROW(288, accept4, accept4, "faax"),
     ROW(289, signalfd4, signalfd4, "fanx"),
     ROW(290, eventfd2, eventfd2, "ix"),
     ROW(291, epoll_create1, epoll_create1, "x"),
@@ -257,8 +277,10 @@ const struct sys_row sys_rows[SYS_MAX] = {
     ROW(295, preadv, preadv, "faii"),
     ROW(296, pwritev, pwritev, "faii"),
     ROW(297, rt_tgsigqueueinfo, rt_tgsigqueueinfo, "iiia"),
+    ROW(299, recvmmsg, recvmmsg, "fanxa"),
     ROW(302, prlimit64, prlimit64, "iiaa"),
     ROW(306, syncfs, syncfs, "f"),
+    ROW(307, sendmmsg, sendmmsg, "fanx"),
     ROW(308, setns, privileged, "fx"),
     ROW(309, getcpu, getcpu, "aa"),
     ROW(313, finit_module, privileged, "fpx"),
@@ -326,6 +348,7 @@ static bool finish(struct regs *r, bool full)
 
     while (events_take())
         ;
+    net_leave();
     thread_leave();
     if (signal_wanted(current) || current->restore_mask || (int64_t)r->rax == -ERESTARTSYS) {
         signal_deliver(r);

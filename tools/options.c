@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "tools/goblin.h"
 #include "tools/options.h"
+#include "tools/ports.h"
 
 bool env_set(struct options *o, char *entry, bool over)
 {
@@ -78,6 +79,21 @@ static bool set_volume(struct options *o, char *spec)
     return true;
 }
 
+static bool set_publish(struct options *o, char *value)
+{
+    if (o->cfg.nports == GUEST_PORTS)
+        return fail("too many ports: %u at most", GUEST_PORTS), false;
+    if (!port_parse(value, &o->cfg.ports[o->cfg.nports]))
+        return fail("not [IP:]HOST:GUEST or [IP:]HOST:GUEST/udp: %s", value), false;
+    o->cfg.nports++;
+    return true;
+}
+
+static bool set_net(struct options *o, char *value)
+{
+    return net_parse(value, &o->cfg.net) ? true : (fail("not a network: %s (none, out or host)", value), false);
+}
+
 static bool set_env(struct options *o, char *value)
 {
     return env_set(o, value, true) ? true : (fail("too many variables: %u at most", ENV_MAX), false);
@@ -145,6 +161,8 @@ static const struct row {
     { 'm', "memory", "SIZE", set_memory, "memory it may use: 512M, 2G (default: the image's, or half of this machine's)" },
     { 0, "cpus", "NUMBER", set_cpus, "CPUs it may use (default: all of this machine's)" },
     { 'v', "volume", "HOST:AT[:ro]", set_volume, "show a directory of this machine at AT" },
+    { 'p', "publish", "[IP:]HOST:GUEST[/udp]", set_publish, "let this machine's port HOST lead to its port GUEST" },
+    { 0, "net", "none|out|host", set_net, "what it may reach: nothing (default), all but this machine, all" },
     { 'e', "env", "NAME[=VALUE]", set_env, "set, or pass on, an environment variable" },
     { 0, "env-file", "FILE", set_env_file, "the same for each line of FILE" },
     { 'w', "workdir", "DIR", set_workdir, "where it starts (default: the image's, or the current directory)" },

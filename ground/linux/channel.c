@@ -99,6 +99,21 @@ static err_t ask_take(struct channel *c, const struct app_ring *ring)
     return e ? e : answers_put(c, answered);
 }
 
+/* Answers that had to wait, as far as they are ready. True: there was one. */
+static bool late_put(struct channel *c)
+{
+    uint32_t len = 1;
+    bool any = false;
+
+    while (!c->dead && len) {
+        len = ninep_server_poll(&c->server, c->answer);
+        any = any || len;
+        if (len && answers_put(c, len))
+            c->dead = true;
+    }
+    return any;
+}
+
 int64_t channel_kick(struct channel *c)
 {
     struct app_ring ring;
@@ -109,6 +124,7 @@ int64_t channel_kick(struct channel *c)
     for (; c->asked != ring.head; c->asked++)
         if (ask_take(c, &ring))
             goto broken;
+    late_put(c); /* what a question has made ready; whoever kicks looks at all answers */
     tail = c->asked;
     if (space_write(space_of(c), c->at + offsetof(struct app_ring, tail), &tail, sizeof tail))
         goto broken;
@@ -130,16 +146,7 @@ void channel_serve(struct channel *c)
 
 void channel_poll(struct channel *c)
 {
-    uint32_t len = 1;
-    bool any = false;
-
-    while (!c->dead && len) {
-        len = ninep_server_poll(&c->server, c->answer);
-        any = any || len;
-        if (len && answers_put(c, len))
-            c->dead = true;
-    }
-    if (any)
+    if (late_put(c))
         guest_event(&c->guest->cpus[0], APP_EVENT_CHANNEL);
 }
 

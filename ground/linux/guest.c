@@ -18,6 +18,7 @@
 #include "ground/linux/guest.h"
 
 #define SIGNAL_PATIENCE_MS 1000u
+#define NET_PATIENCE_MS 3000
 /* The monitor's end of the guest's memory: boot record, gate, time, strings, channels. */
 #define AREA (APP_TOP - MIB(48))
 #define AREA_GATE (AREA + 0x4000)
@@ -170,7 +171,7 @@ static err_t mount_add(struct guest *g, struct app_boot *b, struct ninep_fs *fs,
 
 static err_t mounts_make(struct guest *g, const struct guest_config *cfg, struct app_boot *b)
 {
-    static const struct guest_mount dev = { .at = "/dev" };
+    static const struct guest_mount dev = { .at = "/dev" }, net = { .at = "/net" };
     err_t e = OK;
 
     for (unsigned i = 0; !e && i < cfg->nmounts; i++) {
@@ -183,7 +184,11 @@ static err_t mounts_make(struct guest *g, const struct guest_config *cfg, struct
         e = mount_add(g, b, &g->hostfs[i].fs, m, (m->read_only ? APP_MOUNT_READONLY : 0) | (m->layer ? APP_MOUNT_LAYER : 0));
     }
     console_init(g);
-    return e ? e : mount_add(g, b, &g->devices.fs, &dev, APP_MOUNT_DEV);
+    if (!e)
+        e = mount_add(g, b, &g->devices.fs, &dev, APP_MOUNT_DEV);
+    if (!e)
+        e = net_init(&g->net, cfg);
+    return e ? e : mount_add(g, b, &g->net.tree.fs, &net, APP_MOUNT_NET);
 }
 
 /* The file system of an image, below everything else of the monitor's. */
@@ -297,20 +302,24 @@ static void serve_outside(struct guest *g, int signals)
     uint64_t since = 0;
 
     while (!__atomic_load_n(&g->exiting, __ATOMIC_ACQUIRE)) {
-        struct pollfd p[3] = { { .fd = poke_fd, .events = POLLIN }, { .fd = signals, .events = POLLIN }, { .fd = -1, .events = POLLIN } };
+        struct pollfd p[4] = { { .fd = poke_fd, .events = POLLIN }, { .fd = signals, .events = POLLIN }, { .fd = -1, .events = POLLIN },
+                               { .fd = g->net.epoll, .events = POLLIN } };
         uint64_t count;
         pthread_mutex_lock(&g->lock);
         p[2].fd = console_wanted(g);
         pthread_mutex_unlock(&g->lock);
-        if (poll(p, 3, signals_overdue(g, since)) < 0)
+        if (poll(p, 4, signals_overdue(g, since)) < 0)
             continue;
         if (p[0].revents && read(poke_fd, &count, sizeof count) > 0)
             channels_rung(g);
         if (p[1].revents)
             signal_forward(g, signals), since = guest_now();
-        if (p[2].revents) {
+        if (p[2].revents || p[3].revents) {
             pthread_mutex_lock(&g->lock);
-            console_ready(g);
+            if (p[2].revents)
+                console_ready(g);
+            if (p[3].revents)
+                net_ready(&g->net);
             for (unsigned i = 0; i < g->nchannels; i++)
                 channel_poll(&g->channels[i]);
             pthread_mutex_unlock(&g->lock);
@@ -376,6 +385,8 @@ err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
         return e;
     serve_outside(g, signals);
     console_restore();
+    pthread_mutex_lock(&g->lock); /* no CPU of it does anything any more */
+    net_drain(&g->net, NET_PATIENCE_MS);
     *killed = g->status & APP_EXIT_SIGNAL ? (int)(g->status & 0x7F) : 0;
     *status = *killed ? 128 + *killed : (int)(g->status & 0xFF);
     return OK; /* threads and memory end with the process */

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include "ground/linux/hostfs.h"
+#include "ground/linux/net.h"
 #include "ground/linux/run.h"
 #include "ground/linux/space.h"
 #include "ninep/server.h"
@@ -49,6 +50,7 @@ struct guest {
     struct channel channels[APP_CHANNELS];
     struct hostfs hostfs[APP_CHANNELS];
     struct tree devices;
+    struct net net;
     uint64_t objects; /* bytes of the open files "mem" of devices */
     const struct guest_image *root; /* NULL: none */
     struct app_time time; /* as the guest sees it */

@@ -13,6 +13,18 @@ struct guest_image { /* an app image's file system */
     uint64_t at, size; /* bytes in the file: appimage_read() has checked them */
     uint32_t flags;    /* IMAGE_* */
 };
+/* A port of this machine that leads to one of the guest's. */
+#define GUEST_PORTS 64
+struct guest_port {
+    char address[48]; /* of this machine, "": all of IPv4 */
+    uint16_t host, guest;
+    bool udp;
+};
+enum guest_net {
+    GUEST_NET_NONE, /* published ports only */
+    GUEST_NET_OUT,  /* and whatever is not this machine */
+    GUEST_NET_HOST, /* all that a program on this machine can do */
+};
 struct guest_config {
     const uint8_t *libos;
     size_t libos_size;
@@ -26,6 +38,9 @@ struct guest_config {
     struct guest_mount mounts[APP_CHANNELS];
     unsigned nmounts;
     const struct guest_image *image; /* the root; NULL: a mount at "/" is */
+    enum guest_net net;
+    struct guest_port ports[GUEST_PORTS];
+    unsigned nports;
 };
 
 /* Runs it to its end. *status is an exit status, or 128 + a signal's number, as a shell shows it; *killed the signal, or 0. On error,

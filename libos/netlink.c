@@ -1,0 +1,263 @@
+/* AF_NETLINK, as far as asking for interfaces and addresses goes: what getifaddrs() and if_nameindex() do; and the older ioctls for the same. */
+#include "libos/sock.h"
+
+#define HEAD 16u /* struct nlmsghdr */
+enum { NLMSG_ERROR = 2, NLMSG_DONE, RTM_NEWLINK = 16, RTM_GETLINK = 18, RTM_NEWADDR = 20, RTM_GETADDR = 22 };
+enum { NLM_F_MULTI = 2 };
+enum { IFLA_ADDRESS = 1, IFLA_IFNAME = 3, IFLA_MTU };
+enum { IFA_ADDRESS = 1, IFA_LOCAL, IFA_LABEL };
+
+/* The loopback, and, where the world can be reached, one that stands for the way there: the guest has no address of its own in it. */
+static const struct iface {
+    const char *name;
+    int32_t index;
+    uint32_t flags, mtu;
+    uint16_t kind; /* ARPHRD_* */
+    uint8_t v4[4], v4_bits;
+} ifaces[] = {
+    { "lo", 1, 0x10049, 65536, 772, { 127, 0, 0, 1 }, 8 },
+    { "eth0", 2, 0x11043, 1500, 1, { 10, 0, 2, 15 }, 24 },
+};
+
+static unsigned iface_count(void)
+{
+    return net_mode() >= NET_OUT ? 2 : 1;
+}
+
+/* --- messages ---------------------------------------------------------------------------------------------------------------- */
+struct reply {
+    uint32_t len, seq;
+    uint8_t bytes[1024];
+};
+
+static void attr(struct reply *r, uint16_t kind, const void *value, uint32_t n)
+{
+    uint16_t head[2] = { (uint16_t)(n + 4), kind };
+
+    memcpy(r->bytes + r->len, head, sizeof head);
+    memcpy(r->bytes + r->len + sizeof head, value, n);
+    r->len += (uint32_t)align_up(sizeof head + n, 4);
+}
+
+static uint32_t message_begin(struct reply *r, const void *body, uint32_t n)
+{
+    uint32_t at = r->len;
+
+    memcpy(r->bytes + at + HEAD, body, n);
+    r->len = at + HEAD + (uint32_t)align_up(n, 4);
+    return at;
+}
+
+static void message_end(struct reply *r, uint32_t at, uint16_t type)
+{
+    const struct {
+        uint32_t len;
+        uint16_t type, flags;
+        uint32_t seq, pid;
+    } head = { r->len - at, type, NLM_F_MULTI, r->seq, boot->pid };
+
+    memcpy(r->bytes + at, &head, sizeof head);
+}
+
+static void links_tell(struct reply *r)
+{
+    for (unsigned i = 0; i < iface_count(); i++) {
+        const struct iface *f = &ifaces[i];
+        const struct {
+            uint8_t family, pad;
+            uint16_t kind;
+            int32_t index;
+            uint32_t flags, change;
+        } body = { 0, 0, f->kind, f->index, f->flags, 0 };
+        const uint8_t mac[6] = { i ? 2 : 0, 0, 0, 0, 0, i ? 1 : 0 };
+        uint32_t at = message_begin(r, &body, sizeof body);
+        attr(r, IFLA_IFNAME, f->name, (uint32_t)strlen(f->name) + 1);
+        attr(r, IFLA_MTU, &f->mtu, 4);
+        attr(r, IFLA_ADDRESS, mac, sizeof mac);
+        message_end(r, at, RTM_NEWLINK);
+    }
+}
+
+static void address_tell(struct reply *r, const struct iface *f, uint8_t family, const uint8_t *ip, uint8_t bits)
+{
+    const struct {
+        uint8_t family, bits, flags, scope;
+        int32_t index;
+    } body = { family, bits, 0x80, f->index == 1 ? 254 : 0, f->index };
+    uint32_t at = message_begin(r, &body, sizeof body), n = family == AF_INET ? 4 : 16;
+
+    attr(r, IFA_ADDRESS, ip, n);
+    if (family == AF_INET) {
+        attr(r, IFA_LOCAL, ip, n);
+        attr(r, IFA_LABEL, f->name, (uint32_t)strlen(f->name) + 1);
+    }
+    message_end(r, at, RTM_NEWADDR);
+}
+
+static void addresses_tell(struct reply *r)
+{
+    static const uint8_t one[16] = { [15] = 1 };
+
+    for (unsigned i = 0; i < iface_count(); i++)
+        address_tell(r, &ifaces[i], AF_INET, ifaces[i].v4, ifaces[i].v4_bits);
+    address_tell(r, &ifaces[0], AF_INET6, one, 128);
+}
+
+/* --- the socket ----------------------------------------------------------------------------------------------------------------- */
+static struct sockname name(uint32_t pid)
+{
+    struct sockname n = { .len = 12, .family = AF_NETLINK };
+
+    memcpy(n.bytes + 4, &pid, 4);
+    return n;
+}
+
+static int netlink_bind(struct sock *s, const struct sockname *n)
+{
+    if (n->len < 12 || n->family != AF_NETLINK)
+        return -EINVAL;
+    s->local = name(boot->pid);
+    return 0;
+}
+
+static int netlink_connect(struct sock *s, const struct sockname *n)
+{
+    return netlink_bind(s, n);
+}
+
+static int reply_give(struct sock *s, const struct reply *r)
+{
+    const struct sockname kernel = name(0);
+
+    return sock_give_bytes(s, &kernel, r->bytes, r->len);
+}
+
+static int netlink_send(struct sock *s, struct message *m)
+{
+    struct {
+        uint32_t len;
+        uint16_t type, flags;
+        uint32_t seq, pid;
+    } q;
+    struct reply r = { 0 };
+    int32_t code = 0;
+    uint32_t at;
+    int e;
+
+    if (m->len < sizeof q || message_copy(m, 0, &q, sizeof q))
+        return -EINVAL;
+    m->done = m->len;
+    r.seq = q.seq;
+    if (q.type == RTM_GETLINK || q.type == RTM_GETADDR) {
+        if (q.type == RTM_GETLINK)
+            links_tell(&r);
+        else
+            addresses_tell(&r);
+        e = reply_give(s, &r);
+        r.len = 0;
+        at = message_begin(&r, &code, sizeof code);
+        message_end(&r, at, NLMSG_DONE);
+        return e ? e : reply_give(s, &r);
+    }
+    code = -EOPNOTSUPP;
+    at = message_begin(&r, &code, sizeof code);
+    memcpy(r.bytes + r.len, &q, sizeof q);
+    r.len += (uint32_t)sizeof q;
+    message_end(&r, at, NLMSG_ERROR);
+    return reply_give(s, &r);
+}
+
+static bool netlink_writable(struct sock *s)
+{
+    (void)s;
+    return true;
+}
+
+static void netlink_close(struct sock *s)
+{
+    (void)s;
+}
+
+static const struct sock_ops netlink_ops = { .bind = netlink_bind, .connect = netlink_connect, .send = netlink_send, .writable = netlink_writable,
+                                             .close = netlink_close };
+
+int netlink_make(uint32_t type, uint32_t protocol, struct sock **out)
+{
+    if (type != SOCK_RAW && type != SOCK_DGRAM)
+        return -ESOCKTNOSUPPORT;
+    if (protocol != 0) /* NETLINK_ROUTE */
+        return -EPROTONOSUPPORT;
+    *out = sock_new(&netlink_ops, AF_NETLINK, SOCK_DGRAM, protocol);
+    if (!*out)
+        return -ENOMEM;
+    (*out)->local = name(boot->pid);
+    return 0;
+}
+
+/* --- ioctls ------------------------------------------------------------------------------------------------------------------------ */
+struct ifreq {
+    char name[16];
+    union {
+        int32_t number;
+        uint8_t bytes[24];
+    };
+};
+
+static void v4_put(uint8_t *to, const struct iface *f)
+{
+    const uint16_t family = AF_INET;
+
+    memset(to, 0, 16);
+    memcpy(to, &family, sizeof family);
+    memcpy(to + 4, f->v4, 4);
+}
+
+static int list_put(user_t arg)
+{
+    struct {
+        int32_t len, pad;
+        uint64_t at;
+    } conf;
+    unsigned i = 0;
+
+    if (user_read(&conf, arg, sizeof conf))
+        return -EFAULT;
+    for (; i < iface_count() && (!conf.at || (i + 1) * sizeof(struct ifreq) <= (uint32_t)conf.len); i++) {
+        struct ifreq r = { 0 };
+        str_copy(r.name, sizeof r.name, ifaces[i].name);
+        v4_put(r.bytes, &ifaces[i]);
+        if (conf.at && user_write(conf.at + i * sizeof r, &r, sizeof r))
+            return -EFAULT;
+    }
+    conf.len = (int32_t)(i * sizeof(struct ifreq));
+    return user_write(arg, &conf, sizeof conf);
+}
+
+int iface_ioctl(uint64_t request, user_t arg)
+{
+    enum { SIOCGIFNAME = 0x8910, SIOCGIFCONF = 0x8912, SIOCGIFFLAGS, SIOCGIFADDR = 0x8915, SIOCGIFMTU = 0x8921, SIOCGIFINDEX = 0x8933 };
+    struct ifreq r;
+    const struct iface *f = NULL;
+
+    if (request >> 8 != 0x89)
+        return -ENOTTY;
+    if (request == SIOCGIFCONF)
+        return list_put(arg);
+    if (user_read(&r, arg, sizeof r))
+        return -EFAULT;
+    r.name[sizeof r.name - 1] = 0;
+    for (unsigned i = 0; i < iface_count(); i++)
+        if (request == SIOCGIFNAME ? ifaces[i].index == r.number : str_eq(ifaces[i].name, r.name))
+            f = &ifaces[i];
+    if (!f)
+        return -ENODEV;
+    switch (request) {
+    case SIOCGIFNAME: str_copy(r.name, sizeof r.name, f->name); break;
+    case SIOCGIFFLAGS: r.number = (int32_t)(f->flags & 0xFFFF); break;
+    case SIOCGIFMTU: r.number = (int32_t)f->mtu; break;
+    case SIOCGIFINDEX: r.number = f->index; break;
+    case SIOCGIFADDR: v4_put(r.bytes, f); break;
+    default: return -EPERM;
+    }
+    return user_write(arg, &r, sizeof r);
+}
