@@ -16,7 +16,7 @@ CFLAGS := -std=c17 -g -I. -I$(OUT)/gen $(WARN) -MMD -MP
 
 # --- which files ---------------------------------------------------------------------------------------------------
 # core: the same source files in the EFI program and in host programs (tests, fuzzers, tools)
-CORE := $(filter-out base/mem.c,$(wildcard base/*.c)) $(wildcard io/*.c vm/*.c dev/*.c dev/virtio/*.c boot/*.c console/*.c ns/*.c ninep/*.c)
+CORE := $(filter-out base/mem.c,$(wildcard base/*.c)) $(wildcard io/*.c vm/*.c app/*.c dev/*.c dev/virtio/*.c boot/*.c console/*.c ns/*.c ninep/*.c)
 # hal drivers reach devices through hal/pci.h and mapped registers only, so they too run against fakes on the host
 HAL := $(wildcard hal/*.c)
 EFI_C := base/mem.c $(wildcard cpu/svm/*.c cpu/ring3/*.c ground/efi/*.c arch/x86/*.c)

@@ -8,6 +8,7 @@
 
 #define MEMORY_MIN MIB(32)
 #define MEMORY_MAX (GIB(1) << 14)
+#define MEMORY_APP MIB(64) /* an app's, if nothing is said */
 #define MEMORY_UNIT MIB(2) /* a guest's memory is made of 2 MiB pages */
 
 struct parse {
@@ -242,6 +243,7 @@ static const struct key keys[] = {
     { "namespace", set_spaces, KEY_OURS | KEY_ONCE, 0 },
     { "autostart", set_autostart, KEY_OURS | KEY_ONCE, 0 },
     { "app", set_start, KEY_OURS, ENTRY_APP },
+    { "args", add_options, KEY_OURS | KEY_MAY_BE_EMPTY, 0 },
 };
 _Static_assert(ARRAY_LEN(keys) <= 32, "one bit of struct parse's seen for each key");
 
@@ -286,11 +288,23 @@ static void parse_line(struct parse *p, char *line)
     p->seen |= BIT(i);
 }
 
+/* An app is a guest and nothing else. */
+static void check_app(struct entry *e)
+{
+    if (e->run_line && !e->guest)
+        entry_note(e, e->run_line, ENTRY_BLOCKED, "run: an app always runs as a guest; write vm, or remove the line");
+    if (e->ninitrd || e->ndisks)
+        entry_note(e, e->start.line, ENTRY_BLOCKED, "app: it has no initrd and no disk; remove those lines");
+    e->guest = true;
+    if (!e->memory_line)
+        e->memory = MEMORY_APP;
+}
+
 /* What can only be judged when the whole file has been read. */
 static void check_whole(struct entry *e)
 {
     if (e->kind == ENTRY_APP)
-        entry_note(e, e->start.line, ENTRY_BLOCKED, "app: needs the app OS, which this build does not have");
+        check_app(e);
     if (entry_forbids(e))
         return; /* more would only be the consequence of what was said */
     if (!*e->start.path)
@@ -385,7 +399,7 @@ void entry_parse_osrel(struct entry *e, char *text, size_t len)
 /* Entry files and unified kernel images stand together; then loaders that were found; then the machine's verbs. */
 static int group(const struct entry *e)
 {
-    return e->kind < ENTRY_LOADER || e->kind == ENTRY_APP ? 0 : (int)e->kind;
+    return e->kind < ENTRY_LOADER ? 0 : (int)e->kind;
 }
 
 int entry_order(const struct entry *a, const struct entry *b)

@@ -15,10 +15,10 @@
 
 enum entry_kind {
     ENTRY_LINUX,  /* start: a kernel, with initrds */
+    ENTRY_APP,    /* start: an app image; options: arguments for it */
     ENTRY_EFI,    /* start: an EFI program named by an entry file */
     ENTRY_UKI,    /* start: a unified kernel image; options: those inside it */
     ENTRY_LOADER, /* start: an EFI program that was found */
-    ENTRY_APP,    /* blocked in this build */
     ENTRY_SETUP,  /* the firmware's own set-up */
     ENTRY_REBOOT,
     ENTRY_POWER_OFF,

@@ -90,6 +90,10 @@ bool menu_forbidden(const struct entry *e, enum menu_how how, char *buf, size_t 
         (void)fmt_text(buf, size, "%s: not a Linux system; it cannot run as a guest", e->title);
         return true;
     }
+    if (bit == ENTRY_NO_NATIVE && e->kind == ENTRY_APP) {
+        (void)fmt_text(buf, size, "%s: an app only runs as a guest", e->title);
+        return true;
+    }
     return false;
 }
 
@@ -127,7 +131,7 @@ static void start_editing(struct menu *m)
 {
     const struct entry *e = m->entry[m->selected];
 
-    if (!m->may_edit || e->kind >= ENTRY_APP) {
+    if (!m->may_edit || e->kind >= ENTRY_SETUP) {
         (void)fmt_text(m->message, sizeof m->message, "%s",
                        m->may_edit ? "This entry has no options." : "loader.conf forbids editing.");
         return;

@@ -11,5 +11,16 @@ $(OUT)/guest/%.elf: $(OUT)/obj/guest/test/guest/%.o $(call objects,guest,$(GUEST
 $(OUT)/guest/%.bzimage: $(OUT)/guest/%.elf
 	$(if $(V),,@)llvm-objcopy -O binary $< $@
 
-guests: $(GUESTS) ## build the test guests, out/guest/*.bzimage
+# Test programs for the app ABI, in the place of a libos: test/app/NAME.c becomes out/app/NAME.img
+APP_LIB := $(wildcard test/app/lib/*.c test/app/lib/*.S) base/fmt.c base/str.c base/mem.c
+APPS := $(patsubst test/app/%.c,$(OUT)/app/%.img,$(wildcard test/app/*.c))
+
+$(OUT)/app/%.elf: $(OUT)/obj/guest/test/app/%.o $(call objects,guest,$(APP_LIB)) test/app/lib/app.ld
+	@mkdir -p $(@D)
+	$(call say,link,$@)ld.lld --gc-sections -z max-page-size=4096 -z nognustack -T test/app/lib/app.ld -o $@ $(filter %.o,$^)
+
+$(OUT)/app/%.img: $(OUT)/app/%.elf
+	$(if $(V),,@)llvm-objcopy -O binary $< $@
+
+guests: $(GUESTS) $(APPS) ## build the test guests, out/guest/*.bzimage and out/app/*.img
 .PHONY: guests

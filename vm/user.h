@@ -8,6 +8,7 @@ enum user_exit_kind {
     USER_NOTHING,   /* the backend has done for it what there was to do */
     USER_IRQ,       /* a host interrupt, for ground_irq_handle(): nothing for the guest */
     USER_GATE,      /* a gate call: rip is behind it */
+    USER_BELL,      /* the bell: the same */
     USER_SYSCALL,   /* a system call from anywhere else: rip is behind it, and in rcx; rflags is in r11 */
     USER_EXCEPTION, /* rip is the instruction's, or behind it if the processor says so */
 };
@@ -20,6 +21,8 @@ struct user_exit {
     uint64_t address; /* of a page fault */
 };
 
+#define USER_BELL_AT 16u
+
 struct user_ops {
     const char *name;
     /* NULL if this CPU can run app guests; else what it lacks, for the user. */
@@ -27,8 +30,9 @@ struct user_ops {
     /* The calling CPU can from now on. CPU 0 first; before a struct cpu_ops is started there. */
     MUST_USE err_t (*cpu_start)(void);
     uint64_t (*top_entry)(void); /* for space_init() */
-    uint8_t gate[16];            /* the code of the gate page */
-    uint64_t gate_return;        /* where in it a call comes out */
+    /* The code of the gate page: the gate at 0, the bell at USER_BELL_AT; where in it each comes out */
+    uint8_t gate[32];
+    uint64_t gate_return, bell_return;
 
     /* v->hw: registers that are not in struct vcpu. `gate` is the address of the gate page. ERR_NOMEM. */
     MUST_USE err_t (*init)(struct vcpu *, struct space *, uint64_t gate);

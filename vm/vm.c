@@ -160,6 +160,9 @@ static err_t build(struct vm *vm, const char **what)
     *what = "app";
     if (vm->machine->run)
         return vm->machine->build(vm);
+    *what = "this machine";
+    if (!cpu)
+        return ERR_UNSUPPORTED;
     *what = "disks";
     e = disks_free(vm);
     if (e)

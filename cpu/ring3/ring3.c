@@ -87,6 +87,7 @@ static err_t init(struct vcpu *v, struct space *s, uint64_t gate)
         return ERR_NOMEM;
     h->space = s;
     h->gate_return = gate + cpu_ring3.gate_return;
+    h->bell_return = gate + cpu_ring3.bell_return;
     return OK;
 }
 
@@ -160,7 +161,7 @@ static void run(struct vcpu *v, struct user_exit *x)
     }
     area_enter(cpu)(&v->r);
     if (a->vector == RING3_SYSCALL) {
-        x->kind = v->r.rip == h->gate_return ? USER_GATE : USER_SYSCALL;
+        x->kind = v->r.rip == h->gate_return ? USER_GATE : v->r.rip == h->bell_return ? USER_BELL : USER_SYSCALL;
     } else if (a->vector >= 32) {
         x->kind = USER_IRQ;
         x->vector = (uint8_t)a->vector;
@@ -176,8 +177,10 @@ const struct user_ops cpu_ring3 = {
     .lacks = lacks,
     .cpu_start = cpu_start,
     .top_entry = area_top_entry,
-    .gate = { 0x0F, 0x05, 0xC3 }, /* syscall; ret */
+    .gate = { 0x0F, 0x05, 0xC3, /* syscall; ret */
+              [USER_BELL_AT] = 0x51, 0x41, 0x53, 0x0F, 0x05, 0x41, 0x5B, 0x59, 0xC3 }, /* push rcx, r11; syscall; pop r11, rcx; ret */
     .gate_return = 2,
+    .bell_return = USER_BELL_AT + 5,
     .init = init,
     .fini = fini,
     .reset = reset,

@@ -48,7 +48,7 @@ _Static_assert(sizeof(struct ring3_area) <= PAGE_SIZE, "one page");
 /* vcpu->hw */
 struct ring3_vcpu {
     struct space *space;
-    uint64_t gate_return;  /* rip behind a gate call's `syscall` */
+    uint64_t gate_return, bell_return; /* rip behind the `syscall` of each */
     uint64_t fs, gs;       /* while not loaded */
     _Alignas(64) uint8_t fpu[]; /* XSAVE or FXSAVE area while not loaded */
 };

@@ -2,6 +2,7 @@
 #include "ground/efi/drivers.h"
 #include "base/fmt.h"
 #include "console/console.h"
+#include "cpu/ring3/ring3.h"
 #include "cpu/svm/svm.h"
 #include "ground/efi/launch.h"
 #include "ground/efi/platform.h"
@@ -32,8 +33,17 @@ const char *drivers_cpu(void)
         cpu = cpu_backends[i];
         lacks = cpu->lacks();
         if (!lacks)
-            break;
+            return NULL;
     }
+    cpu = NULL;
+    return lacks;
+}
+
+const char *drivers_user(void)
+{
+    const char *lacks = cpu_ring3.lacks();
+
+    user = lacks ? NULL : &cpu_ring3;
     return lacks;
 }
 

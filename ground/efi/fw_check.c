@@ -1,5 +1,7 @@
 /* What an entry needs: its files, and for a guest what the machine must have. Each lack becomes a note on the entry. */
+#include "abi/app.h"
 #include "base/str.h"
+#include "boot/appimage.h"
 #include "boot/image.h"
 #include "boot/linux.h"
 #include "ground/efi/drivers.h"
@@ -21,8 +23,10 @@ static void check_file(struct entry *e, const char *key, const struct entry_file
 
 void fw_check_files(struct entry *e)
 {
+    static const char *const keys[] = { [ENTRY_LINUX] = "linux", [ENTRY_APP] = "app", [ENTRY_EFI] = "efi" };
+
     if (*e->start.path && e->kind <= ENTRY_EFI)
-        check_file(e, e->kind == ENTRY_EFI ? "efi" : "linux", &e->start, ENTRY_BLOCKED);
+        check_file(e, keys[e->kind], &e->start, ENTRY_BLOCKED);
     for (unsigned i = 0; i < e->ninitrd; i++)
         check_file(e, "initrd", &e->initrd[i], ENTRY_BLOCKED);
     if (e->guest && !(entry_forbids(e) & ENTRY_NO_GUEST))
@@ -81,14 +85,38 @@ static void check_kernel(struct entry *e)
     fw_file_close(&file);
 }
 
+/* An image, or a bare libos. */
+static void check_app(struct entry *e)
+{
+    static uint8_t head[IMAGE_HEAD_MAX];
+    const char *why = "cannot be read";
+    struct appimage image;
+    struct fw_file file;
+    uint32_t magic = 0;
+    size_t len;
+
+    if (fw_file_open(e->volume, e->start.path, &file))
+        return; /* told already */
+    len = (size_t)min_u64(sizeof head, file.size);
+    err_t err = fw_file_read(&file, 0, head, len);
+    if (!err && len >= sizeof(struct app_image))
+        memcpy(&magic, head, sizeof magic);
+    if (err || (magic != APP_MAGIC && appimage_read(head, len, file.size, &image, &why)))
+        entry_note(e, e->start.line, ENTRY_NO_GUEST, "app: %.40s: %s", e->start.path, why);
+    fw_file_close(&file);
+}
+
 void fw_check_guest(struct entry *e)
 {
-    const char *lack = drivers_cpu();
+    bool app = e->kind == ENTRY_APP;
+    const char *lack = app ? drivers_user() : drivers_cpu();
     uint64_t memory = machine_memory();
 
     if (e->kind >= ENTRY_LOADER)
         return; /* the menu says so */
-    if (lack)
+    if (lack && app)
+        entry_note(e, e->start.line, ENTRY_NO_GUEST, "app: %s", lack);
+    else if (lack)
         entry_note(e, e->run_line, ENTRY_NO_GUEST, "run: %s; it can only start natively, with n", lack);
     if (memory && e->memory > memory)
         entry_note(e, e->memory_line, ENTRY_NO_GUEST,
@@ -97,5 +125,8 @@ void fw_check_guest(struct entry *e)
     for (unsigned i = 0; i < e->ndisks; i++)
         if (*e->disk[i].path == '/')
             check_file(e, "disk", &e->disk[i], ENTRY_NO_GUEST);
-    check_kernel(e);
+    if (app)
+        check_app(e);
+    else
+        check_kernel(e);
 }

@@ -38,6 +38,7 @@ static err_t file_load(struct fw_file *f, struct blob *out)
         return ERR_IO;
     }
     *out = (struct blob){ (const uint8_t *)(uintptr_t)at, f->size };
+    memset((uint8_t *)(uintptr_t)at + f->size, 0, pages_for(f->size) * PAGE_SIZE - f->size); /* apps see whole pages */
     return OK;
 }
 
@@ -154,7 +155,8 @@ static bool add_guest(struct launch *l, struct entry *e, const char *options, bo
     vm->vcpus = e->cpus;
     vm->autostart = autostart;
     (void)str_copy(vm->spaces, sizeof vm->spaces, e->spaces);
-    if (!file_get(e, &e->start, &vm->kernel) || (e->kind != ENTRY_LINUX && !get_uki(e, vm)))
+    vm->app = e->kind == ENTRY_APP;
+    if (!file_get(e, &e->start, &vm->kernel) || (e->kind >= ENTRY_EFI && !get_uki(e, vm)))
         return false;
     for (unsigned i = 0; e->kind == ENTRY_LINUX && i < e->ninitrd; i++)
         if (!file_get(e, &e->initrd[i], &vm->initrd[vm->ninitrd++]))

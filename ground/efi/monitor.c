@@ -1,6 +1,7 @@
 /* The monitor's life after the menu: takes the machine over, makes the guests, and runs them on every CPU for ever. */
 #include <stdatomic.h>
 
+#include "app/app.h"
 #include "arch/x86/cpu.h"
 #include "base/fmt.h"
 #include "base/str.h"
@@ -23,7 +24,7 @@ static _Atomic bool ready; /* CPU 0 has set up what the others need */
 
 static void cpu_begin(void)
 {
-    if (cpu->cpu_start())
+    if ((user && user->cpu_start()) || (cpu && cpu->cpu_start()))
         panic("cpu %u: no memory for the hypervisor's own pages", ground_cpu());
 }
 
@@ -51,7 +52,7 @@ static struct blk *disk_find(const char *name)
 static void files_init(struct launch *l)
 {
     static struct ns_file file[LAUNCH_FILES];
-    static struct ns_setup setup = { .file = file, .disk = disk_find, .pc = &machine_pc, .added = drivers_console_add,
+    static struct ns_setup setup = { .file = file, .disk = disk_find, .pc = &machine_pc, .app = &machine_app, .added = drivers_console_add,
                                      .removed = drivers_console_remove };
 
     launch = l;
@@ -66,7 +67,7 @@ static void make_guests(struct launch *l)
 
     for (unsigned i = 0; i < l->nvms; i++) {
         resolve_disks(&l->vm[i]);
-        err_t e = ns_guest_add(&l->vm[i], &machine_pc, &vm);
+        err_t e = ns_guest_add(&l->vm[i], l->vm[i].app ? &machine_app : &machine_pc, &vm);
         if (e)
             ground_log("%s: not added: %s", l->vm[i].name, err_text(e));
     }
@@ -79,10 +80,10 @@ static uint64_t reap_chore(uint64_t now)
 
 static void boot_main(struct launch *l)
 {
-    const char *lacks = drivers_cpu();
+    const char *no_systems = drivers_cpu(), *no_apps = drivers_user();
 
-    if (lacks)
-        panic("no guest can run here: %s", lacks);
+    if (no_systems && no_apps)
+        panic("no guest can run here: %s; %s", no_systems, no_apps);
     cpuid_init();
     cpu_begin();
     sched_init();

@@ -10,6 +10,7 @@ OUT = os.environ.get("OUT", ROOT + "/out")
 EFI = OUT + "/BOOTX64.EFI"
 KERNEL = OUT + "/cache/vmlinuz"
 GUEST = OUT + "/guest"            # test guests, one file each
+APP = OUT + "/app"                # test programs for the app ABI
 TEST_INITRD = OUT + "/cache/test.img"
 
 os.environ["PATH"] += ":/usr/sbin:/sbin"

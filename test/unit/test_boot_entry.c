@@ -115,7 +115,9 @@ static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **state)
         { "", 0, "says nothing to start" },
         { "linux /v\noptions caf\xe9", 2, "not plain UTF-8" },
         { "linux /v\x1b[2J", 1, "not plain UTF-8" },
-        { "app /a.img\nnamespace /dev /vm\nargs x", 1, "needs the app OS, which this build does not have" },
+        { "app /a.img\nnamespace /dev /vm\nargs x\nrun native", 4, "an app always runs as a guest" },
+        { "app /a.img\ndisk vda", 1, "no initrd and no disk" },
+        { "app /a.img\nlinux /v", 2, "line 1 already says what to start" },
         { "linux /v\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a", 10, "more than 8" },
         { "linux /v\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a", 10,
           "more than 8" },
@@ -426,12 +428,30 @@ static int teardown(void **state)
     return 0;
 }
 
+static void an_app_is_a_guest_with_arguments(void **state)
+{
+    static const char text[] = "app /apps/lua.img\nargs /demo.lua 'a b'\nargs --x\nautostart yes\nnamespace /dev\n";
+
+    (void)state;
+    parse(text);
+    assert_int_equal(e.kind, ENTRY_APP);
+    assert_int_equal(e.nnotes, 0);
+    assert_true(e.guest && e.autostart);
+    assert_string_equal(e.start.path, "/apps/lua.img");
+    assert_string_equal(e.options, "/demo.lua 'a b' --x");
+    assert_int_equal(e.memory, MIB(64));
+    parse("app /a.img\nmemory 128M\nrun vm\n");
+    assert_false(entry_blocked(&e));
+    assert_int_equal(e.memory, MIB(128));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_guest_entry_says_all_it_needs),
         cmocka_unit_test(without_run_it_is_native_with_defaults_for_a_guest),
         cmocka_unit_test(files_of_other_loaders_are_accepted),
+        cmocka_unit_test(an_app_is_a_guest_with_arguments),
         cmocka_unit_test(a_mistake_blocks_the_entry_and_names_line_and_cure),
         cmocka_unit_test(remarks_do_not_block),
         cmocka_unit_test(a_zero_byte_does_not_hide_the_rest),

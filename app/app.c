@@ -1,0 +1,163 @@
+/* An app guest's life: what vm_start() and vm_reap() do for it. CPU 0's loop. */
+#include "app/app.h"
+#include "arch/x86/cpu.h"
+#include "base/fmt.h"
+#include "ground/ground.h"
+#include "io/tty.h"
+
+#define SIGNAL_TERM 15u
+
+const struct user_ops *user;
+
+/* Called with space->held set: makes sure that no other CPU runs the guest. */
+static void hold(struct space *s)
+{
+    struct app *a = container_of(s, struct app, space);
+
+    for (unsigned i = 0; i < a->vm->nvcpus; i++) {
+        const struct app_vcpu *c = a->cpu[i];
+        bool kicked = false;
+        while (atomic_load(&c->inside)) {
+            if (!kicked)
+                ground_cpu_kick(c->v.cpu);
+            kicked = true;
+            cpu_pause();
+        }
+    }
+}
+
+/* Channels whose trees belong to CPU 0's loop. */
+static bool serve(struct work *w)
+{
+    struct app *a = container_of(w, struct app, work);
+    bool told = false;
+
+    for (unsigned i = 0; i < a->nchannels; i++) {
+        struct channel *c = &a->channel[i];
+        uint32_t answered = c->answered;
+        if (c->here || !atomic_exchange(&c->wanted, false))
+            continue;
+        told |= channel_kick(c) != OK;
+        channel_poll(c);
+        told |= c->answered != answered;
+    }
+    if (told)
+        app_event(a->cpu[0], APP_EVENT_CHANNEL);
+    return false;
+}
+
+/* --- CPUs ------------------------------------------------------------------------------------------------------------------ */
+static void cpus_put(struct app *a)
+{
+    struct vm *vm = a->vm;
+
+    while (vm->nvcpus) {
+        struct app_vcpu *c = a->cpu[--vm->nvcpus];
+        vm->cpu_tsc += c->v.run_tsc;
+        vm->exits += c->v.nexits;
+        user->fini(&c->v);
+        ground_free(c, sizeof *c);
+        vm->vcpu[vm->nvcpus] = NULL;
+    }
+}
+
+static err_t cpus_get(struct app *a)
+{
+    struct vm *vm = a->vm;
+
+    for (unsigned i = 0; i < vm->cfg.vcpus; i++) {
+        struct app_vcpu *c = ground_alloc(sizeof *c);
+        if (!c)
+            return ERR_NOMEM;
+        c->app = a;
+        c->v.vm = vm;
+        c->v.id = i;
+        list_init(&c->v.run_link);
+        atomic_store(&c->v.state, VCPU_OFF);
+        if (user->init(&c->v, &a->space, APP_AREA_GATE)) {
+            ground_free(c, sizeof *c);
+            return ERR_NOMEM;
+        }
+        a->cpu[i] = c;
+        vm->vcpu[vm->nvcpus++] = &c->v;
+    }
+    return OK;
+}
+
+/* --- the machine ------------------------------------------------------------------------------------------------------------ */
+static void parts_put(struct app *a)
+{
+    struct vm *vm = a->vm;
+
+    work_remove(&a->work);
+    while (a->nchannels)
+        channel_fini(&a->channel[--a->nchannels]);
+    cpus_put(a);
+    space_fini(&a->space);
+    vm->pc = NULL;
+    ground_free(a, sizeof *a);
+}
+
+static err_t build(struct vm *vm)
+{
+    struct app *a;
+    err_t e;
+
+    if (!user) {
+        fmt_text(vm->why_text, sizeof vm->why_text, "this CPU cannot run apps");
+        return ERR_UNSUPPORTED;
+    }
+    a = ground_alloc(sizeof *a);
+    if (!a)
+        return ERR_NOMEM;
+    if (space_init(&a->space, UINT64_MAX, user->top_entry())) {
+        ground_free(a, sizeof *a);
+        return ERR_NOMEM;
+    }
+    a->vm = vm;
+    a->work.run = serve;
+    vm->pc = a;
+    work_add(&a->work);
+    e = cpus_get(a);
+    if (!e)
+        e = app_boot(a);
+    if (e) {
+        parts_put(a);
+        return e;
+    }
+    a->space.hold = vm->nvcpus > 1 ? hold : NULL;
+    if (vm->line)
+        tty_open(vm->line, vm->tty_user, vm->tty_user_data);
+    return OK;
+}
+
+static bool idle(struct vm *vm)
+{
+    (void)vm;
+    return true; /* nothing of it is in a device's hands */
+}
+
+static void destroy(struct vm *vm)
+{
+    if (vm->line)
+        tty_close(vm->line);
+    parts_put(vm->pc);
+}
+
+static void signal(struct vm *vm, unsigned n)
+{
+    if (vm->pc && n >= 1 && n <= 64)
+        app_signal(vm->pc, n);
+}
+
+static void power_button(struct vm *vm) { signal(vm, SIGNAL_TERM); }
+
+const struct machine machine_app = {
+    .name = "app",
+    .build = build,
+    .idle = idle,
+    .destroy = destroy,
+    .power_button = power_button,
+    .signal = signal,
+    .run = &app_machine_run,
+};

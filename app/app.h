@@ -1,0 +1,106 @@
+#pragma once
+/* An app guest: what stands behind the ABI of abi/app.h. A machine beside dev/pc.c: it has a space instead of RAM and devices, its
+ * CPUs run only at CPL 3 (vm/user.h), and its channels are 9P servers of the trees its namespace names. vm->pc is its struct app.
+ *
+ * The parts: app.c its life, boot.c what it finds at its start, run.c its CPUs, gate.c what it can call, channel.c its files. */
+#include "abi/app.h"
+#include "ninep/server.h"
+#include "vm/user.h"
+#include "vm/vm.h"
+#include "vm/work.h"
+
+extern const struct machine machine_app;
+
+/* --- where the monitor's part of a space is: boot record, gate, clock, strings, channels; below it the image's window --- */
+#define APP_AREA (APP_TOP - MIB(48))
+#define APP_AREA_GATE (APP_AREA + 0x4000)
+#define APP_AREA_TIME (APP_AREA + 0x5000)
+#define APP_AREA_STRINGS (APP_AREA + 0x10000)
+#define APP_AREA_STRINGS_MAX MIB(2)
+#define APP_AREA_CHANNELS (APP_AREA + MIB(4))
+#define APP_CHANNEL_BYTES align_up(sizeof(struct app_channel), PAGE_SIZE)
+_Static_assert(sizeof(struct app_boot) <= 0x4000, "boot record");
+_Static_assert(MIB(4) + APP_CHANNELS * (sizeof(struct app_channel) + PAGE_SIZE) <= MIB(48), "area");
+
+#define CHANNEL_FIDS 512u
+#define CHANNEL_REQS (APP_CHANNEL_SLOTS + 1)
+
+struct app;
+
+/* One 9P connection with a server at this end. */
+struct channel {
+    struct app *app;
+    app_addr_t at; /* struct app_channel in the guest */
+    bool here;     /* its tree may be served on any CPU: a kick is answered at once, under vm->lock; else by CPU 0's loop */
+    bool dead;     /* the guest broke the ring's rules; it is not listened to any more */
+    struct ninep_server server;
+    uint32_t asked, answered;          /* our own indices: the guest's are only read */
+    struct {
+        uint8_t *bytes;                /* a question under way: a private copy */
+        uint32_t len;
+    } ask[APP_CHANNEL_SLOTS];
+    _Atomic bool wanted;               /* a kick, or an answer that had to wait; any CPU */
+};
+
+/* A CPU of an app guest. */
+struct app_vcpu {
+    struct vcpu v;
+    struct app *app;
+    struct user_exit exit;
+    /* its own CPU, and CPU_START before it runs */
+    app_addr_t shared;                 /* its struct app_cpu */
+    struct app_cpu *head;              /* the first 16 bytes of that, pinned */
+    uint64_t *signals;                 /* its field of that name, pinned */
+    uint64_t stack_top, stack_size;
+    uint64_t fault_at;                 /* APP_FAULT */
+    uint64_t timer, wait_end;          /* TSC; 0: none */
+    bool waiting;                      /* in APP_WAIT */
+    bool reset;                        /* the backend's registers are to be those of a start */
+    /* any CPU, atomic */
+    _Atomic bool started;              /* between CPU_START and CPU_STOP */
+    _Atomic bool rung;                 /* the bell: APP_WAIT ends, or the next one */
+    _Atomic bool inside;               /* it runs the guest, or is about to */
+    _Atomic uint32_t events;           /* APP_EVENT_*: to be told to the guest */
+    _Atomic uint64_t posted;           /* signals: the same */
+};
+
+struct app {
+    struct vm *vm;
+    struct space space;
+    struct app_image image;            /* where the libos wants to be called */
+    hpa_t fs;                          /* the image's file system */
+    uint64_t fs_size;
+    struct app_vcpu *cpu[VM_VCPUS_MAX];
+    unsigned nchannels;
+    struct channel channel[APP_CHANNELS]; /* those served here: under vm->lock; the others: CPU 0's loop */
+    struct work work;                  /* serves the others */
+    _Atomic bool answers;              /* one that is served here has an answer */
+};
+
+static inline struct app_vcpu *app_vcpu_of(struct vcpu *v) { return container_of(v, struct app_vcpu, v); }
+
+/* --- boot.c --- */
+/* Maps libos, image and the monitor's part, and makes the boot CPU ready to start. ERR_FORMAT, ERR_UNSUPPORTED: the image, with the
+ * reason in vm->why_text; ERR_NOMEM, ERR_RANGE, ERR_FULL. What was made before an error stays for the caller to undo. */
+MUST_USE err_t app_boot(struct app *);
+
+/* --- run.c --- */
+extern const struct machine_run app_machine_run;
+/* Tells a CPU of the guest that something has happened: APP_EVENT_*. Any CPU, any lock. */
+void app_event(struct app_vcpu *, uint32_t event);
+void app_signal(struct app *, unsigned signal); /* to the boot CPU */
+uint64_t app_tsc_of(uint64_t ns);               /* a deadline of the guest's clock; 0 stays 0 */
+/* Sets a CPU going. ERR_INVAL, ERR_RANGE: its struct app_cpu, or the stack in it. The CPU does not run. */
+MUST_USE err_t app_cpu_start(struct app_vcpu *, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi);
+
+/* --- gate.c --- */
+/* Serves the call in the CPU's registers. */
+void app_gate(struct app_vcpu *);
+void app_bell(struct app_vcpu *); /* the same for the bell */
+
+/* --- channel.c --- */
+MUST_USE err_t channel_init(struct app *, struct ninep_fs *, bool read_only, bool here);
+void channel_fini(struct channel *);
+/* Takes all questions out of the ring and answers those that need no waiting. ERR_GUEST: the ring is broken. */
+MUST_USE err_t channel_kick(struct channel *);
+bool channel_poll(struct channel *); /* gives answers that had to wait; true if there were some */

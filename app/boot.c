@@ -1,0 +1,270 @@
+/* What an app guest finds at its start: the libos, the window on its image's file system, and the monitor's part of the space with
+ * the boot record in it. docs/app-abi.md and docs/image.md are the pages. */
+#include "app/app.h"
+#include "arch/x86/cpu.h"
+#include "base/fmt.h"
+#include "base/str.h"
+#include "boot/appimage.h"
+#include "ground/ground.h"
+
+/* The file a guest is made of, taken apart. */
+struct parts {
+    const uint8_t *libos;
+    uint64_t libos_size;
+    const uint8_t *fs;
+    uint64_t fs_size;
+    struct appimage image; /* without one: no texts */
+};
+
+/* Pages that all guests map, read-only. */
+static uint8_t gate_page[PAGE_SIZE] ALIGNED(PAGE_SIZE);
+static union {
+    struct app_time time;
+    uint8_t bytes[PAGE_SIZE];
+} time_page ALIGNED(PAGE_SIZE);
+
+/* The TSC is the only clock, so one scale serves for ever: it begins with the TSC at 0. */
+static void pages_fill(void)
+{
+    uint64_t now = ground_tsc();
+
+    memcpy(gate_page, user->gate, sizeof user->gate);
+    time_page.time.mult = cpu_mul_div(1000000000ull << 32, 1, ground_tsc_hz());
+    time_page.time.wall_offset = (int64_t)(ground_wall_ns() - cpu_mul_shift32(now, time_page.time.mult));
+}
+
+static err_t complain(struct vm *vm, err_t e, const char *what)
+{
+    fmt_text(vm->why_text, sizeof vm->why_text, "%s", what);
+    return e;
+}
+
+/* An app image, or a bare libos, as tests have it. */
+static err_t parts_find(struct vm *vm, struct parts *p)
+{
+    const struct blob *b = &vm->cfg.kernel;
+    const char *why = "";
+    uint32_t magic = 0;
+
+    *p = (struct parts){ .libos = b->data, .libos_size = b->size };
+    p->image.program = p->image.cwd = "/";
+    p->image.args = "";
+    if (b->size >= sizeof(struct app_image))
+        memcpy(&magic, b->data, sizeof magic);
+    if (magic == APP_MAGIC)
+        return OK;
+    err_t e = appimage_read(b->data, min_u64(b->size, IMAGE_HEAD_MAX), b->size, &p->image, &why);
+    if (e)
+        return complain(vm, e, why);
+    p->libos = b->data + p->image.head.libos_at;
+    p->libos_size = p->image.head.libos_size;
+    p->fs = b->data + p->image.head.fs_at;
+    p->fs_size = p->image.head.fs_size;
+    return OK;
+}
+
+/* --- the libos ----------------------------------------------------------------------------------------------------------- */
+static bool image_sound(const struct app_image *i, uint64_t size)
+{
+    return i->magic == APP_MAGIC && i->version == APP_VERSION && i->text_end % PAGE_SIZE == 0 && i->data_end % PAGE_SIZE == 0 &&
+           i->text_end > APP_LIBOS && i->data_end > i->text_end && i->data_end <= APP_PROGRAM && size <= i->data_end - APP_LIBOS &&
+           i->entry < APP_TOP && i->missed < APP_TOP && i->upcalls < APP_TOP - APP_UPCALLS * APP_STUB;
+}
+
+/* Text and data come from the file, shared until they are written; its last page ends in zeros. */
+static err_t libos_map(struct app *a, const struct parts *p)
+{
+    struct app_image *i = &a->image;
+    uint64_t in_file, text, data;
+    err_t e;
+
+    if (p->libos_size < sizeof *i || hpa_of(p->libos).v % PAGE_SIZE)
+        return complain(a->vm, ERR_FORMAT, "its libos is broken; make the image again");
+    memcpy(i, p->libos, sizeof *i);
+    if (!image_sound(i, p->libos_size))
+        return complain(a->vm, ERR_FORMAT, "its libos is of another version, or broken; make the image again");
+    in_file = align_up(p->libos_size, PAGE_SIZE);
+    text = min_u64(i->text_end - APP_LIBOS, in_file);
+    data = in_file - text;
+    e = space_map_image(&a->space, APP_LIBOS, text, APP_READ | APP_EXEC, hpa_of(p->libos));
+    if (!e && data)
+        e = space_map_image(&a->space, i->text_end, data, APP_READ | APP_WRITE, hpa_of(p->libos + text));
+    if (!e && i->data_end > i->text_end + data)
+        e = space_map(&a->space, i->text_end + data, i->data_end - i->text_end - data, APP_READ | APP_WRITE | APP_SMALL);
+    return e;
+}
+
+/* --- the window ------------------------------------------------------------------------------------------------------------ */
+/* Where large pages fit, as seen from the file's place in memory. */
+static uint64_t window_at(const struct app *a)
+{
+    return align_down(APP_AREA - a->fs_size - MIB(2), MIB(2)) + a->fs.v % MIB(2);
+}
+
+static err_t window_map(struct app *a, const struct parts *p)
+{
+    if (!p->fs_size)
+        return OK;
+    if (p->fs_size > APP_AREA / 2)
+        return ERR_RANGE;
+    a->fs = hpa_of(p->fs);
+    a->fs_size = p->fs_size;
+    return space_map_image(&a->space, window_at(a), p->fs_size, APP_READ, a->fs);
+}
+
+/* --- strings -------------------------------------------------------------------------------------------------------------- */
+struct strings {
+    struct app *app;
+    uint64_t at; /* where the next one goes */
+    uint32_t count;
+    err_t e;
+};
+
+static void string_put(struct strings *s, const char *text, uint64_t n)
+{
+    uint64_t end = align_up(s->at, PAGE_SIZE);
+
+    if (s->at + n + 1 > APP_AREA_STRINGS + APP_AREA_STRINGS_MAX)
+        s->e = ERR_FULL;
+    while (!s->e && end < s->at + n + 1) {
+        s->e = space_map(&s->app->space, end, PAGE_SIZE, APP_READ | APP_WRITE | APP_SMALL);
+        end += PAGE_SIZE;
+    }
+    if (!s->e)
+        s->e = space_write(&s->app->space, s->at, text, n); /* the 0 behind it is there already */
+    s->at += n + 1;
+    s->count++;
+}
+
+static bool blank(char c) { return c == ' ' || c == '\t'; }
+
+/* The words of the entry's `args`: blanks part them, quotation marks of either kind keep them together. */
+static void args_put(struct strings *s, const char *line)
+{
+    static char word[VM_CMDLINE_MAX]; /* too large for the stack; CPU 0's loop only */
+
+    for (;;) {
+        size_t n = 0;
+        char quote = 0;
+
+        while (blank(*line))
+            line++;
+        if (!*line)
+            return;
+        for (; *line && (quote || !blank(*line)); line++) {
+            if (*line == quote)
+                quote = 0;
+            else if (!quote && (*line == '"' || *line == '\''))
+                quote = *line;
+            else
+                word[n++] = *line;
+        }
+        string_put(s, word, n);
+    }
+}
+
+static const char *strings_put(struct strings *s, const char *texts, uint32_t n)
+{
+    for (; n--; texts += strlen(texts) + 1)
+        string_put(s, texts, strlen(texts));
+    return texts;
+}
+
+static err_t strings_make(struct app *a, const struct parts *p, struct app_boot *b)
+{
+    struct strings s = { .app = a, .at = APP_AREA_STRINGS };
+    const char *env = strings_put(&s, p->image.args, p->image.head.argc);
+
+    if (!s.count)
+        string_put(&s, a->vm->cfg.name, strlen(a->vm->cfg.name));
+    args_put(&s, a->vm->cfg.cmdline);
+    b->argc = s.count;
+    strings_put(&s, env, p->image.head.envc);
+    b->envc = s.count - b->argc;
+    b->strings = APP_AREA_STRINGS;
+    b->strings_size = (uint32_t)(s.at - APP_AREA_STRINGS);
+    return s.e;
+}
+
+/* --- the boot record --------------------------------------------------------------------------------------------------------- */
+static err_t mounts_make(struct app *a, struct app_boot *b)
+{
+    err_t e = OK;
+
+    for (unsigned i = 0; !e && i < a->vm->nshares; i++) {
+        const struct vm_share *share = &a->vm->share[i];
+        bool dev = str_eq(share->name, "dev");
+        struct app_mount *m = &b->mount[b->nmounts++];
+
+        e = channel_init(a, share->fs, share->read_only, dev);
+        *m = (struct app_mount){ .flags = (dev ? APP_MOUNT_DEV : 0) | (share->read_only ? APP_MOUNT_READONLY : 0) };
+        m->channel = APP_AREA_CHANNELS + i * APP_CHANNEL_BYTES;
+        fmt_text(m->at, sizeof m->at, "/%s", share->name);
+        b->tty |= dev ? APP_TTY_IN | APP_TTY_OUT | APP_TTY_ERR : 0;
+    }
+    return e;
+}
+
+static void record_fill(struct app *a, const struct parts *p, struct app_boot *b)
+{
+    b->magic = APP_MAGIC;
+    b->version = APP_VERSION;
+    b->size = sizeof *b;
+    b->ncpus = a->vm->cfg.vcpus;
+    b->mem_limit = a->vm->cfg.memory;
+    b->gate = APP_AREA_GATE;
+    b->bell = APP_AREA_GATE + USER_BELL_AT;
+    b->time = APP_AREA_TIME;
+    b->free = p->fs_size ? align_down(window_at(a), MIB(2)) : APP_AREA;
+    b->pid = 1;
+    b->umask = 022;
+    b->image = p->fs_size ? window_at(a) : 0;
+    b->image_size = p->fs_size;
+    b->image_flags = p->image.head.flags;
+    str_copy(b->program, sizeof b->program, p->image.program);
+    str_copy(b->cwd, sizeof b->cwd, p->image.cwd);
+    str_copy(b->host, sizeof b->host, a->vm->cfg.name);
+    ground_entropy(b->seed, sizeof b->seed);
+}
+
+static err_t record_make(struct app *a, const struct parts *p)
+{
+    struct app_boot *b = ground_alloc(sizeof *b);
+    err_t e;
+
+    if (!b)
+        return ERR_NOMEM;
+    e = strings_make(a, p, b);
+    if (!e)
+        e = mounts_make(a, b);
+    record_fill(a, p, b);
+    if (!e)
+        e = space_map(&a->space, APP_AREA, align_up(sizeof *b, PAGE_SIZE), APP_READ | APP_WRITE | APP_SMALL);
+    if (!e)
+        e = space_write(&a->space, APP_AREA, b, sizeof *b);
+    ground_free(b, sizeof *b);
+    return e;
+}
+
+err_t app_boot(struct app *a)
+{
+    struct parts p;
+    err_t e = parts_find(a->vm, &p);
+
+    if (e)
+        return e;
+    pages_fill();
+    e = libos_map(a, &p);
+    if (!e)
+        e = window_map(a, &p);
+    if (!e)
+        e = space_map_image(&a->space, APP_AREA_GATE, PAGE_SIZE, APP_READ | APP_EXEC, hpa_of(gate_page));
+    if (!e)
+        e = space_map_image(&a->space, APP_AREA_TIME, PAGE_SIZE, APP_READ, hpa_of(&time_page));
+    if (!e)
+        e = record_make(a, &p);
+    if (e)
+        return e;
+    a->space.limit = a->vm->cfg.memory / PAGE_SIZE + a->space.mapped + a->space.tables; /* what it was given does not count */
+    return app_cpu_start(a->cpu[0], a->image.entry, a->image.stack, a->image.cpu0, APP_AREA);
+}

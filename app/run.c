@@ -1,0 +1,232 @@
+/* A CPU of an app guest: enters it, serves what it comes out for, and makes it enter the libos for faults and events. Run by the
+ * scheduler on the CPU it has chosen. */
+#include "app/app.h"
+#include "arch/x86/cpu.h"
+#include "ground/ground.h"
+#include "vm/run.h"
+#include "vm/sched.h"
+
+#define SEL_CS 0x33u /* as in the frames that programs under Linux see */
+#define SEL_SS 0x2Bu
+#define STACK_MIN 1024u
+
+struct frame { /* as the processor pushes it */
+    uint64_t error; /* for some exceptions */
+    uint64_t rip, cs, rflags, rsp, ss;
+};
+
+/* The guest's clock begins with the TSC at 0: see boot.c. */
+uint64_t app_tsc_of(uint64_t ns)
+{
+    if (!ns)
+        return 0;
+    return ns > BIT64(62) ? UINT64_MAX : max_u64(ground_ns_to_tsc(ns) + 1, 1);
+}
+
+/* --- telling the guest --------------------------------------------------------------------------------------------------- */
+void app_event(struct app_vcpu *c, uint32_t event)
+{
+    atomic_fetch_or(&c->events, event);
+    sched_wake(&c->v);
+}
+
+void app_signal(struct app *a, unsigned signal)
+{
+    atomic_fetch_or(&a->cpu[0]->posted, BIT64(signal - 1));
+    app_event(a->cpu[0], APP_EVENT_SIGNAL);
+}
+
+/* On the CPU itself: what others have noted goes to the memory it shares with the guest. */
+static void events_pass(struct app_vcpu *c)
+{
+    uint32_t events = atomic_exchange(&c->events, 0);
+    uint64_t signals = atomic_exchange(&c->posted, 0);
+
+    if (signals)
+        __atomic_fetch_or(c->signals, signals, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&c->head->events, events, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&c->head->pending, 1, __ATOMIC_SEQ_CST);
+}
+
+/* Makes the CPU enter the libos as an exception would. */
+static void upcall(struct app_vcpu *c, unsigned vector, bool has_error, uint32_t error)
+{
+    struct regs *r = &c->v.r;
+    struct frame f = { error, r->rip, SEL_CS, r->rflags, r->gpr[REG_RSP], SEL_SS };
+    uint64_t size = has_error ? sizeof f : sizeof f - sizeof f.error;
+
+    if (space_write(&c->app->space, c->stack_top - size, has_error ? &f.error : &f.rip, size)) {
+        vm_stop(c->app->vm, VM_FAULTED, "cpu %u: exception %u at rip %#" PRIx64 ", and no upcall stack", c->v.id, vector, r->rip);
+        return;
+    }
+    r->gpr[REG_RSP] = c->stack_top - size;
+    r->rip = c->app->image.upcalls + vector * APP_STUB;
+    r->rflags = RFLAGS_FIXED;
+}
+
+static bool pending(const struct app_vcpu *c) { return __atomic_load_n(&c->head->pending, __ATOMIC_SEQ_CST); }
+
+static void event_deliver(struct app_vcpu *c)
+{
+    if (!__atomic_load_n(&c->head->masked, __ATOMIC_RELAXED) && c->v.r.gpr[REG_RSP] - (c->stack_top - c->stack_size) > c->stack_size)
+        upcall(c, APP_VEC_EVENT, false, 0);
+}
+
+/* --- what it comes out for ------------------------------------------------------------------------------------------------- */
+static void exception(struct app_vcpu *c)
+{
+    const struct user_exit *x = &c->exit;
+    err_t e = ERR_RANGE;
+
+    if (x->vector == VEC_PF) {
+        c->fault_at = x->address;
+        e = space_fault(&c->app->space, x->address, x->error);
+    }
+    if (e == ERR_NOMEM)
+        vm_stop(c->app->vm, VM_FAILED, "the machine has no memory left for it");
+    else if (e)
+        upcall(c, x->vector, x->has_error, x->error);
+}
+
+/* Runs the guest until it comes out, unless somebody has to change its memory first. */
+static void enter(struct app_vcpu *c)
+{
+    struct space *s = &c->app->space;
+
+    atomic_store(&c->inside, true);
+    while (atomic_load(&s->held)) {
+        atomic_store(&c->inside, false);
+        while (atomic_load(&s->held))
+            cpu_pause();
+        atomic_store(&c->inside, true);
+    }
+    user->run(&c->v, &c->exit);
+    atomic_store_explicit(&c->inside, false, memory_order_release);
+}
+
+/* Looks at all that may have happened since it last ran. True if it has nothing to do but wait. */
+static bool must_wait(struct app_vcpu *c)
+{
+    if (c->timer && ground_tsc() >= c->timer) {
+        c->timer = 0;
+        atomic_fetch_or(&c->events, APP_EVENT_TIMER);
+    }
+    if (c->v.id == 0 && atomic_load_explicit(&c->app->answers, memory_order_relaxed)) {
+        struct app *a = c->app;
+        atomic_store(&a->answers, false);
+        lock_take(&a->vm->lock);
+        for (unsigned i = 0; i < a->nchannels; i++)
+            if (a->channel[i].here && channel_poll(&a->channel[i]))
+                atomic_fetch_or(&c->events, APP_EVENT_CHANNEL);
+        lock_drop(&a->vm->lock);
+    }
+    if (atomic_load_explicit(&c->events, memory_order_relaxed))
+        events_pass(c);
+    if (!c->waiting)
+        return false;
+    if (!atomic_exchange(&c->rung, false) && !pending(c) && !(c->wait_end && ground_tsc() >= c->wait_end))
+        return true;
+    c->waiting = false;
+    return false;
+}
+
+static enum run_end run(struct vcpu *v)
+{
+    struct app_vcpu *c = app_vcpu_of(v);
+
+    for (;;) {
+        if (atomic_load_explicit(&v->kicked, memory_order_relaxed))
+            atomic_exchange(&v->kicked, false);
+        if (atomic_load_explicit(&v->vm->state, memory_order_relaxed) != VM_RUNNING)
+            return RUN_GONE;
+        if (!atomic_load_explicit(&c->started, memory_order_relaxed))
+            return RUN_OFF;
+        if (must_wait(c))
+            return RUN_HALTED;
+        if (pending(c))
+            event_deliver(c);
+        enter(c);
+        v->nexits++;
+        switch (c->exit.kind) {
+        case USER_NOTHING: break;
+        case USER_IRQ:
+            ground_irq_handle(c->exit.vector);
+            return RUN_PREEMPTED;
+        case USER_GATE: app_gate(c); break;
+        case USER_BELL: app_bell(c); break;
+        case USER_SYSCALL: v->r.rip = c->app->image.missed; break;
+        case USER_EXCEPTION: exception(c); break;
+        }
+    }
+}
+
+/* --- for the scheduler ------------------------------------------------------------------------------------------------------ */
+static bool has_reason(struct vcpu *v)
+{
+    struct app_vcpu *c = app_vcpu_of(v);
+
+    if (atomic_load(&v->vm->state) != VM_RUNNING || atomic_load(&c->events))
+        return true;
+    return c->waiting ? atomic_load(&c->rung) || (v->id == 0 && atomic_load(&c->app->answers)) : atomic_load(&c->started);
+}
+
+static uint64_t deadline(const struct vcpu *v)
+{
+    const struct app_vcpu *c = container_of(v, const struct app_vcpu, v);
+    uint64_t end = c->waiting ? c->wait_end : 0;
+
+    return c->timer && end ? min_u64(c->timer, end) : c->timer | end;
+}
+
+static void load(struct vcpu *v)
+{
+    struct app_vcpu *c = app_vcpu_of(v);
+
+    if (c->reset)
+        user->reset(v, c->shared);
+    c->reset = false;
+    user->load(v);
+}
+
+static void unload(struct vcpu *v) { user->unload(v); }
+
+const struct machine_run app_machine_run = {
+    .load = load,
+    .unload = unload,
+    .run = run,
+    .has_reason = has_reason,
+    .deadline = deadline,
+};
+
+/* --- start --------------------------------------------------------------------------------------------------------------- */
+err_t app_cpu_start(struct app_vcpu *c, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi)
+{
+    struct space *s = &c->app->space;
+    struct app_cpu cpu;
+    hpa_t head = hpa(0), signals = hpa(0);
+
+    if (entry >= APP_TOP || shared % 16)
+        return ERR_RANGE;
+    if (space_read(s, shared, &cpu, sizeof cpu) || cpu.stack_top % 16 || cpu.stack_size < STACK_MIN || cpu.stack_size > cpu.stack_top ||
+        !space_mapped(s, cpu.stack_top - cpu.stack_size, cpu.stack_size))
+        return ERR_RANGE;
+    err_t e = space_pin(s, shared, &head);
+    if (!e)
+        e = space_pin(s, shared + offsetof(struct app_cpu, signals), &signals);
+    if (e)
+        return e;
+    c->shared = shared;
+    c->head = hpa_ptr(head);
+    c->signals = hpa_ptr(signals);
+    c->stack_top = cpu.stack_top;
+    c->stack_size = cpu.stack_size;
+    c->timer = c->wait_end = c->fault_at = 0;
+    c->waiting = false;
+    c->reset = true;
+    atomic_store(&c->events, 0);
+    c->v.r = (struct regs){ .rip = entry, .rflags = RFLAGS_FIXED };
+    c->v.r.gpr[REG_RSP] = rsp;
+    c->v.r.gpr[REG_RDI] = rdi;
+    atomic_store(&c->started, true);
+    return OK;
+}

@@ -1,0 +1,55 @@
+"""App guests: programs at CPL 3 beside the Linuxes, and where there is no virtualisation at all."""
+from disk import APP, File
+from lab import check, entry, lab, ticks
+from suite import test
+
+
+def app(name, image=None, *, args="", cpus=1, memory="32M", namespace="/dev", autostart=True):
+    """The files of an app's boot entry. image: a file of out/app, its own name if None."""
+    image = image or name
+    lines = [f"title {name}", f"app /apps/{image}.img", f"cpus {cpus}", f"memory {memory}"]
+    lines += [f"args {args}"] if args else []
+    lines += [f"namespace {namespace}"] if namespace else []
+    lines += ["autostart yes"] if autostart else []
+    return {f"/apps/{image}.img": File(f"{APP}/{image}.img"), f"/loader/entries/{name}.conf": "\n".join(lines) + "\n"}
+
+
+def ends_well(goblin, name, seconds=60):
+    """Waits for an app's PASS line in the log."""
+    said = goblin.expect(rf"^{name}: (PASS|FAIL.*|ended.*|broke a rule.*|not started: .*)", seconds).group(1)
+    check(said == "PASS", f"{name}: {said}")
+    goblin.expect(rf"^{name}: ended: status 0", 20)
+
+
+@test()
+def app_hello():
+    """An app says what it was given, and its arguments, on a machine with SVM and on one without."""
+    for cpu in (None, "qemu64"):
+        with lab("app_hello", app("hello", args="one 'two words' \"three\""), **({"cpu": cpu} if cpu else {})) as goblin:
+            goblin.monitor()
+            for line in ("argument 1: one", "argument 2: two words", "argument 3: three"):
+                goblin.expect(rf"^hello: {line}$", 60)
+            ends_well(goblin, "hello")
+
+
+@test(seconds=240)
+def app_hostile():
+    """Hostile apps: every gate call with bad arguments, privileged instructions, the whole address range. Each is refused, pages come
+    back, and a Linux beside them counts on; the same without SVM, alone."""
+    with lab("app_hostile", app("gate", autostart=False), app("cpl3", autostart=False),
+             entry("linux", options="job=tick", memory="128M")) as goblin:
+        goblin.monitor()
+        ticks(goblin, "linux", 120)
+        goblin.table()
+        before = goblin.free_pages
+        for name in ("gate", "cpl3"):
+            goblin.select_guest(name)
+            goblin.send("s")
+            ends_well(goblin, name)
+        ticks(goblin, "linux")
+        goblin.table()
+        check(goblin.free_pages == before, f"{before} pages were free before, {goblin.free_pages} are now")
+    with lab("app_hostile", app("gate"), app("cpl3"), cpu="qemu64") as goblin:
+        goblin.monitor()
+        check("PASS" in goblin.expect(r"^cpl3: (PASS|FAIL.*)", 60).group(1), "cpl3 failed")
+        check("PASS" in goblin.expect(r"^gate: (PASS|FAIL.*)", 60).group(1), "gate failed")
