@@ -33,6 +33,7 @@ goblin: $(OUT)/goblin ## build the goblin command, out/goblin
 
 # what these tests take beside the core
 $(OUT)/unit/test_app_tables: $(call objects,host,cpu/kvm/tables.c)
+$(OUT)/unit/test_rights: $(call objects,host,ground/linux/rights.c)
 $(OUT)/unit/test_libos_elf: $(call objects,host,libos/elf.c)
 $(OUT)/fuzz/fuzz_elf: $(call objects,fuzz,libos/elf.c)
 

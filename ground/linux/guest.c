@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "ground/linux/guest.h"
+#include "ground/linux/rights.h"
 
 #define SIGNAL_PATIENCE_MS 1000u
 #define NET_PATIENCE_MS 3000
@@ -327,6 +328,19 @@ static void serve_outside(struct guest *g, int signals)
     }
 }
 
+/* From here on the monitor can do what serving this guest takes. */
+static err_t rights_end(const struct guest_config *cfg)
+{
+    struct rights_tree trees[APP_CHANNELS + 1];
+    unsigned n = 0;
+
+    for (; n < cfg->nmounts; n++)
+        trees[n] = (struct rights_tree){ .path = cfg->mounts[n].host, .write = !cfg->mounts[n].read_only };
+    if (cfg->state)
+        trees[n++] = (struct rights_tree){ .path = cfg->state, .write = true };
+    return rights_drop(trees, n, cfg->net != GUEST_NET_NONE || cfg->nports);
+}
+
 static err_t guest_start(struct guest *g, const struct guest_config *cfg)
 {
     err_t e = kvm_machine_init(&g->machine, &g->space.tables);
@@ -347,6 +361,9 @@ static err_t guest_start(struct guest *g, const struct guest_config *cfg)
     g->tsc_hz = tsc_hz(g);
     g->time.mult = (uint64_t)(((unsigned __int128)1000000000u << 32) / g->tsc_hz);
     guest_time(g);
+    e = rights_end(cfg);
+    if (e)
+        goto failed;
     e = guest_cpu_start(g, 0, g->image.entry, g->image.stack, g->image.cpu0, AREA);
     if (!e)
         return OK;
@@ -374,6 +391,7 @@ err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
 
     if (!g)
         return ERR_NOMEM;
+    rights_close(cfg->image ? cfg->image->fd : -1);
     pthread_mutex_init(&g->lock, NULL);
     g->root = cfg->image;
     g->ncpus = cpus_wanted(cfg);

@@ -35,6 +35,7 @@ struct guest_config {
     uint64_t memory;
     unsigned cpus;  /* 0: all of the machine's */
     const char *cwd, *name;
+    const char *state;   /* a directory that the command itself writes to until the end; NULL: none */
     struct guest_mount mounts[APP_CHANNELS];
     unsigned nmounts;
     const struct guest_image *image; /* the root; NULL: a mount at "/" is */
@@ -43,6 +44,6 @@ struct guest_config {
     unsigned nports;
 };
 
-/* Runs it to its end. *status is an exit status, or 128 + a signal's number, as a shell shows it; *killed the signal, or 0. On error,
- * a line has been written to stderr. */
+/* Runs it to its end. *status is an exit status, or 128 + a signal's number, as a shell shows it; *killed the signal, or 0. On error, a line has been written
+ * to stderr. Descriptors above 2 are closed, but the image's; afterwards the process has the rights of a guest's monitor only (rights.h). */
 MUST_USE err_t guest_run(const struct guest_config *, int *status, int *killed);
