@@ -83,7 +83,7 @@ static void delete(unsigned i)
 
 static bool alike(const struct vma *a, const struct vma *b)
 {
-    return a->end == b->start && a->prot == b->prot && a->shared == b->shared && !a->file && !b->file && a->stack == b->stack && a->brk == b->brk;
+    return a->end == b->start && a->prot == b->prot && a->shared == b->shared && !a->file && !b->file && a->stack == b->stack && a->brk == b->brk && a->reserved == b->reserved;
 }
 
 static void merge(unsigned i)
@@ -191,9 +191,22 @@ static int64_t file_map(struct file *f, uint64_t addr, uint64_t len, uint32_t pr
     return e < 0 ? e : 0;
 }
 
+/* Takes what is mapped there out of the array; *any: the monitor has memory there. reserve(2) was asked. */
+static void forget(uint64_t addr, uint64_t len, bool *any)
+{
+    unsigned i;
+
+    split(addr);
+    split(addr + len);
+    for (i = index_of(addr); i < nvmas && vmas[i].start < addr + len;) {
+        *any = *any || !vmas[i].reserved;
+        delete(i);
+    }
+}
+
 int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, struct file *f, uint64_t offset)
 {
-    bool shared = (flags & MAP_TYPE) != MAP_PRIVATE;
+    bool shared = (flags & MAP_TYPE) != MAP_PRIVATE, any = false;
     int64_t e = 0;
 
     if (!len || offset % PAGE_SIZE || (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) && addr % PAGE_SIZE))
@@ -209,9 +222,9 @@ int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, str
     if (flags & MAP_FIXED) {
         if (addr < PAGE_SIZE || addr > mmap_top - len || (addr < APP_PROGRAM && addr + len > APP_LIBOS))
             return -ENOMEM;
-        e = vma_munmap(addr, len);
-        if (e)
-            return e;
+        forget(addr, len, &any);
+        if (any && !f && !app_prot(prot)) /* other calls replace what is there */
+            gate(addr, len, 0, 0, 0, APP_UNMAP);
     } else {
         uint64_t want = addr;
         addr = place(addr, len, flags);
@@ -228,14 +241,14 @@ int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, str
     }
     if (f)
         file_get(f);
-    insert(index_of(addr), (struct vma){ .start = addr, .end = addr + len, .prot = prot, .shared = shared, .file = f, .offset = offset });
+    insert(index_of(addr), (struct vma){ .start = addr, .end = addr + len, .prot = prot, .shared = shared, .reserved = !f && !app_prot(prot),
+                                      .file = f, .offset = offset });
     merge(index_of(addr));
     return (int64_t)addr;
 }
 
 int64_t vma_munmap(uint64_t addr, uint64_t len)
 {
-    unsigned i;
     bool any = false;
 
     if (addr % PAGE_SIZE || !len || len > APP_TOP || addr > APP_TOP - len)
@@ -243,13 +256,7 @@ int64_t vma_munmap(uint64_t addr, uint64_t len)
     len = align_up(len, PAGE_SIZE);
     if (!reserve(3))
         return -ENOMEM;
-    split(addr);
-    split(addr + len);
-    for (i = index_of(addr); i < nvmas && vmas[i].start < addr + len;) {
-        any = any || vmas[i].prot || vmas[i].file;
-        any = true;
-        delete(i);
-    }
+    forget(addr, len, &any);
     if (any)
         gate(addr, len, 0, 0, 0, APP_UNMAP);
     return 0;
@@ -281,6 +288,7 @@ int64_t vma_mprotect(uint64_t addr, uint64_t len, uint32_t prot)
         if (prot & PROT_EXEC && !(vmas[i].prot & PROT_EXEC) && vmas[i].file)
             rewrite(vmas[i].file, vmas[i].start, vmas[i].end - vmas[i].start);
         vmas[i].prot = prot;
+        vmas[i].reserved = false;
     }
     merge(index_of(addr));
     return 0;

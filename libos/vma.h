@@ -15,6 +15,7 @@ struct vma {
     uint64_t start, end;
     uint32_t prot;       /* PROT_* */
     bool shared, stack, brk;
+    bool reserved;       /* address space only: the monitor has not been told of it */
     struct file *file;   /* holds it; NULL: anonymous */
     uint64_t offset;     /* in the file, of start */
 };

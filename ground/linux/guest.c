@@ -192,16 +192,19 @@ static err_t mounts_make(struct guest *g, const struct guest_config *cfg, struct
     return e ? e : mount_add(g, b, &g->net.tree.fs, &net, APP_MOUNT_NET);
 }
 
-/* The file system of an image, below everything else of the monitor's. */
+/* The file system of an image, below everything else of the monitor's; below that the guest will begin to map. */
 static err_t root_map(struct guest *g, struct app_boot *b)
 {
+    err_t e;
+
     b->free = AREA;
     if (!g->root)
-        return OK;
+        return space_ready(&g->space, b->free - SPACE_SLOT, SPACE_SLOT);
     b->image_size = g->root->size;
     b->image_flags = g->root->flags;
     b->free = b->image = AREA - align_up(b->image_size, SPACE_SLOT);
-    return space_window(&g->space, b->image, b->image_size, g->root->fd, g->root->at) ? ERR_NOMEM : OK;
+    e = space_ready(&g->space, b->free - SPACE_SLOT, SPACE_SLOT);
+    return e ? e : space_window(&g->space, b->image, b->image_size, g->root->fd, g->root->at) ? ERR_NOMEM : OK;
 }
 
 static err_t boot_make(struct guest *g, const struct guest_config *cfg)

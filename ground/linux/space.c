@@ -142,7 +142,7 @@ static uint64_t count_mapped(const struct space *s, uint64_t addr, uint64_t len)
     return n;
 }
 
-static err_t slots_need(struct space *s, uint64_t addr, uint64_t len)
+err_t space_ready(struct space *s, uint64_t addr, uint64_t len)
 {
     for (uint64_t i = addr / SPACE_SLOT; i <= (addr + len - 1) / SPACE_SLOT; i++) {
         err_t e;
@@ -166,7 +166,7 @@ static int64_t space_reserve(struct space *s, uint64_t addr, uint64_t len)
     while (s->tables.used + tables_need(&s->tables, addr, len) > s->tables.size)
         if (arena_grow(s))
             return APP_NOMEM;
-    return slots_need(s, addr, len) ? APP_NOMEM : 0;
+    return space_ready(s, addr, len) ? APP_NOMEM : 0;
 }
 
 /* Fresh memory, or none, in the host's mapping; KVM forgets what it knew of it. */

@@ -23,6 +23,8 @@ void space_fini(struct space *);
 int64_t space_map(struct space *, uint64_t addr, uint64_t len, unsigned prot);
 /* fd is open for what prot asks and not kept. */
 int64_t space_map_file(struct space *, uint64_t addr, uint64_t len, unsigned prot, int fd, uint64_t offset);
+/* Makes room for memory there: a slot that is added once CPUs run makes KVM forget all it knew. */
+MUST_USE err_t space_ready(struct space *, uint64_t addr, uint64_t len);
 /* A file to be read only, shared with whoever else maps it. */
 int64_t space_window(struct space *, uint64_t addr, uint64_t len, int fd, uint64_t offset);
 int64_t space_unmap(struct space *, uint64_t addr, uint64_t len);
