@@ -36,6 +36,8 @@ $(OUT)/unit/test_app_tables: $(call objects,host,cpu/kvm/tables.c)
 $(OUT)/unit/test_rights: $(call objects,host,ground/linux/rights.c)
 $(OUT)/unit/test_libos_elf: $(call objects,host,libos/elf.c)
 $(OUT)/fuzz/fuzz_elf: $(call objects,fuzz,libos/elf.c)
+$(OUT)/unit/test_erofs: $(call objects,host,libos/erofs.c)
+$(OUT)/fuzz/fuzz_erofs: $(call objects,fuzz,libos/erofs.c)
 
 host: $(OUT)/goblin ## compare programs under `goblin run` with native runs
 	@OUT=$(OUT) test/host/run
