@@ -300,6 +300,22 @@ static err_t do_create(struct ninep_req *r)
     return OK;
 }
 
+/* What to tell a client that asks until its buffer is full: see refills. One that asked for as much as a message holds may
+ * have more room than it said. */
+static err_t refill(struct ninep_req *r, err_t e)
+{
+    struct ninep_fid *f = r->fid;
+
+    if (e == ERR_AGAIN && f->gave) {
+        f->gave = false;
+        r->out->count = 0;
+        return OK;
+    }
+    if (!e)
+        f->gave = r->out->count && (r->out->count < r->in.count || r->in.count + NINEP_WRITE_HEADER + 1 >= r->server->msize);
+    return e;
+}
+
 /* Read and readdir: the data go straight to their place in the answer. */
 static err_t do_read(struct ninep_req *r)
 {
@@ -310,7 +326,7 @@ static err_t do_read(struct ninep_req *r)
     r->out->data = r->data;
     e = r->in.type == NINEP_TREAD ? ops->read(r) : ops->readdir(r);
     ASSERT(e || r->out->count <= r->room);
-    return e;
+    return r->server->refills && r->in.type == NINEP_TREAD ? refill(r, e) : e;
 }
 
 static err_t do_getattr(struct ninep_req *r)

@@ -132,7 +132,7 @@ static void guest_status(struct ns_guest *ng, struct ns_status *s)
     vm_stats(vm, &stats);
     s->state = states[atomic_load(&vm->state)];
     s->on = !is_off(g);
-    s->kind = !vm->cfg.kernel.size ? "none" : vm->machine == setup.app ? "app" : "linux";
+    s->kind = !vm->cfg.kernel.size ? "none" : vm->cfg.app ? "app" : "linux";
     status_why(g, s->why);
     if (file)
         (void)str_copy(s->image, sizeof s->image, file->path);
@@ -180,6 +180,25 @@ static void lines_split(char *line)
                     return;
             }
     }
+}
+
+/* Entry files may have other programs' keys; here a word that means nothing is a mistake. */
+static const char *unknown_word(const char *line)
+{
+    static const char *const keys[] = { "title", "linux", "app", "initrd", "options", "args", "memory", "cpus", "disk", "namespace" };
+
+    for (; line; line = strchr(line, '\n')) {
+        size_t n = 0;
+        unsigned i = 0;
+        line += *line == '\n';
+        while (line[n] && !strchr(" \t\r\n", line[n]))
+            n++;
+        while (n && i < ARRAY_LEN(keys) && !(strlen(keys[i]) == n && !strncmp(keys[i], line, n)))
+            i++;
+        if (i == ARRAY_LEN(keys))
+            return line;
+    }
+    return NULL;
 }
 
 static err_t file_take(const char *path, struct blob *out, char *why)
@@ -245,19 +264,26 @@ static err_t guest_define(struct guest *g, char *text, char *why)
     if (!is_off(g))
         return refuse(why, ERR_BUSY, "%s runs; stop it first", g->g.name);
     lines_split(text);
+    const char *unknown = unknown_word(text);
+    if (unknown)
+        return refuse(why, ERR_INVAL, "'%.40s' is no command; write start, stop, reset, power, or lines of a boot entry", unknown);
     entry_init(&e, ENTRY_LINUX, g->g.name, "ctl");
-    e.memory = g->vm->cfg.memory;
     e.cpus = g->vm->cfg.vcpus;
     e.id[0] = 0; /* so that no title is made up */
     entry_parse(&e, text, strlen(text));
     const struct entry_note *wrong = mistake_of(&e);
     if (wrong)
         return refuse(why, ERR_INVAL, "%s", wrong->text);
-    if (*e.start.path && e.kind != ENTRY_LINUX)
-        return refuse(why, ERR_UNSUPPORTED, "only linux and app can be started as a guest");
+    if (*e.start.path && e.kind != ENTRY_LINUX && !(e.kind == ENTRY_APP && setup.app))
+        return refuse(why, ERR_UNSUPPORTED, "%s cannot be started as a guest; use linux%s", e.start.path, setup.app ? " or app" : "");
     cfg = g->vm->cfg;
-    if (*e.start.path) /* a new definition */
-        cfg.ninitrd = cfg.ndisks = 0, cfg.cmdline[0] = 0;
+    if (*e.start.path) { /* a new definition */
+        cfg.ninitrd = cfg.ndisks = 0;
+        cfg.cmdline[0] = 0;
+        cfg.app = e.kind == ENTRY_APP;
+    } else if (!e.memory_line) {
+        e.memory = cfg.memory;
+    }
     err = config_change(&cfg, &e, why);
     if (err)
         return err;
@@ -267,6 +293,7 @@ static err_t guest_define(struct guest *g, char *text, char *why)
         return err;
     (void)str_copy(cfg.spaces, sizeof cfg.spaces, g->vm->cfg.spaces);
     g->vm->cfg = cfg;
+    g->vm->machine = cfg.app ? setup.app : setup.pc;
     return OK;
 }
 
@@ -314,9 +341,7 @@ static err_t guest_command(struct ns_guest *g, char *text, char *why)
     for (unsigned i = 0; i < ARRAY_LEN(verbs); i++)
         if (str_eq(text, verbs[i].name))
             return verbs[i].run(guest_of(g), why);
-    if (strchr(text, ' ') || strchr(text, '\t'))
-        return guest_define(guest_of(g), text, why);
-    return refuse(why, ERR_INVAL, "'%.40s' is no command; write start, stop, reset, power, or lines of a boot entry", text);
+    return guest_define(guest_of(g), text, why);
 }
 
 static const struct ns_guest_ops guest_ops = {

@@ -189,7 +189,7 @@ err_t virtio_9p_init(struct virtio_9p *p, struct vm *vm, struct pci_host *host, 
     if (!p->mem)
         return ERR_NOMEM;
     p->server = (struct ninep_server){ .fs = share->fs, .fids = p->mem->fids, .nfids = VIRTIO_9P_FIDS, .reqs = p->mem->reqs,
-                                       .nreqs = VIRTIO_9P_SLOTS, .msize_max = VIRTIO_9P_MSIZE, .read_only = share->read_only };
+                                       .nreqs = VIRTIO_9P_SLOTS, .msize_max = VIRTIO_9P_MSIZE, .read_only = share->read_only, .refills = true };
     ninep_server_init(&p->server);
     e = virtio_init(&p->dev, vm, host, slot);
     if (e) {

@@ -52,7 +52,7 @@ def files_of_guests():
         check(set(shell.ok("ls /vm").split()) == {"boss", "ctl", "hello", "other"}, "ls /vm")
         text = shell.ok("cat /vm/other/status")
         check(re.search(r"^state running$", text, re.M) and re.search(r"^memory 167772160$", text, re.M), text)
-        shell.ok("timeout 5 cat /vm/other/cons | grep tick")
+        shell.ok("timeout 5 cat /vm/other/cons | grep -m 1 tick")
         shell.ok("cat /vm/other/cons >/tmp/cons & sleep 3; kill %1; tail -n 1 /tmp/cons | grep tick")
         shell.ok("(cat /vm/other/wait >/tmp/why; echo ended) & sleep 1; echo stop >/vm/other/ctl; wait; cat /tmp/why | grep 'stopped by the user'")
         check("state off" in shell.ok("cat /vm/other/status"), "other is off")
