@@ -274,8 +274,8 @@ static err_t guest_define(struct guest *g, char *text, char *why)
     const struct entry_note *wrong = mistake_of(&e);
     if (wrong)
         return refuse(why, ERR_INVAL, "%s", wrong->text);
-    if (*e.start.path && e.kind != ENTRY_LINUX && !(e.kind == ENTRY_APP && setup.app))
-        return refuse(why, ERR_UNSUPPORTED, "%s cannot be started as a guest; use linux%s", e.start.path, setup.app ? " or app" : "");
+    if (e.kind == ENTRY_APP && !setup.app)
+        return refuse(why, ERR_UNSUPPORTED, "app: this machine runs no apps");
     cfg = g->vm->cfg;
     if (*e.start.path) { /* a new definition */
         cfg.ninitrd = cfg.ndisks = 0;
