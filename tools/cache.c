@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "tools/goblin.h"
 
-bool tree_make(const char *path)
+static bool tree_try(const char *path)
 {
     char *copy = text_of("%s", path);
     bool ok = true;
@@ -24,37 +24,42 @@ bool tree_make(const char *path)
             *p = '/';
         }
     ok = ok && (mkdir(copy, 0755) == 0 || errno == EEXIST);
-    if (!ok)
-        fail("cannot make the directory %s: %m", path);
     free(copy);
     return ok;
 }
 
+bool tree_make(const char *path)
+{
+    return tree_try(path) ? true : (fail("cannot make the directory %s: %m", path), false);
+}
+
 static const char *cache_root(void)
 {
+    static char *root;
     const char *x = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 
-    if (x && x[0] == '/')
-        return text_of("%s/goblin", x);
-    if (home && home[0] == '/')
-        return text_of("%s/.cache/goblin", home);
-    return text_of("/tmp/goblin-cache-%u", getuid());
+    if (!root)
+        root = x && x[0] == '/' ? text_of("%s/goblin", x) : home && home[0] == '/' ? text_of("%s/.cache/goblin", home) :
+               text_of("/tmp/goblin-cache-%u", getuid());
+    return root;
+}
+
+char *cache_maybe(const char *name)
+{
+    return tree_try(cache_root()) ? text_of("%s/%s", cache_root(), name) : NULL;
 }
 
 char *cache_path(const char *fmt, ...)
 {
-    static const char *root;
     char *name, *path, *slash;
     va_list ap;
     bool ok;
 
-    if (!root)
-        root = cache_root();
     va_start(ap, fmt);
     if (vasprintf(&name, fmt, ap) < 0)
         exit(fail("not enough memory"));
     va_end(ap);
-    path = text_of("%s/%s", root, name);
+    path = text_of("%s/%s", cache_root(), name);
     free(name);
     slash = strrchr(path, '/');
     *slash = 0;

@@ -4,6 +4,8 @@
 
 /* A path in the cache; the directories on the way are made. Never freed. NULL: told. */
 char *cache_path(const char *fmt, ...) PRINTF(1, 2);
+/* The same for what one can do without: NULL and not a word if there can be no cache. */
+char *cache_maybe(const char *name);
 /* Waits for the lock of that name, so that one process at a time makes a thing; a descriptor to close, or -1: told. */
 int cache_lock(const char *name);
 /* A fresh directory in the cache; NULL: told. */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/str.h"
 #include "tools/app.h"
+#include "tools/cache.h"
 #include "tools/goblin.h"
 #include "tools/libos.h"
 #include "tools/options.h"
@@ -93,6 +94,7 @@ static int run_host(struct options *o, const char *program, char **argv, int arg
     c->nmounts++;
     for (char **env = environ; *env; env++)
         env_set(o, *env, false);
+    c->sites = cache_maybe("sites");
     c->libos = libos_image;
     c->libos_size = (size_t)(libos_image_end - libos_image);
     c->program = program;

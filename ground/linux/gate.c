@@ -45,6 +45,7 @@ static int64_t gate_map(struct guest_cpu *c, const uint64_t a[5])
 static int64_t gate_map_file(struct guest_cpu *c, const uint64_t a[5])
 {
     struct guest *g = c->guest;
+    int64_t e;
     int fd;
 
     if (guest_holds(g, a[0], a[1]))
@@ -55,7 +56,10 @@ static int64_t gate_map_file(struct guest_cpu *c, const uint64_t a[5])
     if (a[3] >> 32 >= g->nchannels)
         return APP_INVAL;
     fd = channel_fd(&g->channels[a[3] >> 32], (uint32_t)a[3]);
-    return fd < 0 ? APP_UNSUPPORTED : space_map_file(&g->space, a[0], a[1], (unsigned)a[2], fd, a[4]);
+    e = fd < 0 ? APP_UNSUPPORTED : space_map_file(&g->space, a[0], a[1], (unsigned)a[2], fd, a[4]);
+    if (!e && (a[2] & (APP_EXEC | APP_SHARED)) == APP_EXEC)
+        sites_mapped(a[0], a[1], fd, a[4]);
+    return e;
 }
 
 static int64_t gate_unmap(struct guest_cpu *c, const uint64_t a[5])
@@ -149,7 +153,7 @@ static int64_t gate_rewrite(struct guest_cpu *c, const uint64_t a[5])
 
     if (!space_mapped(s, a[0], a[1]))
         return APP_RANGE;
-    return rewrite_sites(s, a[0], a[1]);
+    return sites_rewrite(s, a[0], a[1]);
 }
 
 static gate_fn *const calls[APP_CALLS] = {

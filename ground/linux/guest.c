@@ -397,6 +397,7 @@ err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
     rights_close(cfg->image ? cfg->image->fd : -1);
     pthread_mutex_init(&g->lock, NULL);
     g->root = cfg->image;
+    sites_cache_open(cfg->sites);
     g->ncpus = cpus_wanted(cfg);
     poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     signals_set_up(&outside);

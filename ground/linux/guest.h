@@ -92,4 +92,6 @@ int console_wanted(struct guest *); /* the descriptor somebody waits to read fro
 void console_ready(struct guest *);
 void console_restore(void);
 /* sites.c: turns the `syscall` sites it is sure of in this mapped range into calls; how many */
-unsigned rewrite_sites(struct space *, uint64_t addr, uint64_t len);
+unsigned sites_rewrite(struct space *, uint64_t addr, uint64_t len);
+void sites_mapped(uint64_t addr, uint64_t len, int fd, uint64_t offset); /* a private mapping of a file: its sites may be known */
+void sites_cache_open(const char *path); /* NULL, or what cannot be opened: none */

@@ -35,6 +35,7 @@ struct guest_config {
     uint64_t memory;
     unsigned cpus;  /* 0: all of the machine's */
     const char *cwd, *name;
+    const char *sites; /* the file that keeps the system-call sites of programs, or NULL */
     const char *state;   /* a directory that the command itself writes to until the end; NULL: none */
     struct guest_mount mounts[APP_CHANNELS];
     unsigned nmounts;
