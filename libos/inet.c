@@ -431,6 +431,8 @@ static int stream_send(struct sock *s, struct message *m)
 {
     uint64_t n = min_u64(m->len - m->done, s->may_send);
 
+    if (s->state == SOCKET_NEW || s->state == SOCKET_LISTENING)
+        return -EPIPE;
     if (s->peer || !s->conv)
         return sock_peer_send(s, m);
     if (s->state != SOCKET_CONNECTED)

@@ -206,6 +206,11 @@ int sock_peer_send(struct sock *s, struct message *m)
     struct sock *to = s->peer;
     uint64_t left = m->len - m->done, n = left;
 
+    if (!to && s->family != AF_UNIX && s->state == SOCKET_CONNECTED && !s->tx_end) {
+        m->done = m->len; /* over a wire, the first write would only find out that nobody is there */
+        s->tx_end = true;
+        return 0;
+    }
     if (!to || to->rx_end || s->tx_end)
         return s->state == SOCKET_CONNECTED || s->state == SOCKET_DOWN ? -EPIPE : -ENOTCONN;
     if (s->type == SOCK_STREAM) {
@@ -218,7 +223,7 @@ int sock_peer_send(struct sock *s, struct message *m)
         return -EMSGSIZE;
     if (sock_room(to) < n || (to->rx_count && to->rx_bytes + 64 * to->rx_count > to->rx_limit))
         return -EAGAIN;
-    return sock_give(to, &s->local, m, n);
+    return sock_give(to, NULL, m, n);
 }
 
 void sock_peer_shut(struct sock *s, bool read, bool write)
@@ -245,7 +250,7 @@ void sock_peer_close(struct sock *s)
     }
     if (!list_empty(&s->rx)) /* what it has sent was never read */
         p->error = ECONNRESET;
-    p->tx_end = true;
+    p->tx_end = s->family == AF_UNIX || p->error;
     sock_give_end(p);
 }
 
@@ -389,7 +394,7 @@ static int64_t recv_loop(struct file *f, struct sock *s, struct message *m)
             if (e || s->type != SOCK_STREAM || m->done == m->len || !(m->flags & MSG_WAITALL) || m->flags & MSG_PEEK || m->rights)
                 return e ? e : (int64_t)m->done;
         }
-        e = s->type == SOCK_STREAM && !m->len ? 0 : empty_says(s);
+        e = empty_says(s);
         if (e <= 0)
             return m->done ? (int64_t)m->done : e;
         e = never_waits(f, m) ? -EAGAIN : wait_for(s, deadline);
@@ -461,17 +466,22 @@ int sock_connect(struct file *f, const struct sockname *to)
         if (f->flags & O_NONBLOCK)
             return -EALREADY;
     } else if (s->type != SOCK_DGRAM && s->state == SOCKET_CONNECTED) {
-        return -EISCONN;
+        e = s->untold ? 0 : -EISCONN;
+        s->untold = false;
+        return e;
     } else if (s->type != SOCK_DGRAM && s->error) {
         return error_take(s);
     } else {
         while ((e = s->ops->connect(s, to)) == -EAGAIN && !(f->flags & O_NONBLOCK) && !(e = wait_for(s, deadline)))
             ;
+        if (!e && f->flags & O_NONBLOCK && s->type == SOCK_STREAM && s->family != AF_UNIX)
+            e = -EINPROGRESS; /* as over a wire: programs count on it */
         if (e != -EINPROGRESS)
             return e;
     }
     net_push();
-    if (f->flags & O_NONBLOCK)
+    s->untold = f->flags & O_NONBLOCK;
+    if (s->untold)
         return -EINPROGRESS;
     sock_get(s);
     for (e = 0; !e && s->state == SOCKET_CONNECTING;)
@@ -614,6 +624,7 @@ struct file *sock_file(struct sock *s, uint32_t flags)
         sock_put(s);
         return NULL;
     }
+    f->mode = S_IFSOCK | 0777;
     f->data = s;
     f->wait = &s->wait;
     return f;

@@ -90,6 +90,7 @@ struct sock {
     struct ucred cred;  /* of the peer */
     int error;          /* an errno to be told once */
     bool rx_end, tx_end, was_connected;
+    bool untold;        /* it is connected, and connect() said EINPROGRESS */
     uint32_t options, send_size, linger, linger_on;
     uint64_t rx_timeout, tx_timeout; /* ns, 0: none */
     struct kept_option {

@@ -240,8 +240,6 @@ static int iov_read(struct message *m, user_t at, uint64_t n)
     for (uint64_t i = 0; i < n; i++) {
         if ((int64_t)m->iov[i].len < 0)
             return -EINVAL;
-        if (m->iov[i].len && !user_range(m->iov[i].base, m->iov[i].len))
-            return -EFAULT;
         m->iov[i].len = min_u64(m->iov[i].len, 0x7FFFF000 - m->len);
         m->len += m->iov[i].len;
     }
@@ -333,8 +331,6 @@ SYS(sendto)
     struct sock *s;
     int64_t n = get(a[0], &f, &s);
 
-    if (!n && v.len && !user_range(v.base, v.len))
-        n = -EFAULT;
     if (!n && a[4])
         n = name_read(a[4], (uint32_t)a[5], &m.name);
     if (n)
@@ -437,8 +433,6 @@ SYS(recvfrom)
     int64_t n = get(a[0], &f, &s);
     int e;
 
-    if (!n && v.len && !user_range(v.base, v.len))
-        n = -EFAULT;
     if (n)
         return n;
     file_get(f);

@@ -43,10 +43,10 @@ static int find(const struct sockname *n, uint16_t type, struct sock **out)
         struct sock *s = container_of(l, struct sock, named);
         if (node ? s->node != node : s->node || s->local.len != n->len || memcmp(s->local.bytes, n->bytes, n->len))
             continue;
-        wrong = s->type != type;
         *out = s;
-        if (!wrong)
+        if (s->type == type)
             return 0;
+        wrong = node != NULL; /* abstract names are each type's own */
     }
     return wrong ? -EPROTOTYPE : -ECONNREFUSED;
 }
@@ -68,21 +68,22 @@ static int unix_bind(struct sock *s, const struct sockname *n)
     struct sock *other;
     int e;
 
-    if (!name_check(n) || s->local.len > HEAD)
+    if (!name_check(n) || (s->local.len > HEAD && (n->len == HEAD || is_abstract(n))))
         return -EINVAL;
     if (n->len == HEAD) {
         autobind(s);
         return 0;
     }
     if (is_abstract(n)) {
-        e = find(n, s->type, &other);
-        if (e == 0 || e == -EPROTOTYPE)
+        if (find(n, s->type, &other) == 0)
             return -EADDRINUSE;
     } else {
         path_of(n, path);
         e = node_walk(cwd, path, WALK_PARENT | WALK_NOFOLLOW, &dir, &child, last);
         if (!e && child)
             e = -EADDRINUSE;
+        if (!e && s->local.len > HEAD)
+            e = -EINVAL;
         if (!e)
             e = node_make(dir, last, S_IFSOCK | (0777 & ~umask_bits), &child);
         if (e)
@@ -167,7 +168,7 @@ static int dgram_send(struct sock *s, struct message *m)
         s->blocked_on = to;
         return -EAGAIN;
     }
-    return sock_give(to, s->local.len ? &s->local : &(struct sockname){ .len = HEAD, .family = AF_UNIX }, m, m->len);
+    return sock_give(to, s->local.len > HEAD ? &s->local : NULL, m, m->len);
 }
 
 static int unix_send(struct sock *s, struct message *m)
