@@ -384,3 +384,9 @@ SYS(timer_delete)
     mem_put(t);
     return 0;
 }
+
+void posix_timers_end(void)
+{
+    for (uint64_t id = 0; id < TIMERS; id++)
+        (void)sys_timer_delete(&id);
+}

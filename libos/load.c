@@ -1,9 +1,11 @@
+/* From a path to a program that can start: scripts' interpreters, ELF segments, the first stack. */
 #include "libos/load.h"
-#include "libos/elf.h"
 #include "libos/file.h"
 #include "libos/vma.h"
 
 #define STACK_BYTES MIB(8)
+#define SCRIPTS_MAX 5u
+#define SCRIPT_LINE 255u
 enum { AT_NULL, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY, AT_UID = 11, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM,
     AT_HWCAP, AT_CLKTCK, AT_SECURE = 23, AT_RANDOM = 25, AT_HWCAP2, AT_EXECFN = 31, AT_SYSINFO_EHDR = 33, AT_MINSIGSTKSZ = 51 };
 #define AUXV_MAX 24
@@ -31,38 +33,29 @@ static int segment_map(struct file *f, const struct elf_segment *s, uint64_t bia
 }
 
 /* at: where a file that may go anywhere is put; 0: the kernel's choice. */
-static int image_map(const char *path, struct elf *e, uint64_t at, uint64_t *bias, char *interpreter)
+static int image_map(struct file *f, const struct elf *e, uint64_t at, uint64_t *bias)
 {
-    uint8_t *head = mem_get(ELF_HEADER);
-    struct file *f = NULL;
-    int64_t n = -ENOMEM;
-    err_t bad;
+    int result = 0;
 
-    if (head)
-        n = file_open(cwd, path, O_RDONLY, 0, &f);
-    if (!n)
-        n = (f->node->mode & S_IFMT) != S_IFREG || !(f->node->mode & 0111) ? -EACCES : file_read_at(f, head, ELF_HEADER, 0);
-    if (n >= 0) {
-        if (n > 2 && head[0] == '#' && head[1] == '!' && interpreter) {
-            memcpy(interpreter, head + 2, 254);
-            n = 1;
-        } else {
-            bad = elf_parse(head, (size_t)n, e);
-            n = bad ? -ENOEXEC : 0;
-        }
-    }
     *bias = 0;
-    if (n == 0 && e->dynamic) {
+    if (e->dynamic) {
         int64_t place = at ? (int64_t)at : vma_mmap(0, e->high - e->low, 0, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0);
         *bias = (uint64_t)place - e->low;
-        n = place < 0 ? place : 0;
+        result = place < 0 ? (int)place : 0;
     }
-    for (unsigned i = 0; n == 0 && i < e->count; i++)
-        n = segment_map(f, &e->seg[i], *bias);
-    if (f)
-        file_put(f);
-    mem_put(head);
-    return (int)n;
+    for (unsigned i = 0; !result && i < e->count; i++)
+        result = segment_map(f, &e->seg[i], *bias);
+    return result;
+}
+
+/* Opens a file that may be run and reads its start. The bytes read, or -errno. */
+static int64_t head_read(const char *path, uint8_t *head, struct file **f)
+{
+    int e = file_open(cwd, path, O_RDONLY, 0, f);
+
+    if (e)
+        return e;
+    return ((*f)->node->mode & S_IFMT) != S_IFREG || !((*f)->node->mode & 0111) ? -EACCES : file_read_at(*f, head, ELF_HEADER, 0);
 }
 
 /* --- the first stack ------------------------------------------------------------------------------------------------------- */
@@ -77,44 +70,18 @@ static uint64_t push(struct stack *s, const void *bytes, size_t n)
     return s->at;
 }
 
-struct script { /* "#! interpreter argument" */
-    char *interpreter, *argument;
-    const char *path;
-};
-
-static unsigned strings_push(struct stack *s, const struct script *sc, uint64_t *at)
+static void strings_push(struct stack *s, const struct program_args *args, uint64_t *at)
 {
-    const char *from = (const char *)boot->strings;
-    unsigned n = 0;
+    uint64_t p = program_args = push(s, args->text, args->size);
 
-    program_env_end = s->at;
-    if (sc->interpreter) {
-        s->at -= strlen(sc->interpreter) + strlen(sc->argument) + strlen(sc->path) + 3;
-        program_env_end = s->at;
-    }
-    s->at -= boot->strings_size;
-    memcpy((void *)s->at, from, boot->strings_size);
-    program_args = s->at;
-    if (sc->interpreter) {
-        uint64_t to = program_env_end;
-        const char *parts[3] = { sc->interpreter, sc->argument, sc->path };
-        for (unsigned i = 0; i < 3; i++) {
-            size_t len = strlen(parts[i]) + 1;
-            if (len == 1)
-                continue;
-            memcpy((void *)to, parts[i], len);
-            at[n++] = to;
-            to += len;
-        }
-    }
-    for (uint64_t p = s->at, i = 0; i < boot->argc + boot->envc; i++) {
-        if (i == boot->argc)
+    program_env_end = p + args->size;
+    program_args_end = program_env_end;
+    for (uint32_t i = 0; i < args->argc + args->envc; i++) {
+        if (i == args->argc)
             program_args_end = p;
-        if (!(sc->interpreter && i == 0))
-            at[n++] = p;
+        at[i] = p;
         p += strlen((const char *)p) + 1;
     }
-    return n;
 }
 
 static void cpuid1(uint32_t *edx)
@@ -145,23 +112,23 @@ static unsigned auxv_fill(const struct elf *e, uint64_t bias, uint64_t base, uin
     return n;
 }
 
-static int stack_make(const struct elf *e, uint64_t bias, uint64_t base, const struct script *sc, uint64_t *sp)
+static int stack_make(const struct program_args *args, const struct elf *e, uint64_t bias, uint64_t base, uint64_t *sp)
 {
+    unsigned n = args->argc + args->envc, naux;
+    uint64_t *at = mem_get((n + 1) * sizeof *at), name, random, platform;
     int64_t low = vma_mmap(0, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, NULL, 0);
-    uint64_t *at = mem_get((boot->argc + boot->envc + 4) * sizeof *at);
     struct stack s;
-    uint64_t name, random, platform, argc;
     uint8_t seed[16];
-    unsigned n, naux;
 
-    if (low < 0 || !at || boot->strings_size > STACK_BYTES / 4)
-        return low < 0 ? (int)low : at ? -E2BIG : -ENOMEM;
+    if (low < 0 || !at) {
+        mem_put(at);
+        return low < 0 ? (int)low : -ENOMEM;
+    }
     program_stack = s.bottom = (uint64_t)low;
     s.at = s.bottom + STACK_BYTES - 8;
     random_bytes(seed, sizeof seed);
     name = push(&s, program_path, strlen(program_path) + 1);
-    n = strings_push(&s, sc, at);
-    argc = n - boot->envc;
+    strings_push(&s, args, at);
     platform = push(&s, "x86_64", 7);
     s.at &= ~15ull;
     random = push(&s, seed, sizeof seed);
@@ -170,74 +137,150 @@ static int stack_make(const struct elf *e, uint64_t bias, uint64_t base, const s
     s.at &= ~15ull;
     *sp = s.at;
     uint64_t *out = (uint64_t *)s.at;
-    *out++ = argc;
-    for (unsigned i = 0; i < n; i++) {
-        if (i == argc)
-            *out++ = 0;
-        *out++ = at[i];
-    }
-    if (n == argc)
-        *out++ = 0;
+    *out++ = args->argc;
+    memcpy(out, at, 8 * args->argc);
+    out += args->argc;
+    *out++ = 0;
+    memcpy(out, at + args->argc, 8 * args->envc);
+    out += args->envc;
     *out++ = 0;
     memcpy(out, program_auxv, 16 * naux);
     mem_put(at);
     return 0;
 }
 
-static void script_split(char *line, struct script *sc, const char *path)
+/* --- finding it --------------------------------------------------------------------------------------------------------- */
+static char *word_end(char *p)
 {
-    char *p = line, *end = line;
+    while (*p && *p != ' ' && *p != '\t')
+        p++;
+    return p;
+}
+
+static char *word_start(char *p)
+{
+    while (*p == ' ' || *p == '\t')
+        p++;
+    return p;
+}
+
+/* "#! interpreter argument": both, the argument with the spaces inside it; NULL if there is none. */
+static char *script_split(char *line, char **argument)
+{
+    char *name = word_start(line + 2), *rest, *end = name;
 
     while (*end && *end != '\n')
         end++;
+    while (end > name && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
     *end = 0;
-    while (*p == ' ' || *p == '\t')
-        p++;
-    *sc = (struct script){ .interpreter = p, .argument = end, .path = path };
-    while (*p && *p != ' ' && *p != '\t')
-        p++;
-    if (*p) {
-        *p++ = 0;
-        while (*p == ' ' || *p == '\t')
-            p++;
-        sc->argument = p;
-        for (end = p + strlen(p); end > p && (end[-1] == ' ' || end[-1] == '\t');)
-            *--end = 0;
+    rest = word_end(name);
+    *argument = *rest ? word_start(rest + 1) : NULL;
+    *rest = 0;
+    return name;
+}
+
+/* The interpreter, its argument and the script's path take the place of the first argument. */
+static int script_args(struct program *p, const char *interpreter, const char *argument, const char *path)
+{
+    const char *parts[3] = { interpreter, argument ? argument : path, argument ? path : NULL };
+    size_t skip = p->args.argc ? strlen(p->args.text) + 1 : 0, size = p->args.size - skip;
+    char *text, *to;
+
+    for (unsigned i = 0; i < 3 && parts[i]; i++)
+        size += strlen(parts[i]) + 1;
+    to = text = mem_get(size);
+    if (!text)
+        return -ENOMEM;
+    for (unsigned i = 0; i < 3 && parts[i]; i++) {
+        size_t n = strlen(parts[i]) + 1;
+        memcpy(to, parts[i], n);
+        to += n;
     }
+    memcpy(to, p->args.text + skip, p->args.size - skip);
+    p->args.text = text;
+    p->args.size = (uint32_t)size;
+    p->args.argc += (argument ? 3 : 2) - (skip ? 1 : 0);
+    mem_put(p->owned);
+    p->owned = text;
+    return 0;
 }
 
-static void path_note(const char *path)
+static int elf_open(const char *path, uint8_t *head, struct file **f, struct elf *e)
 {
-    struct node *n;
+    int64_t n = head_read(path, head, f);
 
-    if (node_walk(cwd, path, 0, &n, NULL, NULL) || node_path(n, program_path, PATH_MAX) < 0)
-        str_copy(program_path, PATH_MAX, path);
+    return n < 0 ? (int)n : elf_parse(head, (size_t)n, e) ? -ENOEXEC : 0;
 }
 
-int program_load(const char *path, struct program *p)
+/* Goes from script to interpreter until there is a program. head: ELF_HEADER + 1 bytes. */
+static int find(const char *path, uint8_t *head, struct program *p)
 {
-    static struct elf prog, interp; /* large, and used once */
-    static char line[256];
-    struct script sc = { 0 };
-    uint64_t bias, base = 0, entry;
-    int e = image_map(path, &prog, PIE_AT, &bias, line);
+    for (unsigned depth = 0; depth < SCRIPTS_MAX; depth++) {
+        int64_t n = head_read(path, head, &p->file);
+        char *interpreter, *argument;
+        int e;
 
-    if (e == 1) {
-        script_split(line, &sc, path);
-        path = sc.interpreter;
-        e = image_map(path, &prog, PIE_AT, &bias, NULL);
+        if (n < 0)
+            return (int)n;
+        if (n < 3 || head[0] != '#' || head[1] != '!')
+            return elf_parse(head, (size_t)n, &p->elf) ? -ENOEXEC : 0;
+        head[min_size((size_t)n, SCRIPT_LINE)] = 0;
+        interpreter = script_split((char *)head, &argument);
+        e = *interpreter ? script_args(p, interpreter, argument, path) : -ENOEXEC;
+        if (e)
+            return e;
+        file_put(p->file);
+        p->file = NULL;
+        path = p->args.text;
+    }
+    return -ELOOP;
+}
+
+int program_find(const char *path, const struct program_args *args, struct program *p)
+{
+    uint8_t *head = mem_get(ELF_HEADER + 1);
+    int e = head ? 0 : -ENOMEM;
+
+    memset(p, 0, sizeof *p);
+    p->args = *args;
+    if (!e)
+        e = find(path, head, p);
+    if (!e && p->args.size > STACK_BYTES / 4)
+        e = -E2BIG;
+    if (!e && p->elf.interp[0])
+        e = elf_open(p->elf.interp, head, &p->loader, &p->loader_elf);
+    mem_put(head);
+    return e;
+}
+
+void program_free(struct program *p)
+{
+    if (p->file)
+        file_put(p->file);
+    if (p->loader)
+        file_put(p->loader);
+    mem_put(p->owned);
+}
+
+int program_map(struct program *p, struct regs *r)
+{
+    uint64_t bias, base = 0, entry, sp;
+    int e = image_map(p->file, &p->elf, PIE_AT, &bias);
+
+    entry = p->elf.entry + bias;
+    if (!e && p->loader) {
+        e = image_map(p->loader, &p->loader_elf, 0, &base);
+        entry = p->loader_elf.entry + base;
+        base += p->loader_elf.low;
     }
     if (e)
         return e;
-    path_note(path);
-    entry = prog.entry + bias;
-    if (prog.interp[0]) {
-        e = image_map(prog.interp, &interp, 0, &base, NULL);
-        if (e)
-            return e;
-        entry = interp.entry + base;
-    }
-    vma_brk_start(prog.high + bias);
-    p->entry = entry;
-    return stack_make(&prog, bias, prog.interp[0] ? base + interp.low : 0, &sc, &p->sp);
+    if (node_path(p->file->node, program_path, PATH_MAX) < 0)
+        str_copy(program_path, PATH_MAX, p->args.text);
+    vma_brk_start(p->elf.high + bias);
+    e = stack_make(&p->args, &p->elf, bias, base, &sp);
+    if (!e)
+        *r = (struct regs){ .rip = entry, .rsp = sp, .rflags = 0x202, .cs = 0x33, .ss = 0x2B, .vector = 257, .error = ~0ull };
+    return e;
 }

@@ -122,14 +122,44 @@ static void files_init(void)
     }
 }
 
+static void trace_asked(void)
+{
+    static const char name[] = "GOBLIN_TRACE=";
+    const char *s = (const char *)boot->strings;
+
+    for (uint32_t i = 0; i < boot->argc + boot->envc; i++, s += strlen(s) + 1)
+        if (i >= boot->argc && str_starts(s, name))
+            syscall_trace(true);
+}
+
+/* The program's first thread. */
+static void program_start(const char *path)
+{
+    static struct program p;
+    struct program_args args = { (const char *)boot->strings, boot->strings_size, boot->argc, boot->envc };
+    struct thread *t;
+    struct regs r;
+    int e = program_find(path, &args, &p);
+
+    if (!e)
+        e = program_map(&p, &r);
+    if (e) {
+        log_line("%s: %s", path, e == -ENOENT ? "no such file" : e == -ENOEXEC ? "not a program for this machine" : e == -EACCES ? "not executable" :
+                                e == -ENOMEM ? "not enough memory" : "cannot be loaded");
+        libos_exit(e == -ENOENT ? 127 : 126);
+    }
+    program_free(&p);
+    t = thread_new(&r);
+    if (!t)
+        panic("no memory for the first thread");
+    thread_name(t, path);
+    thread_fpu_fresh(t);
+    thread_ready(t);
+}
+
 /* On the stack of what becomes the boot CPU's idle thread: calls that wait are made before the program's first thread exists. */
 void libos_main(const struct app_boot *b)
 {
-    struct program p;
-    struct thread *t;
-    const char *path, *slash;
-    int e;
-
     boot = b;
     gate_entry = b->gate;
     bell_entry = b->bell;
@@ -142,31 +172,8 @@ void libos_main(const struct app_boot *b)
     threads_init();
     sled_make();
     files_init();
-    path = b->program;
-    for (uint32_t i = 0; i < b->envc; i++) {
-        static const char name[] = "GOBLIN_TRACE=";
-        const char *s = (const char *)b->strings;
-        for (uint32_t skip = b->argc + i; skip; skip--)
-            s += strlen(s) + 1;
-        if (str_starts(s, name))
-            syscall_trace(true);
-    }
+    trace_asked();
     syscall_plain();
-    e = program_load(path, &p);
-    if (e) {
-        log_line("%s: %s", path, e == -ENOENT ? "no such file" : e == -ENOEXEC ? "not a program for this machine" : e == -EACCES ? "not executable" :
-                                e == -ENOMEM ? "not enough memory" : "cannot be loaded");
-        libos_exit(e == -ENOENT ? 127 : 126);
-    }
-    slash = path;
-    for (const char *s = path; *s; s++)
-        slash = *s == '/' ? s + 1 : slash;
-    t = thread_new(&(struct regs){ .rip = p.entry, .rsp = p.sp, .rflags = 0x202, .cs = 0x33, .ss = 0x2B, .vector = 257, .error = ~0ull });
-    if (!t)
-        panic("no memory for the first thread");
-    str_copy(t->name, sizeof t->name, slash);
-    thread_fpu_fresh(t);
-    thread_ready(t);
+    program_start(b->program);
     thread_idle();
 }
-

@@ -63,8 +63,8 @@ static void bytes_of(struct text *t, uint64_t from, uint64_t to)
         t->used = n;
 }
 
-static void cmdline(struct text *t) { bytes_of(t, program_args, program_args_end ? program_args_end : program_args + boot->strings_size); }
-static void environ(struct text *t) { bytes_of(t, program_args_end ? program_args_end : program_args, program_args + boot->strings_size); }
+static void cmdline(struct text *t) { bytes_of(t, program_args, program_args_end); }
+static void environ(struct text *t) { bytes_of(t, program_args_end, program_env_end); }
 static void auxv(struct text *t)
 {
     uint64_t n = 0;

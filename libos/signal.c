@@ -21,7 +21,7 @@ static bool ignored(int n)
 
 bool signal_wanted(const struct thread *t)
 {
-    return (t->pending | process_pending) & ~t->mask;
+    return (t->pending | process_pending) & ~t->mask || thread_doomed(t);
 }
 
 uint64_t signal_pending(const struct thread *t)
@@ -229,4 +229,11 @@ int64_t signal_return(struct regs *r)
     current->altstack = uc.stack;
     current->altstack.flags &= SS_DISABLE;
     return (int64_t)r->rax;
+}
+
+void signals_reset(void)
+{
+    for (int n = 1; n < NSIG; n++)
+        actions[n] = (struct sigaction){ .handler = actions[n].handler == SIG_IGN ? SIG_IGN : SIG_DFL };
+    current->altstack = (struct sigstack){ .flags = SS_DISABLE };
 }

@@ -4,5 +4,6 @@
 
 extern struct sigaction actions[NSIG];
 int64_t signal_return(struct regs *);
+void signals_reset(void); /* handlers and the alternate stack go; what is ignored stays so */
 uint64_t signal_pending(const struct thread *);
 int signal_take(uint64_t among, struct siginfo *info); /* for sigtimedwait; 0: none */

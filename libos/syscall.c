@@ -36,7 +36,7 @@ sys_fn sys_read, sys_write, sys_open, sys_close, sys_stat, sys_fstat, sys_lstat,
     sys_timerfd_settime, sys_timerfd_gettime, sys_signalfd4, sys_eventfd2, sys_epoll_create1, sys_dup3,
     sys_pipe2, sys_inotify_init1, sys_preadv, sys_pwritev, sys_rt_tgsigqueueinfo, sys_prlimit64, sys_syncfs,
     sys_getcpu, sys_renameat2, sys_getrandom, sys_memfd_create, sys_membarrier, sys_mlock2, sys_copy_file_range,
-    sys_preadv2, sys_pwritev2, sys_statx, sys_clone3, sys_close_range, sys_faccessat2, sys_fchmodat2,
+    sys_preadv2, sys_pwritev2, sys_statx, sys_clone3, sys_close_range, sys_faccessat2, sys_fchmodat2, sys_execve, sys_execveat,
     sys_socket, sys_connect, sys_accept, sys_sendto, sys_recvfrom, sys_sendmsg, sys_recvmsg, sys_shutdown, sys_bind,
     sys_listen, sys_getsockname, sys_getpeername, sys_socketpair, sys_setsockopt, sys_getsockopt, sys_accept4,
     sys_recvmmsg, sys_sendmmsg;
@@ -96,6 +96,7 @@ const struct sys_row sys_rows[SYS_MAX] = {
     ROW(54, setsockopt, setsockopt, "fiian"),
     ROW(55, getsockopt, getsockopt, "fiiaa"),
     ROW(56, clone, clone, "xaaaa"),
+    ROW(59, execve, execve, "paa"),
     ROW(60, exit, exit, "i"),
     ROW(61, wait4, wait4, "iaia"),
     ROW(62, kill, kill, "ii"),
@@ -287,6 +288,7 @@ const struct sys_row sys_rows[SYS_MAX] = {
     ROW(316, renameat2, renameat2, "fpfpx"),
     ROW(318, getrandom, getrandom, "anx"),
     ROW(319, memfd_create, memfd_create, "px"),
+    ROW(322, execveat, execveat, "fpaax"),
     ROW(324, membarrier, membarrier, "ixi"),
     ROW(325, mlock2, mlock2, "anx"),
     ROW(326, copy_file_range, copy_file_range, "fafanx"),
@@ -351,6 +353,8 @@ static bool finish(struct regs *r, bool full)
     net_leave();
     thread_leave();
     if (signal_wanted(current) || current->restore_mask || (int64_t)r->rax == -ERESTARTSYS) {
+        if (thread_doomed(current))
+            thread_exit();
         signal_deliver(r);
         full = true;
     }

@@ -15,6 +15,7 @@ uint64_t fpu_mask;
 uint32_t fpu_size;
 
 static uint32_t next_tid;
+static struct thread *survivor; /* in execve: the others are to end */
 
 void switch_stack(uint64_t *save_rsp, uint64_t rsp);
 void thread_begin(void);
@@ -250,6 +251,8 @@ void thread_first(struct regs *r)
 {
     (void)r;
     thread_reap();
+    if (thread_doomed(current))
+        thread_exit();
     timer_program();
     if (!thread_frame_leave(current->regs))
         libos_exit(APP_EXIT_SIGNAL + SIGSEGV);
@@ -319,6 +322,8 @@ void thread_exit(void)
     thread_count--;
     t->dead = true;
     cpu_self()->dying = t;
+    if (survivor)
+        thread_wake(survivor);
     schedule();
     __builtin_unreachable();
 }
@@ -328,6 +333,47 @@ bool thread_frame_leave(struct regs *r)
     uint64_t at[2] = { r->rflags, r->rip };
 
     return !user_write(r->rsp - 144, at, sizeof at);
+}
+
+/* --- another program in their place --- */
+bool thread_doomed(const struct thread *t)
+{
+    return survivor && t != survivor;
+}
+
+void threads_end_others(void)
+{
+    survivor = current;
+    while (thread_count > 1) {
+        list_each (l, &threads) {
+            struct thread *t = container_of(l, struct thread, all);
+            if (t != current) {
+                thread_wake(t);
+                thread_poke(t);
+            }
+        }
+        thread_block_deaf();
+    }
+    survivor = NULL;
+    current->tid = boot->pid;
+}
+
+void thread_renew(void)
+{
+    memset(fpu_area(current), 0, fpu_size);
+    thread_fpu_fresh(current);
+    fpu_load(fpu_area(current), fpu_mask);
+    fs_set(0);
+    current->clear_tid = current->robust = 0;
+}
+
+void thread_name(struct thread *t, const char *path)
+{
+    const char *slash = path;
+
+    for (const char *s = path; *s; s++)
+        slash = *s == '/' ? s + 1 : slash;
+    (void)str_copy(t->name, sizeof t->name, slash);
 }
 
 /* --- queues of waiting threads --- */

@@ -66,6 +66,11 @@ void thread_slice(void);       /* sees to it that the current one's turn will en
 void thread_leave(void);       /* before the CPU goes back to the program: others may wait */
 NORETURN void thread_idle(void); /* what a CPU does that has nothing to do */
 void thread_timer_event(void);
+void thread_name(struct thread *, const char *path); /* the last part of it */
+/* For execve: all threads but this one end before it returns, and this one has the process' number. */
+void threads_end_others(void);
+bool thread_doomed(const struct thread *); /* it is to end, not to go back to the program */
+void thread_renew(void); /* no vector registers, no FS base, no robust list: as at a program's start */
 void thread_fpu_copy(struct thread *); /* the new thread's vector registers are those of now */
 void thread_fpu_fresh(struct thread *); /* they are as a program finds them at its start */
 bool thread_frame_leave(struct regs *); /* prepares entry.S' leave(); false: the stack is gone */
