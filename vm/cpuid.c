@@ -15,7 +15,8 @@
 #define LEAF1_ECX (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(17) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | \
         BIT(26) | BIT(28) | BIT(29) | BIT(30))
 #define LEAF1_ECX_ALWAYS (BIT(21) | BIT(24) | BIT(31)) /* x2APIC, TSC deadline, hypervisor: ours */
-#define LEAF1_ECX_OSXSAVE BIT(27)
+#define LEAF1_ECX_OSXSAVE BIT(27)                                 /* on the machine: the ground has switched XSAVE on */
+#define LEAF1_ECX_XSAVE (BIT(12) | BIT(26) | BIT(28) | BIT(29))   /* FMA, XSAVE, AVX, F16C */
 #define LEAF1_EDX (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(9) | BIT(11) | BIT(13) | \
         BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26)) /* no MCE, MCA, MTRR */
 #define LEAF1_EDX_HTT BIT(28)
@@ -39,7 +40,7 @@ uint64_t cpuid_xcr0_mask(void)
 {
     struct cpuid r = cpu_id(0xD, 0);
 
-    return ((uint64_t)r.edx << 32 | r.eax) & XCR0_STATES;
+    return cpu_id(1, 0).ecx & LEAF1_ECX_OSXSAVE ? ((uint64_t)r.edx << 32 | r.eax) & XCR0_STATES : 0;
 }
 
 static void keep(uint32_t *reg, uint32_t mask)
@@ -59,6 +60,8 @@ void cpuid_init(void)
     std[0].eax = 0xD;
     keep(&std[1].ecx, LEAF1_ECX);
     std[1].ecx |= LEAF1_ECX_ALWAYS;
+    if (!cpuid_xcr0_mask())
+        keep(&std[1].ecx, ~LEAF1_ECX_XSAVE);
     keep(&std[1].edx, LEAF1_EDX);
     std[6].eax = BIT(2); /* the APIC timer never stops */
     std[7].eax = 0;

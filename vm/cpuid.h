@@ -9,4 +9,4 @@ void cpuid_init(void); /* once, before the first guest */
 /* Answers EXIT_CPUID in v->r. */
 void cpuid_exit(struct vcpu *);
 /* XCR0 bits a guest may set. */
-uint64_t cpuid_xcr0_mask(void);
+uint64_t cpuid_xcr0_mask(void); /* 0: XSAVE is not to be used */

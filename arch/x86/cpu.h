@@ -85,6 +85,22 @@ NORETURN static inline void cpu_halt_forever(void)
         __asm__ volatile("cli; hlt" ::: "memory");
 }
 
+/* x87, SSE and, unless xcr0 is 0, the other states it names. The area is aligned to 64 bytes. */
+static inline void cpu_fpu_save(void *area, uint64_t xcr0)
+{
+    if (xcr0)
+        __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"((uint32_t)xcr0), "d"(0) : "memory");
+    else
+        __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+}
+static inline void cpu_fpu_load(const void *area, uint64_t xcr0)
+{
+    if (xcr0)
+        __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"((uint32_t)xcr0), "d"(0) : "memory");
+    else
+        __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
+}
+
 /* a * b / c with a 128-bit product. The quotient must fit 64 bits: a * b / c < 2^64, else #DE. */
 static inline uint64_t cpu_mul_div(uint64_t a, uint64_t b, uint64_t c)
 {

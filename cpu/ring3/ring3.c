@@ -43,7 +43,7 @@ static void features_read(void)
 
     if (cpu_id(0, 0).eax >= 7)
         seven = cpu_id(7, 0);
-    has.xsave = one.ecx >> 26 & 1;
+    has.xsave = one.ecx >> 27 & 1; /* if the ground could switch it on */
     has.fsgsbase = seven.ebx & 1;
     has.barrier = seven.edx >> 26 & 1;
     has.tsc_aux = cpu_id(0x80000001, 0).edx >> 27 & 1;

@@ -11,6 +11,7 @@
 #define MSR_VM_HSAVE_PA 0xC0010117u
 #define IOPM_SIZE (3 * PAGE_SIZE)
 #define MSRPM_SIZE (2 * PAGE_SIZE)
+#define FXSAVE_SIZE 512u
 #define MXCSR_OFFSET 24
 #define MXCSR_RESET 0x1F80u
 
@@ -31,8 +32,6 @@ static const char *lacks(void)
         return "AMD-V (SVM) is switched off in the firmware set-up";
     if (!(cpu_id(0x8000000A, 0).edx & BIT(0)))
         return "the CPU's AMD-V has no nested paging";
-    if (!(cpu_id(1, 0).ecx & BIT(26)))
-        return "the CPU has no XSAVE";
     return NULL;
 }
 
@@ -61,7 +60,7 @@ static err_t shared_init(void)
     for (unsigned i = 0; i < ARRAY_LEN(passed); i++)
         msr_pass(passed[i]);
     s->xcr0_mask = cpuid_xcr0_mask();
-    s->fpu_size = cpu_id(0xD, 0).ecx;
+    s->fpu_size = s->xcr0_mask ? cpu_id(0xD, 0).ecx : FXSAVE_SIZE;
     s->asids = svm.ebx;
     s->has_next_rip = svm.edx & BIT(3);
     return OK;
@@ -85,7 +84,7 @@ static err_t cpu_start(void)
         return ERR_NOMEM; /* there is no monitor without these: nothing is given back */
     cpu_wrmsr(MSR_EFER, cpu_rdmsr(MSR_EFER) | EFER_SVME);
     cpu_wrmsr(MSR_VM_HSAVE_PA, hpa_of(save).v);
-    cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_OSXSAVE | cr4_like_guests());
+    cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | cr4_like_guests());
     cpus[me].host_vmcb = hpa_of(host);
     __asm__ volatile("vmsave" ::"a"(hpa_of(host).v) : "memory");
     return OK;
@@ -150,16 +149,24 @@ static void asid_get(struct svm_vcpu *h)
 
 static void fpu_load(struct svm_vcpu *h)
 {
-    cpu_xsetbv(0, svm_shared.xcr0_mask);
-    __asm__ volatile("xrstor64 (%0)" ::"r"(h->fpu), "a"((uint32_t)svm_shared.xcr0_mask), "d"(0) : "memory");
-    cpu_xsetbv(0, h->xcr0);
+    uint64_t mask = svm_shared.xcr0_mask;
+
+    if (mask)
+        cpu_xsetbv(0, mask);
+    cpu_fpu_load(h->fpu, mask);
+    if (mask)
+        cpu_xsetbv(0, h->xcr0);
 }
 
 static void fpu_unload(struct svm_vcpu *h)
 {
-    h->xcr0 = cpu_xgetbv(0); /* the guest may have set it without an exit: QEMU never takes the XSETBV intercept */
-    cpu_xsetbv(0, svm_shared.xcr0_mask);
-    __asm__ volatile("xsave64 (%0)" ::"r"(h->fpu), "a"((uint32_t)svm_shared.xcr0_mask), "d"(0) : "memory");
+    uint64_t mask = svm_shared.xcr0_mask;
+
+    if (mask) {
+        h->xcr0 = cpu_xgetbv(0); /* the guest may have set it without an exit: QEMU never takes the XSETBV intercept */
+        cpu_xsetbv(0, mask);
+    }
+    cpu_fpu_save(h->fpu, mask);
 }
 
 static void load(struct vcpu *v)

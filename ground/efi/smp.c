@@ -37,6 +37,15 @@ static void add_base(uint8_t *at)
     memcpy(at, &v, sizeof v);
 }
 
+/* Who uses XSAVE looks at CPUID's OSXSAVE. QEMU 7.2 hangs when that is switched on in a CPU model without XSAVEOPT. */
+static bool xsave_usable(void)
+{
+    uint32_t ecx = cpu_id(1, 0).ecx;
+    bool emulated = ecx >> 31 & 1;
+
+    return ecx >> 26 & 1 && (!emulated || cpu_id(0xD, 1).eax & 1);
+}
+
 static void trampoline_write(void (*entry)(unsigned id), unsigned cpus)
 {
     uint64_t cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_MCE;
@@ -50,7 +59,7 @@ static void trampoline_write(void (*entry)(unsigned id), unsigned cpus)
         .max = cpus,
     };
 
-    if (cpu_id(1, 0).ecx >> 26 & 1)
+    if (xsave_usable())
         cr4 |= CR4_OSXSAVE;
     args.cr4 = (uint32_t)cr4;
     for (unsigned id = 0; id < cpus; id++)

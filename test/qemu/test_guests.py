@@ -138,6 +138,18 @@ def panic_without_its_driver():
         ticks(goblin, "liar")
 
 
+@test(seconds=240)
+def cpus_without_xsave():
+    """A CPU without XSAVE, and one whose XSAVE cannot be switched on: two guests take turns on it."""
+    for model in ("phenom", "Opteron_G5"):
+        with lab("cpus_without_xsave", entry("one", options="job=disk", disk="PARTLABEL=data"), entry("two", cpus=2, options="job=tick"),
+                 partitions=[("data", 16, None)], cpus=1, cpu=model + ",+svm,+npt") as goblin:
+            goblin.monitor()
+            ticks(goblin, "two", 90)
+            goblin.attach("one")
+            goblin.expect("one: PASS disk", 90)
+
+
 @test()
 def nvme_disk():
     """The machine's only disk is NVMe: it boots from it and a guest works on a partition."""
