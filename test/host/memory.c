@@ -71,7 +71,7 @@ static void large(void)
     munmap(p, n);
 }
 
-static void moves(void)
+static void moves(int rounds)
 {
     char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *q;
 
@@ -84,7 +84,7 @@ static void moves(void)
     printf("brk %d\n", sbrk(0) != (void *)-1 && sbrk(1 << 20) != (void *)-1 && *((char *)sbrk(0) - 1) == 0);
     printf("bad %d %d\n", munmap((void *)1, 4096), errno == EINVAL);
     printf("bad %d %d\n", mprotect((void *)0x70000000, 4096, PROT_READ), errno == ENOMEM);
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < rounds; i++) {
         void *big[20];
         for (int k = 0; k < 20; k++)
             memset(big[k] = malloc((size_t)(1000 * (i * 7 + k))), k, (size_t)(1000 * (i * 7 + k)));
@@ -94,15 +94,16 @@ static void moves(void)
     puts("malloc");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 
+    (void)argv;
     sigaction(SIGSEGV, &sa, NULL);
     sigaction(SIGBUS, &sa, NULL);
     rights();
     large();
-    moves();
+    moves(argc > 1 ? 200 : 20); /* few where memory is slow */
     fflush(stdout);
     signal(SIGSEGV, SIG_DFL);
     *(volatile int *)0x123456789000 = 1;
