@@ -99,6 +99,8 @@ void app_gate(struct app_vcpu *);
 void app_bell(struct app_vcpu *); /* the same for the bell */
 
 /* --- channel.c --- */
+/* Once, before the first guest, when ground_cpus() is final. ERR_NOMEM. */
+MUST_USE err_t app_init(void);
 MUST_USE err_t channel_init(struct app *, struct ninep_fs *, bool read_only, bool here);
 void channel_fini(struct channel *);
 /* Takes all questions out of the ring and answers those that need no waiting. ERR_GUEST: the ring is broken. */

@@ -8,19 +8,18 @@
 #include "vm/sched.h"
 
 #define SLOT(tag) ((tag) % APP_CHANNEL_SLOTS)
-#define ANSWER_BYTES (2 * APP_CHANNEL_MSIZE) /* one Tflush may have two */
 #define FID_BYTES (CHANNEL_FIDS * sizeof(struct ninep_fid))
 #define REQ_BYTES (CHANNEL_REQS * sizeof(struct ninep_req))
 
 /* Room for an answer on its way, one for each CPU: serving it gives up neither the CPU nor lets interrupts in. */
-static uint8_t *answer_room(void)
-{
-    static uint8_t *room[CPU_MAX];
-    uint8_t **mine = &room[ground_cpu()];
+static uint8_t *room[CPU_MAX];
 
-    if (!*mine)
-        *mine = ground_alloc(ANSWER_BYTES); /* for ever */
-    return *mine;
+err_t app_init(void)
+{
+    for (unsigned i = 0; i < ground_cpus(); i++)
+        if (!room[i] && !(room[i] = ground_alloc(APP_CHANNEL_MSIZE)))
+            return ERR_NOMEM; /* there is no monitor without: nothing is given back */
+    return OK;
 }
 
 static void wake(struct ninep_server *s)
@@ -47,7 +46,7 @@ err_t channel_init(struct app *a, struct ninep_fs *fs, bool read_only, bool here
                                        .read_only = read_only, .wake = wake };
     c->server.fids = ground_alloc(FID_BYTES);
     c->server.reqs = ground_alloc(REQ_BYTES);
-    if (!c->server.fids || !c->server.reqs || !answer_room() ||
+    if (!c->server.fids || !c->server.reqs ||
         space_map(&a->space, c->at, APP_CHANNEL_BYTES, APP_READ | APP_WRITE | APP_SMALL)) {
         ground_free(c->server.fids, FID_BYTES);
         ground_free(c->server.reqs, REQ_BYTES);
@@ -108,10 +107,10 @@ static err_t ask_take(struct channel *c, const struct app_ring *ring)
 {
     uint32_t at = c->asked % APP_CHANNEL_SLOTS, len = ring->len[at], answered = 0;
     uint16_t slot = ring->tag[at];
-    uint8_t *ask, *answer = answer_room();
+    uint8_t *ask, *answer = room[ground_cpu()];
     err_t e;
 
-    if (slot >= APP_CHANNEL_SLOTS || len < NINEP_HEADER || len > APP_CHANNEL_MSIZE || c->ask[slot].bytes || !answer)
+    if (slot >= APP_CHANNEL_SLOTS || len < NINEP_HEADER || len > APP_CHANNEL_MSIZE || c->ask[slot].bytes)
         return ERR_GUEST;
     ask = ground_alloc(len);
     if (!ask)
@@ -149,11 +148,11 @@ broken:
 
 bool channel_poll(struct channel *c)
 {
-    uint8_t *answer = answer_room();
+    uint8_t *answer = room[ground_cpu()];
     uint32_t len = 1;
     bool any = false;
 
-    while (answer && !c->dead && len) {
+    while (!c->dead && len) {
         len = ninep_server_poll(&c->server, answer);
         any = any || len;
         if (len && answers_put(c, answer, len))

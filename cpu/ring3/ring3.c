@@ -2,7 +2,7 @@
  *
  * What of the monitor a guest's tables map is its CPU's area (ring3.h), for CPL 0 only, and that of the other CPUs. A CPU that lets CPL 3 read
  * such memory speculatively (Meltdown) shows a guest those pages: addresses of the monitor's, and one register of whoever runs
- * on another CPU; nothing else of the machine is mapped. SMEP, SMAP and UMIP are on where the CPU has them. */
+ * on another CPU; nothing else of the machine is mapped. SMEP, SMAP and UMIP are on where the CPU has them (smap_broken()). */
 #include "arch/x86/cpu.h"
 #include "base/str.h"
 #include "cpu/ring3/ring3.h"
@@ -22,7 +22,7 @@
 #define RFLAGS_GUEST (RFLAGS_ARITH | RFLAGS_TF | RFLAGS_DF | RFLAGS_AC | BIT64(16) /* RF */ | BIT64(21) /* ID */)
 
 static struct {
-    bool xsave, fsgsbase, tsc_aux, barrier;
+    bool xsave, fsgsbase, tsc_aux, barrier, broken_smap;
     uint64_t xcr0;
     uint32_t fpu_bytes;
 } has;
@@ -37,6 +37,15 @@ static const char *lacks(void)
     return NULL;
 }
 
+/* QEMU's own emulation (seen in 7.2) takes the stack of an IRETQ at CPL 3 for a supervisor's, which SMAP forbids: the libos could not
+ * return from an upcall. Nothing rests on SMAP alone: no table that the monitor works under maps a guest's pages for CPL 3. */
+static bool smap_broken(void)
+{
+    struct cpuid who = cpu_id(0x40000000, 0);
+
+    return cpu_id(1, 0).ecx >> 31 && who.ebx == 0x54474354 && who.ecx == 0x43544743; /* "TCGTCGTCGTCG" */
+}
+
 static void features_read(void)
 {
     struct cpuid one = cpu_id(1, 0), seven = { 0 };
@@ -47,6 +56,7 @@ static void features_read(void)
     has.fsgsbase = seven.ebx & 1;
     has.barrier = seven.edx >> 26 & 1;
     has.tsc_aux = cpu_id(0x80000001, 0).edx >> 27 & 1;
+    has.broken_smap = smap_broken();
     has.xcr0 = has.xsave ? cpuid_xcr0_mask() : 0;
     has.fpu_bytes = has.xsave ? cpu_id(0xD, 0).ecx : FXSAVE_BYTES;
 }
@@ -112,6 +122,8 @@ static void load(struct vcpu *v)
 {
     struct ring3_vcpu *h = v->hw;
 
+    if (has.broken_smap)
+        cpu_write_cr4(cpu_read_cr4() & ~CR4_SMAP);
     if (has.barrier)
         cpu_wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB); /* branches learnt from another guest do not lead this one */
     area_of[ground_cpu()]->guest_cr3 = h->space->root.v;
@@ -138,6 +150,8 @@ static void unload(struct vcpu *v)
         __asm__ volatile("xsave64 (%0)" ::"r"(h->fpu), "a"((uint32_t)has.xcr0), "d"(0) : "memory");
     else
         __asm__ volatile("fxsave64 (%0)" ::"r"(h->fpu) : "memory");
+    if (has.broken_smap)
+        controls_set();
 }
 
 /* What the processor would do at a rip that is no address: IRETQ would do it at CPL 0. */

@@ -86,6 +86,8 @@ static void boot_main(struct launch *l)
         panic("no guest can run here: %s; %s", no_systems, no_apps);
     cpuid_init();
     cpu_begin();
+    if (app_init())
+        panic("no memory for apps");
     sched_init();
     drivers_init(l);
     files_init(l);
