@@ -42,3 +42,14 @@ $(OUT)/fuzz/fuzz_erofs: $(call objects,fuzz,libos/erofs.c)
 host: $(OUT)/goblin ## compare programs under `goblin run` with native runs
 	@OUT=$(OUT) test/host/run
 .PHONY: host
+
+# --- installing, and images made ahead --------------------------------------------------------------------------------
+prefix := /usr/local
+.PHONY: install images
+install: $(OUT)/goblin ## install the goblin command (prefix=/usr/local, DESTDIR)
+	install -D -m 755 $(OUT)/goblin $(DESTDIR)$(prefix)/bin/goblin
+	install -D -m 644 docs/goblin.1 $(DESTDIR)$(prefix)/share/man/man1/goblin.1
+	install -D -m 644 tools/goblin.bash $(DESTDIR)$(prefix)/share/bash-completion/completions/goblin
+
+images: $(OUT)/goblin ## make the stock app images, out/images/*.img: lua, python, js, hello (C)
+	@OUT=$(OUT) CC=$(CC) mk/images

@@ -92,6 +92,14 @@ bool tree_copy(const char *tree, const char *spec, const char *log)
     return copy(host, text_of("%s%s", tree, at), false, log);
 }
 
+/* The C library opens this one by itself when a thread ends early. */
+static bool unwinder_copy(const char *tree, const char *libc, const char *log)
+{
+    char *path = text_of("%.*s/libgcc_s.so.1", (int)(strrchr(libc, '/') - libc), libc);
+
+    return access(path, R_OK) || copy(path, text_of("%s%s", tree, path), true, log);
+}
+
 /* What the dynamic linker says it would load: lines "name => /path (address)" and "/path (address)". */
 static bool libraries_copy(const char *tree, const char *program, const char *log)
 {
@@ -113,7 +121,7 @@ static bool libraries_copy(const char *tree, const char *program, const char *lo
         if (!ok || !end)
             continue;
         *end = 0;
-        ok = copy(path, text_of("%s%s", tree, path), true, log);
+        ok = copy(path, text_of("%s%s", tree, path), true, log) && (!strstr(path, "/libc.so.6") || unwinder_copy(tree, path, log));
     }
     if (f)
         fclose(f);
