@@ -2,7 +2,8 @@
 LIBOS_C := $(wildcard libos/*.c) base/fmt.c base/str.c base/mem.c base/chacha.c ninep/msg.c ninep/client.c ninep/errno.c
 LIBOS_S := libos/entry.S libos/vdso/image.S
 TOOL_C := $(wildcard tools/*.c cpu/kvm/*.c ground/linux/*.c) base/str.c base/fmt.c base/err.c \
-	ninep/msg.c ninep/errno.c ninep/server.c ninep/tree.c base/crc.c boot/appimage.c libos/elf.c
+	ninep/msg.c ninep/errno.c ninep/server.c ninep/tree.c base/crc.c boot/appimage.c libos/elf.c \
+	ninep/client.c ns/vm.c
 libos_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fno-pic -mcmodel=small -ffunction-sections -fdata-sections \
 	-fno-delete-null-pointer-checks
 tool_FLAGS := -O2

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "ground/linux/ctl.h"
 #include "ground/linux/guest.h"
 #include "ground/linux/rights.h"
 
@@ -306,18 +307,20 @@ static void serve_outside(struct guest *g, int signals)
     uint64_t since = 0;
 
     while (!__atomic_load_n(&g->exiting, __ATOMIC_ACQUIRE)) {
-        struct pollfd p[4] = { { .fd = poke_fd, .events = POLLIN }, { .fd = signals, .events = POLLIN }, { .fd = -1, .events = POLLIN },
-                               { .fd = g->net.epoll, .events = POLLIN } };
+        struct pollfd p[5] = { { .fd = poke_fd, .events = POLLIN }, { .fd = signals, .events = POLLIN }, { .fd = -1, .events = POLLIN },
+                               { .fd = g->net.epoll, .events = POLLIN }, { .fd = ctl_fd(), .events = POLLIN } };
         uint64_t count;
         pthread_mutex_lock(&g->lock);
         p[2].fd = console_wanted(g);
         pthread_mutex_unlock(&g->lock);
-        if (poll(p, 4, signals_overdue(g, since)) < 0)
+        if (poll(p, 5, signals_overdue(g, since)) < 0)
             continue;
         if (p[0].revents && read(poke_fd, &count, sizeof count) > 0)
             channels_rung(g);
         if (p[1].revents)
             signal_forward(g, signals), since = guest_now();
+        if (p[4].revents)
+            ctl_ready();
         if (p[2].revents || p[3].revents) {
             pthread_mutex_lock(&g->lock);
             if (p[2].revents)
@@ -334,13 +337,15 @@ static void serve_outside(struct guest *g, int signals)
 /* From here on the monitor can do what serving this guest takes. */
 static err_t rights_end(const struct guest_config *cfg)
 {
-    struct rights_tree trees[APP_CHANNELS + 1];
+    struct rights_tree trees[APP_CHANNELS + 2];
     unsigned n = 0;
 
     for (; n < cfg->nmounts; n++)
         trees[n] = (struct rights_tree){ .path = cfg->mounts[n].host, .write = !cfg->mounts[n].read_only };
     if (cfg->state)
         trees[n++] = (struct rights_tree){ .path = cfg->state, .write = true };
+    if (ctl_dir())
+        trees[n++] = (struct rights_tree){ .path = ctl_dir(), .remove = true };
     return rights_drop(trees, n, cfg->net != GUEST_NET_NONE || cfg->nports);
 }
 
@@ -364,6 +369,7 @@ static err_t guest_start(struct guest *g, const struct guest_config *cfg)
     g->tsc_hz = tsc_hz(g);
     g->time.mult = (uint64_t)(((unsigned __int128)1000000000u << 32) / g->tsc_hz);
     guest_time(g);
+    ctl_open(g, cfg);
     e = rights_end(cfg);
     if (e)
         goto failed;
@@ -411,5 +417,6 @@ err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
     net_drain(&g->net, NET_PATIENCE_MS);
     *killed = g->status & APP_EXIT_SIGNAL ? (int)(g->status & 0x7F) : 0;
     *status = *killed ? 128 + *killed : (int)(g->status & 0xFF);
+    ctl_close(*status, *killed);
     return OK; /* threads and memory end with the process */
 }

@@ -61,6 +61,8 @@ static err_t tree_allow(int rules, const struct rights_tree *t, uint64_t handled
                                             .parent_fd = open(t->path, O_PATH | O_CLOEXEC) };
     long failed;
 
+    if (t->remove)
+        a.allowed_access = LANDLOCK_ACCESS_FS_REMOVE_FILE;
     if (a.parent_fd < 0)
         return OK; /* what is not there needs no right */
     failed = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &a, 0);
@@ -107,11 +109,12 @@ static const uint16_t always[] = {
     SYS_openat, SYS_openat2, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_fstatfs, SYS_getdents64, SYS_readlinkat, SYS_mkdirat, SYS_mknodat,
     SYS_unlinkat, SYS_renameat, SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_utimensat,
     SYS_fallocate, SYS_fsync, SYS_fdatasync, SYS_flock, SYS_copy_file_range, SYS_faccessat, SYS_faccessat2, SYS_access, SYS_unlink, SYS_rmdir,
+    SYS_accept4, /* at the socket of ctl.c */
     SYS_fgetxattr, SYS_fsetxattr, SYS_flistxattr, SYS_fremovexattr,
 };
 
 static const uint16_t with_net[] = {
-    SYS_bind, SYS_listen, SYS_connect, SYS_accept4, SYS_accept, SYS_getsockname, SYS_getpeername, SYS_setsockopt, SYS_getsockopt, SYS_shutdown,
+    SYS_bind, SYS_listen, SYS_connect, SYS_accept, SYS_getsockname, SYS_getpeername, SYS_setsockopt, SYS_getsockopt, SYS_shutdown,
     SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg,
 };
 

@@ -6,6 +6,7 @@
 struct rights_tree { /* a directory of the host that is served, or used by the monitor itself */
     const char *path;
     bool write;
+    bool remove; /* only this: files in it may be removed */
 };
 
 /* Closes all descriptors above 2 but `keep` (-1: none): whoever started us may have left some open. */

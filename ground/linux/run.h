@@ -45,6 +45,8 @@ struct guest_config {
     unsigned nports;
 };
 
+/* The directory of the running guests' sockets, made if it is not there. False: there is none that is only ours. */
+bool guest_dir(char *path, size_t size);
 /* Runs it to its end. *status is an exit status, or 128 + a signal's number, as a shell shows it; *killed the signal, or 0. On error, a line has been written
  * to stderr. Descriptors above 2 are closed, but the image's; afterwards the process has the rights of a guest's monitor only (rights.h). */
 MUST_USE err_t guest_run(const struct guest_config *, int *status, int *killed);

@@ -1,0 +1,16 @@
+#pragma once
+/* The files by which others see and end this guest: the /vm tree with one guest in it (ns/vm.h, docs/ns-vm.md), on a Unix
+ * socket in guest_dir() that is named for the guest. `goblin ps` and `goblin stop` read and write them. */
+#include "ground/linux/run.h"
+
+struct guest;
+
+/* Makes the socket. Where that cannot be, the guest runs without one: nobody is told of it. Before rights_drop(). */
+void ctl_open(struct guest *, const struct guest_config *);
+/* What is readable when somebody comes, for the waiting thread; -1: no socket. */
+int ctl_fd(void);
+void ctl_ready(void);
+/* Where the socket is, NULL: nowhere. To be removed at the end. */
+const char *ctl_dir(void);
+/* Tells those who wait for the end how it came, and removes the socket. */
+void ctl_close(int status, int killed);
