@@ -26,24 +26,39 @@ static void hold(struct space *s)
     }
 }
 
-/* Channels whose trees belong to CPU 0's loop. */
+/* One channel's turn in CPU 0's loop. True if the guest is to be told. */
+static bool serve_one(struct channel *c)
+{
+    uint32_t answered = c->answered;
+    bool broken = false;
+
+    if (c->here)
+        lock_take(&c->app->vm->lock);
+    if (atomic_exchange(&c->wanted, false))
+        broken = channel_kick(c) != OK;
+    if (ninep_server_waits(&c->server))
+        channel_poll(c);
+    bool told = broken || c->answered != answered;
+    if (c->here)
+        lock_drop(&c->app->vm->lock);
+    return told;
+}
+
+/* Channels whose trees belong to CPU 0's loop, and questions of any channel that wait: they are tried again when something changes. */
 static bool serve(struct work *w)
 {
     struct app *a = container_of(w, struct app, work);
-    bool told = false;
+    bool told = false, waits = false;
 
+    atomic_store(&a->watched, false);
     for (unsigned i = 0; i < a->nchannels; i++) {
-        struct channel *c = &a->channel[i];
-        uint32_t answered = c->answered;
-        if (c->here || !atomic_exchange(&c->wanted, false))
-            continue;
-        told |= channel_kick(c) != OK;
-        channel_poll(c);
-        told |= c->answered != answered;
+        told |= serve_one(&a->channel[i]);
+        waits |= !a->channel[i].dead && ninep_server_waits(&a->channel[i].server);
     }
+    atomic_store(&a->watched, waits);
     if (told)
         app_event(a->cpu[0], APP_EVENT_CHANNEL);
-    return false;
+    return waits;
 }
 
 /* --- CPUs ------------------------------------------------------------------------------------------------------------------ */

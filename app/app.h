@@ -39,7 +39,7 @@ struct channel {
         uint8_t *bytes;                /* a question under way: a private copy */
         uint32_t len;
     } ask[APP_CHANNEL_SLOTS];
-    _Atomic bool wanted;               /* a kick, or an answer that had to wait; any CPU */
+    _Atomic bool wanted;               /* a kick for CPU 0's loop; any CPU */
 };
 
 /* A CPU of an app guest. */
@@ -73,8 +73,8 @@ struct app {
     struct app_vcpu *cpu[VM_VCPUS_MAX];
     unsigned nchannels;
     struct channel channel[APP_CHANNELS]; /* those served here: under vm->lock; the others: CPU 0's loop */
-    struct work work;                  /* serves the others */
-    _Atomic bool answers;              /* one that is served here has an answer */
+    struct work work;                  /* serves the others, and what waits in any of them */
+    _Atomic bool watched;              /* the work looks again when something changes */
 };
 
 static inline struct app_vcpu *app_vcpu_of(struct vcpu *v) { return container_of(v, struct app_vcpu, v); }
@@ -105,4 +105,5 @@ MUST_USE err_t channel_init(struct app *, struct ninep_fs *, bool read_only, boo
 void channel_fini(struct channel *);
 /* Takes all questions out of the ring and answers those that need no waiting. ERR_GUEST: the ring is broken. */
 MUST_USE err_t channel_kick(struct channel *);
-bool channel_poll(struct channel *); /* gives answers that had to wait; true if there were some */
+/* Tries what waits anew, and gives the answers that come of it; true if there were some. */
+bool channel_poll(struct channel *);

@@ -5,7 +5,6 @@
 #include "base/bytes.h"
 #include "base/str.h"
 #include "ground/ground.h"
-#include "vm/sched.h"
 
 #define SLOT(tag) ((tag) % APP_CHANNEL_SLOTS)
 #define FID_BYTES (CHANNEL_FIDS * sizeof(struct ninep_fid))
@@ -24,15 +23,7 @@ err_t app_init(void)
 
 static void wake(struct ninep_server *s)
 {
-    struct channel *c = container_of(s, struct channel, server);
-
-    if (c->here) {
-        atomic_store(&c->app->answers, true);
-        sched_wake(&c->app->cpu[0]->v);
-    } else {
-        atomic_store(&c->wanted, true);
-        work_ask(&c->app->work);
-    }
+    work_ask(&container_of(s, struct channel, server)->app->work);
 }
 
 err_t channel_init(struct app *a, struct ninep_fs *fs, bool read_only, bool here)
@@ -152,6 +143,7 @@ bool channel_poll(struct channel *c)
     uint32_t len = 1;
     bool any = false;
 
+    ninep_server_retry(&c->server);
     while (!c->dead && len) {
         len = ninep_server_poll(&c->server, answer);
         any = any || len;

@@ -122,7 +122,10 @@ static err_t kick(struct app *app, unsigned n)
     if (ch->here) {
         lock_take(&app->vm->lock);
         e = channel_kick(ch);
+        bool waits = ninep_server_waits(&ch->server);
         lock_drop(&app->vm->lock);
+        if (waits && !atomic_load(&app->watched))
+            work_ask(&app->work);
     } else if (ch->dead) {
         e = ERR_GUEST;
     } else if (!atomic_exchange(&ch->wanted, true)) {

@@ -111,15 +111,6 @@ static bool must_wait(struct app_vcpu *c)
         c->timer = 0;
         atomic_fetch_or(&c->events, APP_EVENT_TIMER);
     }
-    if (c->v.id == 0 && atomic_load_explicit(&c->app->answers, memory_order_relaxed)) {
-        struct app *a = c->app;
-        atomic_store(&a->answers, false);
-        lock_take(&a->vm->lock);
-        for (unsigned i = 0; i < a->nchannels; i++)
-            if (a->channel[i].here && channel_poll(&a->channel[i]))
-                atomic_fetch_or(&c->events, APP_EVENT_CHANNEL);
-        lock_drop(&a->vm->lock);
-    }
     if (atomic_load_explicit(&c->events, memory_order_relaxed))
         events_pass(c);
     if (!c->waiting)
@@ -167,7 +158,7 @@ static bool has_reason(struct vcpu *v)
 
     if (atomic_load(&v->vm->state) != VM_RUNNING || atomic_load(&c->events))
         return true;
-    return c->waiting ? atomic_load(&c->rung) || (v->id == 0 && atomic_load(&c->app->answers)) : atomic_load(&c->started);
+    return c->waiting ? atomic_load(&c->rung) : atomic_load(&c->started);
 }
 
 static uint64_t deadline(const struct vcpu *v)
