@@ -211,6 +211,14 @@ static err_t pc_build(struct vm *vm)
 }
 
 /* Asks all, so that each one stops taking work at once. */
+static void pc_halts(struct vm *vm)
+{
+    struct pc *pc = vm->pc;
+
+    for (unsigned i = 0; i < pc->ndisks; i++)
+        virtio_blk_halts(&pc->blk[i]);
+}
+
 static bool pc_idle(struct vm *vm)
 {
     struct pc *pc = vm->pc;
@@ -235,6 +243,7 @@ const struct machine machine_pc = {
     .name = "pc",
     .build = pc_build,
     .idle = pc_idle,
+    .halts = pc_halts,
     .destroy = pc_destroy,
     .power_button = pc_power_button,
 };

@@ -64,6 +64,7 @@ enum {
 #define NO_VECTOR 0xFFFFu
 #define RESET_NS 1000000000ull
 #define MAX_BYTES MIB(1)
+#define SERVICE_TURNS 3u
 
 struct vblk {
     struct blk blk;
@@ -125,18 +126,26 @@ static const char *vblk_ails(const struct vblk *d, const struct virtq *q)
     return !(status & STATUS_DRIVER_OK) || status & STATUS_NEEDS_RESET ? "the device reports a failure" : NULL;
 }
 
+/* Ends what is complete and asks for the next interrupt. That comes last, for done() often submits new requests; but they do
+ * not keep us here for ever. */
 static void queue_service(struct virtq *q)
 {
     struct vblk *d = q->owner;
     struct list done = LIST_INIT(done);
-    const char *ails;
+    const char *ails = NULL;
+    bool last;
 
-    lock_take(&q->lock);
-    if (!d->dead)
-        virtq_reap(q, &done);
-    ails = d->dead ? NULL : vblk_ails(d, q);
-    lock_drop(&q->lock);
-    done_run(&done);
+    for (unsigned turns = SERVICE_TURNS; turns; turns = last ? 0 : turns - 1) {
+        lock_take(&q->lock);
+        if (!d->dead)
+            virtq_reap(q, &done);
+        last = list_empty(&done) || turns == 1;
+        while (last && !d->dead && virtq_ask(q))
+            virtq_reap(q, &done);
+        ails = d->dead ? NULL : vblk_ails(d, q);
+        lock_drop(&q->lock);
+        done_run(&done);
+    }
     if (ails)
         vblk_die(d, ails);
 }
@@ -177,19 +186,20 @@ static void vblk_submit(struct blk *b, struct blk_req *r)
         r->done(r, e);
 }
 
-static void vblk_quiet(struct blk *b, bool on)
+static void vblk_pace(struct blk *b, enum blk_pace pace)
 {
     struct vblk *d = container_of(b, struct vblk, blk);
     struct virtq *q = &d->queue[ground_cpu() % d->nused];
 
     lock_take(&q->lock);
-    virtq_quiet(q, on);
+    q->pace = pace;
+    bool news = virtq_ask(q);
     lock_drop(&q->lock);
-    if (!on)
+    if (news)
         queue_service(q);
 }
 
-static const struct blk_ops vblk_ops = { .submit = vblk_submit, .poll = vblk_poll, .quiet = vblk_quiet };
+static const struct blk_ops vblk_ops = { .submit = vblk_submit, .poll = vblk_poll, .pace = vblk_pace };
 
 /* --- set-up --- */
 

@@ -143,39 +143,31 @@ static void take(struct virtq *q, uint32_t id, struct list *done)
     list_push_back(done, &r->link);
 }
 
-static bool used_is_news(const struct virtq *q)
+/* How many completions the device has told of that were not taken yet. */
+static uint16_t used_news(const struct virtq *q)
 {
-    return atomic_load_explicit(&q->mem->used.idx, memory_order_acquire) != q->used_idx && !q->broken;
+    return (uint16_t)(atomic_load_explicit(&q->mem->used.idx, memory_order_acquire) - q->used_idx);
 }
 
-/* Says up to which completion no interrupt is wanted. The device sees it, or we see what it completed before. */
-static void interrupt_ask(struct virtq *q)
+bool virtq_ask(struct virtq *q)
 {
-    uint16_t event = q->quiet ? (uint16_t)(q->used_idx - 1) : q->used_idx; /* the completion before never comes again */
+    uint16_t inflight = (uint16_t)(q->slots - q->nfree);
+    uint16_t wait = q->pace == BLK_HALF && inflight > 3 ? inflight / 2 : 1;
+    uint16_t event = (uint16_t)(q->used_idx + (q->pace == BLK_NONE ? 0 : wait) - 1);
 
     if (q->event_idx)
         atomic_store_explicit(&q->mem->avail.ring[q->size], event, memory_order_relaxed);
     else
-        atomic_store_explicit(&q->mem->avail.flags, q->quiet ? NO_INTERRUPT : 0, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst);
-}
-
-void virtq_quiet(struct virtq *q, bool on)
-{
-    q->quiet = on;
-    interrupt_ask(q);
+        atomic_store_explicit(&q->mem->avail.flags, q->pace == BLK_NONE ? NO_INTERRUPT : 0, memory_order_relaxed);
+    atomic_thread_fence(memory_order_seq_cst); /* the device sees it, or we see what it completed before */
+    return q->pace != BLK_NONE && !q->broken && used_news(q) >= (q->event_idx ? wait : 1);
 }
 
 void virtq_reap(struct virtq *q, struct list *done)
 {
-    while (used_is_news(q)) {
-        while (used_is_news(q)) {
-            take(q, *(volatile uint32_t *)&q->mem->used.ring[q->used_idx % q->size].id, done);
-            q->used_idx++;
-        }
+    for (; used_news(q) && !q->broken; q->used_idx++) {
+        take(q, *(volatile uint32_t *)&q->mem->used.ring[q->used_idx % q->size].id, done);
         q->progress = ground_tsc();
-        if (q->event_idx)
-            interrupt_ask(q);
     }
     while (q->nfree && !list_empty(&q->waiting))
         put(q, container_of(list_pop_front(&q->waiting), struct blk_req, link));

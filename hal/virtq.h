@@ -71,7 +71,7 @@ struct virtq {
     uint16_t avail_idx, kicked_idx, used_idx; /* free-running, as in the rings */
     uint16_t nfree;
     uint8_t free[VIRTQ_SLOTS];
-    bool quiet;                       /* completions raise no interrupt: somebody polls */
+    enum blk_pace pace;
     bool broken;                      /* the device answered what nobody asked */
     struct blk_req *req[VIRTQ_SLOTS]; /* in flight; NULL: the slot is free */
     struct list waiting;              /* requests for which there was no slot */
@@ -90,11 +90,10 @@ uint32_t virtq_init(struct virtq *, struct virtq_mem *, uint16_t size, bool indi
 void virtq_submit(struct virtq *, struct blk_req *);
 /* Tells the device about new requests if it wants to know. */
 void virtq_kick(struct virtq *);
-/* Moves what is complete to the list done, submits what was waiting, and asks for an interrupt for the next completion.
- */
+/* Moves what is complete to the list done and submits what was waiting. */
 void virtq_reap(struct virtq *, struct list *done);
-/* While on, the device is asked for no interrupts; afterwards virtq_reap() must follow. */
-void virtq_quiet(struct virtq *, bool on);
+/* Asks for an interrupt as q->pace says. True: so much is complete already, and there may be none: virtq_reap() it. */
+MUST_USE bool virtq_ask(struct virtq *);
 /* Takes every request back, as failed; the device must have stopped. */
 void virtq_abort(struct virtq *, struct list *done);
 /* Nanoseconds since the device last did something, if it has something to do; else 0. */

@@ -27,6 +27,13 @@ struct blk_req {
     uint64_t drv[4]; /* 0, 1: the disk driver's; 2, 3: the partition's above it */
 };
 
+/* When completions of what one CPU submitted raise an interrupt. */
+enum blk_pace {
+    BLK_EACH, /* each of them; so it is at the start */
+    BLK_HALF, /* when half of what is in flight is done: costs less with many requests, while there is other work to do */
+    BLK_NONE, /* never: somebody polls */
+};
+
 struct blk;
 struct blk_ops {
     /* Queues the request; every error goes to done(), ERR_RANGE for sectors the disk does not have, ERR_UNSUPPORTED,
@@ -34,9 +41,8 @@ struct blk_ops {
     void (*submit)(struct blk *, struct blk_req *);
     /* Looks for completions now, without waiting for the interrupt. May be NULL (RAM disk). */
     void (*poll)(struct blk *);
-    /* While on, completions of what this CPU submitted raise no interrupt: somebody polls. Off looks for completions too.
-     * NULL: not worth it with this disk. */
-    void (*quiet)(struct blk *, bool on);
+    /* Sets the pace for the calling CPU; completions that are due by it are ended at once. NULL: the disk has BLK_EACH only. */
+    void (*pace)(struct blk *, enum blk_pace);
 };
 
 struct blk {

@@ -43,16 +43,16 @@ static void partition_poll(struct blk *b)
         disk->ops->poll(disk);
 }
 
-static void partition_quiet(struct blk *b, bool on)
+static void partition_pace(struct blk *b, enum blk_pace pace)
 {
     struct blk *disk = container_of(b, struct partition, blk)->disk;
 
-    disk->ops->quiet(disk, on);
+    disk->ops->pace(disk, pace);
 }
 
 static const struct blk_ops partition_ops = { .submit = partition_submit, .poll = partition_poll };
-static const struct blk_ops partition_quiet_ops = { .submit = partition_submit, .poll = partition_poll,
-                                                    .quiet = partition_quiet };
+static const struct blk_ops partition_pace_ops = { .submit = partition_submit, .poll = partition_poll,
+                                                   .pace = partition_pace };
 
 /* --- the table --- */
 
@@ -173,7 +173,7 @@ static void partition_init(struct partition *p, struct blk *disk, unsigned numbe
     p->disk = disk;
     p->number = number;
     p->blk = *disk;
-    p->blk.ops = disk->ops->quiet ? &partition_quiet_ops : &partition_ops;
+    p->blk.ops = disk->ops->pace ? &partition_pace_ops : &partition_ops;
     p->blk.whole = disk;
     list_init(&p->blk.link);
     fmt_text(p->blk.name, sizeof p->blk.name, "%s%s%u", disk->name, digit ? "p" : "", number);

@@ -138,11 +138,9 @@ static enum next on_hlt(struct vcpu *v)
     struct vm *vm = v->vm;
 
     skip(v);
-    if (vm->halts) {
+    if (vm->machine->halts) {
         lock_take(&vm->lock);
-        if (vm->halts)
-            vm->halts(vm->poll_dev);
-        vm->halts = NULL;
+        vm->machine->halts(vm);
         lock_drop(&vm->lock);
     }
     v->halted = true; /* unless something waits already: the loop looks */

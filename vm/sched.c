@@ -15,6 +15,7 @@
 
 #define SLICE_NS 6000000u        /* how long a vCPU runs while others wait */
 #define WAKE_GRANULARITY_NS 2000000u /* a woken vCPU that is this far behind goes first */
+#define COST_EXITS 16u           /* in one turn tell what an exit costs: a guest that looks for its devices does nothing else */
 #define CHORES_MAX 8
 
 struct runq {
@@ -400,8 +401,12 @@ static void run_one(struct runq *q, struct vcpu *v)
     lock_take(&q->lock);
     arm(q, v);
     lock_drop(&q->lock);
+    uint64_t exits = v->nexits;
     enum run_end end = r ? r->run(v) : run_vcpu(v);
     uint64_t ran = ground_tsc() - start;
+    exits = v->nexits - exits;
+    if (exits >= COST_EXITS && ran / exits < atomic_load(&v->vm->exit_tsc) - 1) /* 0, not known yet, is the largest */
+        atomic_store(&v->vm->exit_tsc, ran / exits);
     v->vruntime += ran;
     v->run_tsc += ran;
     put(q, v, end);

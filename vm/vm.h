@@ -87,6 +87,8 @@ struct machine {
     /* Who runs its vCPUs (vm/run.h). NULL: the CPU backend of OS guests, which also has RAM and vCPUs ready for build. A machine with
      * this makes and gives back both by itself, vm->cpu_tsc and vm->exits included. */
     const struct machine_run *run;
+    /* A vCPU halts: devices look for work that they were not told of. Under vm->lock. May be NULL. */
+    void (*halts)(struct vm *);
     /* The user pressed a key that means a signal, by Linux's number, on the terminal of its /dev. May be NULL. CPU 0's loop. */
     void (*signal)(struct vm *, unsigned signal);
 };
@@ -127,10 +129,7 @@ struct vm {
     /* Set by a device's handler when what it began may be over in microseconds: the run loop then calls it, without the
      * lock, until it returns true, and once with last set if that takes too long. Cleared by the run loop. */
     bool (*poll)(void *dev, bool last);
-    /* Set by a device's handler that wants to know whether the guest has nothing else to do: called, under the lock, when a
-     * vCPU halts. Cleared by the run loop. */
-    void (*halts)(void *dev);
-    void *poll_dev;                /* for both */
+    void *poll_dev;
     struct bus_space pio, mmio;
     void (*irq_line)(void *chip, unsigned gsi, bool level); /* the I/O APIC's; NULL: none */
     void (*irq_eoi)(void *chip, uint8_t vector);            /* a level-triggered vector's end of interrupt */
@@ -139,6 +138,7 @@ struct vm {
     struct vm_panic panic;
 
     /* any CPU, atomic */
+    _Atomic uint64_t exit_tsc;     /* ticks of an exit and the way back, at least; 0: not known yet */
     _Atomic uint32_t state;        /* enum vm_state */
     _Atomic uint32_t stop_claimed; /* somebody writes why and why_text */
 

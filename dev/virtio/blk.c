@@ -16,6 +16,7 @@ enum { QUEUE_SIZE = 128, SEGMENT_MAX = 65536 };
 /* Drivers that heed size_max and seg_max stay below 8 MiB; firmware reads whole files at once. */
 #define REQUEST_MAX MIB(256)
 #define SYNC_KICKS 64u  /* that are waited for before the driver is looked at again */
+#define WAIT_EXITS 12u  /* to wait for a disk is better than so many exits */
 #define COPY_MAX MIB(1) /* a disk that copies inside submit(): after that much others get their turn */
 
 /* --- to the disk --- */
@@ -31,6 +32,7 @@ static void request_end(struct virtio_blk_io *io, err_t e)
     d->inflight--;
     if (io->generation != d->generation)
         return; /* the driver has reset the device since */
+    io->queue->inflight--;
     e = virtq_write(io->queue, &io->chain, io->chain.write_len - 1, &status, 1);
     if (!e)
         virtq_push(io->queue, io->chain.head, written);
@@ -183,6 +185,7 @@ static err_t request_start(struct virtio_blk_io *io)
         return virtq_fault(io->queue, "request without a status byte");
     list_remove(&io->link);
     d->inflight++;
+    io->queue->inflight++;
     io->generation = d->generation;
     e = request_prepare(io, &head);
     if (e || head.type == VIRTIO_BLK_GET_ID)
@@ -192,7 +195,7 @@ static err_t request_start(struct virtio_blk_io *io)
     return OK;
 }
 
-/* Takes what virtq_arm() saw, as long as there are spare requests and not more than copy_max bytes were copied. */
+/* Takes what the last look saw, as long as there are spare requests and not more than copy_max bytes were copied. */
 static err_t queue_serve(struct virtio_blk *b, struct virtq *q, uint64_t copy_max)
 {
     err_t e = OK;
@@ -212,6 +215,23 @@ static err_t queue_serve(struct virtio_blk *b, struct virtq *q, uint64_t copy_ma
     return e == ERR_GUEST ? e : OK;
 }
 
+/* Takes what the driver has added. It is asked to kick for more only if nothing is in flight: else a completion, or a vCPU that
+ * halts, makes us look again. */
+static err_t queue_turn(struct virtio_blk *b, struct virtq *q, uint64_t copy_max)
+{
+    err_t e = virtq_look(q);
+
+    b->alone &= !virtq_left(q);
+    if (!e)
+        e = queue_serve(b, q, copy_max);
+    if (!e && !q->inflight && !virtq_left(q)) {
+        e = virtq_arm(q);
+        if (!e)
+            e = queue_serve(b, q, copy_max);
+    }
+    return e;
+}
+
 /* Goes on with queues that were left for want of spare requests. It may run in a completion, where nobody takes an
  * error: a guest that breaks a rule was stopped by virtq_fault(). */
 static void queues_resume(struct virtio_blk *b)
@@ -219,7 +239,7 @@ static void queues_resume(struct virtio_blk *b)
     while (b->starved && !list_empty(&b->spare)) {
         b->starved = false;
         for (unsigned i = 0; i < b->dev.nqueues; i++)
-            (void)queue_serve(b, &b->dev.queue[i], UINT64_MAX);
+            (void)queue_turn(b, &b->dev.queue[i], UINT64_MAX);
     }
 }
 
@@ -229,7 +249,7 @@ static bool blk_poll(void *dev, bool last)
     struct virtio_blk *b = dev;
 
     if (last)
-        b->blk->ops->quiet(b->blk, false); /* looks once more, too */
+        b->blk->ops->pace(b->blk, BLK_HALF); /* looks once more, too */
     else
         b->blk->ops->poll(b->blk);
     lock_take(&b->dev.lock);
@@ -240,39 +260,39 @@ static bool blk_poll(void *dev, bool last)
     }
     lock_drop(&b->dev.lock);
     if (over && !last)
-        b->blk->ops->quiet(b->blk, false);
+        b->blk->ops->pace(b->blk, BLK_HALF);
     return over;
 }
 
-static void blk_halts(void *dev)
+void virtio_blk_halts(struct virtio_blk *b)
 {
-    struct virtio_blk *b = dev;
-
     lock_take(&b->dev.lock);
-    if (b->dev.inflight)
+    for (unsigned i = 0; i < b->dev.nqueues && b->dev.inflight; i++)
+        (void)queue_turn(b, &b->dev.queue[i], COPY_MAX);
+    bool tell = b->dev.inflight && !b->each && b->blk->ops->pace;
+    b->each |= tell;
+    if (b->alone && b->dev.inflight)
         b->sync = SYNC_KICKS;
     lock_drop(&b->dev.lock);
+    if (tell)
+        b->blk->ops->pace(b->blk, BLK_EACH);
 }
 
-/* A kick comes: is the driver to wait for what it sends? Under vm->lock and dev.lock. */
+/* A kick comes: is the driver to wait for what it sends? Under dev.lock. */
 static bool kick_waits(struct virtio_blk *b)
 {
-    struct vm *vm = b->dev.vm;
+    if (!b->sync || b->dev.inflight || !b->blk->ops->pace)
+        return false;
+    b->sync--;
+    return true;
+}
 
-    vm->halts = NULL;
-    if (!b->blk->ops->quiet || b->dev.inflight)
-        return false;
-    if (b->sync) {
-        b->sync--;
-        return true;
-    }
-    if (b->later) {
-        b->later--;
-        return false;
-    }
-    vm->halts = blk_halts;
-    vm->poll_dev = b;
-    return false;
+/* What a kick brought is at the disk, and not waited for: is it one request, to be watched? Under dev.lock. */
+static void kick_watch(struct virtio_blk *b)
+{
+    b->alone = !b->later && b->dev.inflight == 1;
+    b->later -= b->later > 0;
+    b->kicked_at = ground_tsc();
 }
 
 static err_t blk_notify(struct virtio_dev *d, unsigned queue)
@@ -282,17 +302,20 @@ static err_t blk_notify(struct virtio_dev *d, unsigned queue)
     err_t e;
 
     lock_take(&d->lock);
-    bool waits = kick_waits(b);
+    bool waits = kick_waits(b), again = b->each && !waits && b->blk->ops->pace;
+    b->each &= !again;
     if (waits)
-        b->blk->ops->quiet(b->blk, true);
-    e = virtq_arm(q);
-    if (!e)
-        e = queue_serve(b, q, COPY_MAX);
+        b->blk->ops->pace(b->blk, BLK_NONE);
+    e = queue_turn(b, q, COPY_MAX);
     queues_resume(b);
     if (!e && virtq_left(q) && !list_empty(&b->spare))
         e = ERR_AGAIN;
     b->awaited = b->ended + d->inflight;
+    if (!waits)
+        kick_watch(b);
     lock_drop(&d->lock);
+    if (again)
+        b->blk->ops->pace(b->blk, BLK_HALF);
     if (waits) {
         d->vm->poll = blk_poll;
         d->vm->poll_dev = b;
@@ -317,7 +340,10 @@ static void request_done(struct blk_req *req, err_t e)
     else
         request_end(io, e);
     virtq_flush(io->queue);
+    (void)queue_turn(b, io->queue, UINT64_MAX); /* a guest that breaks a rule was stopped by virtq_fault() */
     queues_resume(b);
+    if (b->alone && !b->dev.inflight && ground_tsc() - b->kicked_at < WAIT_EXITS * atomic_load(&b->dev.vm->exit_tsc))
+        b->sync = SYNC_KICKS;
     lock_drop(&b->dev.lock);
 }
 
@@ -357,7 +383,7 @@ err_t virtio_blk_init(struct virtio_blk *b, struct vm *vm, struct pci_host *host
     uint16_t nqueues = (uint16_t)min_u64(max_u64(vm->cfg.vcpus, 1), VIRTIO_QUEUES_MAX);
     err_t e;
 
-    *b = (struct virtio_blk){ .blk = blk, .dev = { .ops = &blk_ops, .nqueues = nqueues } };
+    *b = (struct virtio_blk){ .blk = blk, .each = true, .dev = { .ops = &blk_ops, .nqueues = nqueues } };
     list_init(&b->spare);
     b->dev.config = &b->config;
     b->dev.offered = config_fill(&b->config, blk, nqueues);

@@ -43,9 +43,13 @@ struct virtio_blk {
     struct list spare;
     uint64_t ended;  /* requests ever */
     uint64_t awaited; /* value of `ended` that a poll waits for */
-    /* A driver that halts after a kick reads one block after the other: its next kicks are waited for (`sync`). One that
-     * kicks again meanwhile, or a slow disk, is left alone; `later` kicks from now it is looked at again. */
+    /* A driver that halts after a kick, or sends nothing more before a fast answer, reads one block after the other: its next
+     * kicks are waited for (`sync`). One that sends more, or a slow disk, is left alone; `later` kicks from now it is looked at
+     * again. */
     uint32_t sync, later;
+    bool alone;         /* the request in flight is the only one since its kick */
+    bool each;          /* the disk's pace is BLK_EACH: a vCPU has halted since the last kick */
+    uint64_t kicked_at; /* TSC */
     uint64_t copied; /* bytes moved inside submit() since a queue's turn began */
     bool starved;    /* a queue may hold chains that were left when spare was empty */
 };
@@ -53,5 +57,7 @@ struct virtio_blk {
 /* Offers blk, which must stay, to the guest. serial: up to 20 characters. ERR_NOMEM, or as virtio_init. */
 MUST_USE err_t virtio_blk_init(struct virtio_blk *, struct vm *, struct pci_host *, unsigned slot, struct blk *,
                                const char *serial);
+/* A vCPU halts: what was added without a kick goes to the disk now, and the guest is told of each completion. Under vm->lock. */
+void virtio_blk_halts(struct virtio_blk *);
 /* Only once virtio_idle() has said yes. */
 void virtio_blk_fini(struct virtio_blk *);

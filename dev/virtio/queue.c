@@ -70,21 +70,28 @@ static void word_put(struct virtq *q, unsigned ring, uint32_t off, uint16_t v)
 
 /* --- taking --- */
 
-err_t virtq_arm(struct virtq *q)
+err_t virtq_look(struct virtq *q)
 {
     if (!ready(q))
         return OK;
+    uint16_t idx = word_get(q, RING_AVAIL, VIRTQ_AVAIL_IDX);
+
+    if ((uint16_t)(idx - q->next_avail) > q->size)
+        return virtq_fault(q, "available index jumps");
+    q->end_avail = idx;
+    return OK;
+}
+
+err_t virtq_arm(struct virtq *q)
+{
     /* An honest driver's index moves at most `size` times before it has to wait for us. */
     for (unsigned tries = 0; tries <= q->size; tries++) {
-        uint16_t idx = word_get(q, RING_AVAIL, VIRTQ_AVAIL_IDX);
+        err_t e = virtq_look(q);
 
-        if ((uint16_t)(idx - q->next_avail) > q->size)
-            return virtq_fault(q, "available index jumps");
-        q->end_avail = idx;
-        if (!(q->dev->accepted & VIRTIO_F_EVENT_IDX) || idx == q->armed)
-            return OK;
-        q->armed = idx;
-        word_put(q, RING_USED, VIRTQ_USED_RING(q->size), idx);
+        if (e || !ready(q) || !(q->dev->accepted & VIRTIO_F_EVENT_IDX) || q->end_avail == q->armed)
+            return e;
+        q->armed = q->end_avail;
+        word_put(q, RING_USED, VIRTQ_USED_RING(q->size), q->armed);
         atomic_thread_fence(memory_order_seq_cst);
     }
     return virtq_fault(q, "available index runs backwards");

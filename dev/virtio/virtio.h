@@ -30,6 +30,7 @@ struct virtq {
     uint16_t armed;      /* the driver kicks when it adds this chain */
     uint16_t next_used;  /* where the next finished chain goes */
     uint16_t told_used;  /* what the driver was told of */
+    unsigned inflight;   /* the device's own: chains it works on, of this generation */
 };
 
 /* A piece of guest memory. Not empty, and inside RAM when virtq_pop() hands it out. */
@@ -97,10 +98,12 @@ bool virtio_idle(struct virtio_dev *);
 
 /* --- queue.c; everything under dev->lock --- */
 
-/* Looks what the driver has added and asks for a kick at whatever comes after that. ERR_GUEST; a queue that is not in
- * use is simply empty. */
+/* Looks what the driver has added. Without a kick in between it must be called again. ERR_GUEST; a queue that is not in use is
+ * simply empty. */
+MUST_USE err_t virtq_look(struct virtq *);
+/* The same, and asks for a kick at whatever comes after that. */
 MUST_USE err_t virtq_arm(struct virtq *);
-/* Takes the next chain of those virtq_arm() saw. ERR_AGAIN: there is none. ERR_GUEST: it breaks a rule, the guest was
+/* Takes the next chain of those the last look saw. ERR_AGAIN: there is none. ERR_GUEST: it breaks a rule, the guest was
  * stopped with a text that says so. */
 MUST_USE err_t virtq_pop(struct virtq *, struct virtq_chain *);
 /* Whether virtq_pop() would find another. */

@@ -467,6 +467,36 @@ static void one_interrupt_serves_many(void **state)
     assert_int_equal(hw.interrupts, 1);
 }
 
+static void half_of_what_is_in_flight_is_one_interrupt(void **state)
+{
+    static uint8_t buf[16 * 512] ALIGNED(4);
+    struct blk_seg seg[16];
+    struct blk_req r[16];
+    (void)state;
+
+    assert_int_equal(probe(), OK);
+    dones = 0;
+    disk->ops->pace(disk, BLK_HALF);
+    for (unsigned i = 0; i < 16; i++) {
+        seg[i] = (struct blk_seg){ hpa_of(buf + i * 512), 512 };
+        r[i] = make(BLK_READ, i, &seg[i], 1);
+        submit(&r[i]);
+    }
+    disk->ops->pace(disk, BLK_HALF); /* 16 are in flight now */
+    struct virtq_mem *mem = (void *)(uintptr_t)hw.q[0].desc;
+    assert_int_equal(mem->avail.ring[hw.q[0].size], hw.q[0].used + 7);
+    hw_run();
+    assert_int_equal(hw.interrupts, 1);
+    assert_int_equal(dones, 16);
+    disk->ops->pace(disk, BLK_NONE);
+    submit(&r[0]);
+    hw_run();
+    assert_int_equal(hw.interrupts, 1);
+    assert_int_equal(dones, 16);
+    disk->ops->pace(disk, BLK_EACH); /* looks by itself */
+    assert_int_equal(dones, 17);
+}
+
 static void poll_finds_what_no_interrupt_told(void **state)
 {
     uint8_t buf[512] ALIGNED(4);
@@ -680,6 +710,7 @@ int main(void)
         cmocka_unit_test_setup(every_failed_allocation_leaves_nothing_behind, setup),
         cmocka_unit_test_setup(a_device_that_looks_itself_is_not_notified, setup),
         cmocka_unit_test_setup(one_interrupt_serves_many, setup),
+        cmocka_unit_test_setup(half_of_what_is_in_flight_is_one_interrupt, setup),
         cmocka_unit_test_setup(poll_finds_what_no_interrupt_told, setup),
         cmocka_unit_test_setup(blocks_of_4_kib_are_kept_to, setup),
         cmocka_unit_test_setup(what_the_device_lacks_is_not_asked_of_it, setup),

@@ -391,6 +391,7 @@ static void more_requests_than_the_pool_holds(void **state)
         head_put(i, VIRTIO_BLK_IN, i);
         submit(0, indirect_put(0, TABLE + i * 64, p, 3));
     }
+    virtio_blk_halts(&vda); /* looks at what was added without a kick */
     assert_int_equal(disk.held, VIRTIO_BLK_INFLIGHT);
     while (disk_finish())
         while (used_take(0, &e)) {
@@ -415,66 +416,104 @@ static void one_interrupt_until_the_driver_looks(void **state)
     assert_int_equal(msi.count, 1);
 }
 
-static bool is_quiet;
+static enum blk_pace pace;
 static unsigned polls_left;
 
 static void polled(struct blk *b)
 {
     (void)b;
-    assert_true(is_quiet);
+    assert_int_equal(pace, BLK_NONE);
     if (!--polls_left)
         assert_true(disk_finish());
 }
 
-static void quiet(struct blk *b, bool on)
+static void pace_set(struct blk *b, enum blk_pace p)
 {
     (void)b;
-    is_quiet = on;
+    pace = p;
 }
 
-static const struct blk_ops polled_ops = { .submit = disk_submit, .poll = polled, .quiet = quiet };
+static const struct blk_ops polled_ops = { .submit = disk_submit, .poll = polled, .pace = pace_set };
+
+static void paced_start(void)
+{
+    disk.later = true;
+    disk.blk.ops = &polled_ops;
+    pace = BLK_EACH;
+    drv_start(SLOT, 64, 0);
+}
 
 static void a_short_wait_for_the_disk_needs_no_interrupt(void **state)
 {
     (void)state;
-    disk.later = true;
-    disk.blk.ops = &polled_ops;
-    drv_start(SLOT, 64, 0);
+    paced_start();
     uint16_t head = request(0, VIRTIO_BLK_IN, 7, DATA, 512);
     assert_null(vm.poll); /* the driver may have more to send */
-    assert_false(is_quiet);
-    uint16_t second = request(1, VIRTIO_BLK_IN, 8, DATA, 512);
-    assert_null(vm.halts); /* it had */
-    assert_true(disk_finish());
-    assert_true(disk_finish());
-    expect_used(0, head, 513);
-    expect_used(0, second, 513);
-    head = request(0, VIRTIO_BLK_IN, 7, DATA, 512);
-    assert_non_null(vm.halts);
-    vm.halts(vm.poll_dev); /* this time it waits for its block */
+    assert_int_equal(pace, BLK_HALF);
+    virtio_blk_halts(&vda); /* but it waits for its block */
+    assert_int_equal(pace, BLK_EACH);
     assert_true(disk_finish());
     expect_used(0, head, 513);
     head = request(0, VIRTIO_BLK_IN, 7, DATA, 512);
     assert_non_null(vm.poll);
-    assert_true(is_quiet);
+    assert_int_equal(pace, BLK_NONE);
     polls_left = 2;
     assert_false(vm.poll(vm.poll_dev, false));
     expect_none(0);
     assert_true(vm.poll(vm.poll_dev, false));
-    assert_false(is_quiet);
+    assert_int_equal(pace, BLK_HALF);
     expect_used(0, head, 513);
     vm.poll = NULL;
     head = request(1, VIRTIO_BLK_IN, 8, DATA, 512);
     polls_left = 9;
     assert_false(vm.poll(vm.poll_dev, true)); /* too long: the interrupt will tell */
-    assert_false(is_quiet);
+    assert_int_equal(pace, BLK_HALF);
     vm.poll = NULL;
     request(2, VIRTIO_BLK_IN, 9, DATA, 512); /* the disk is busy anyway: nobody waits */
     assert_null(vm.poll);
-    assert_false(is_quiet);
     assert_true(disk_finish());
     assert_true(disk_finish());
     expect_used(0, head, 513);
+}
+
+static void a_fast_answer_to_a_single_request_is_waited_for(void **state)
+{
+    (void)state;
+    paced_start();
+    atomic_store(&vm.exit_tsc, 1000);
+    request(0, VIRTIO_BLK_IN, 7, DATA, 512);
+    fake_set_tsc(ground_tsc() + 20000); /* so long is better left to the guest */
+    assert_true(disk_finish());
+    request(0, VIRTIO_BLK_IN, 7, DATA, 512);
+    assert_null(vm.poll);
+    fake_set_tsc(ground_tsc() + 9000);
+    assert_true(disk_finish());
+    request(0, VIRTIO_BLK_IN, 7, DATA, 512);
+    assert_non_null(vm.poll);
+    assert_true(disk_finish());
+}
+
+static void what_is_added_while_the_disk_works_needs_no_kick(void **state)
+{
+    (void)state;
+    paced_start();
+    uint16_t head[4];
+    head[0] = request(0, VIRTIO_BLK_IN, 0, DATA, 512);
+    for (unsigned i = 1; i < 4; i++)
+        head[i] = request_chain(0, i, VIRTIO_BLK_IN, i, DATA + i * 512, 512);
+    assert_false(avail_put(0, head[1])); /* no kick is wanted */
+    assert_false(avail_put(0, head[2]));
+    assert_int_equal(disk.held, 1);
+    assert_true(disk_finish());
+    assert_int_equal(disk.held, 2);
+    assert_false(avail_put(0, head[3]));
+    virtio_blk_halts(&vda);
+    assert_int_equal(disk.held, 3);
+    while (disk_finish())
+        ;
+    for (unsigned i = 0; i < 4; i++)
+        expect_used(0, head[i], 513);
+    assert_true(avail_put(0, request_chain(0, 0, VIRTIO_BLK_IN, 0, DATA, 512))); /* nothing is in flight */
 }
 
 static void queues_starved_of_the_pool_go_on(void **state)
@@ -487,6 +526,7 @@ static void queues_starved_of_the_pool_go_on(void **state)
     for (unsigned q = 0; q < 4; q++)
         for (unsigned i = 0; i < 40; i++)
             submit(q, request_chain(q, q * 40 + i, VIRTIO_BLK_IN, i, DATA + (q * 40 + i) * 512, 512));
+    virtio_blk_halts(&vda);
     assert_int_equal(disk.held, VIRTIO_BLK_INFLIGHT);
     disk_finish();
     disk.later = false; /* now the rest completes inside submit() */
@@ -544,6 +584,7 @@ static void reset_waits_for_the_disk_and_drops_its_answers(void **state)
     drv_start(SLOT, 16, 0);
     request(0, VIRTIO_BLK_IN, 0, DATA, 1024); /* two parts: the second is never sent */
     request(1, VIRTIO_BLK_IN, 0, DATA, 512);
+    virtio_blk_halts(&vda);
     common_put(VIRTIO_COMMON_STATUS, 1, 0);
     assert_int_not_equal(status_get(), 0); /* the disk still writes to memory */
     assert_true(disk_finish());
@@ -678,6 +719,8 @@ int main(void)
         T(more_requests_than_the_pool_holds),
         T(one_interrupt_until_the_driver_looks),
         T(a_short_wait_for_the_disk_needs_no_interrupt),
+        T(a_fast_answer_to_a_single_request_is_waited_for),
+        T(what_is_added_while_the_disk_works_needs_no_kick),
         T(queues_starved_of_the_pool_go_on),
         T(queues_interrupt_by_their_own_vector),
         T(a_disk_that_copies_gives_others_their_turn),
