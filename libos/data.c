@@ -1,5 +1,6 @@
 /* What is in files: read and written through 9P, or in memory once a layer has been written to. */
 #include "libos/node.h"
+#include "libos/vma.h"
 
 /* --- contents ------------------------------------------------------------------------------------------------------------ */
 int node_open(struct node *n, uint32_t flags)
@@ -230,19 +231,23 @@ bool node_may_write(const struct node *n)
 int64_t node_write(struct node *n, const void *user, uint64_t len, uint64_t at)
 {
     uint64_t done = 0;
+    int64_t put;
     int e;
 
     if (!node_direct(n->m) || n->memory) {
         e = node_copy_up(n);
         n->mtime = n->ctime = node_now();
-        return e ? e : write_memory(n, user, len, at);
+        put = e ? e : write_memory(n, user, len, at);
+        vma_grown(n);
+        return put;
     }
     while (done < len) {
-        int64_t put = write_lower(n, (const uint8_t *)user + done, len - done, at + done);
+        put = write_lower(n, (const uint8_t *)user + done, len - done, at + done);
         if (put <= 0)
             return done ? (int64_t)done : put;
         done += (uint64_t)put;
     }
+    vma_grown(n);
     return (int64_t)done;
 }
 
@@ -311,9 +316,12 @@ int node_truncate(struct node *n, uint64_t size)
         n->size = size;
         n->mtime = n->ctime = node_now();
         node_tell(n, IN_MODIFY);
+        vma_grown(n);
         return 0;
     }
-    return node_setattr(n, &(struct ninep_attr){ .size = size }, NINEP_SET_SIZE);
+    e = node_setattr(n, &(struct ninep_attr){ .size = size }, NINEP_SET_SIZE);
+    vma_grown(n);
+    return e;
 }
 
 int node_stat(struct node *n, struct stat *s)

@@ -2,7 +2,7 @@
 #include "base/str.h"
 #include "libos/elf.h"
 
-enum { PT_LOAD = 1, PT_INTERP = 3, PT_PHDR = 6, PT_GNU_STACK = 0x6474E551, PHDR = 56 };
+enum { PT_LOAD = 1, PT_INTERP = 3, PT_NOTE, PT_PHDR = 6, PT_GNU_STACK = 0x6474E551, PHDR = 56 };
 #define ADDRESS_MAX (1ull << 46)
 
 static err_t segment_add(struct elf *e, const uint8_t *ph)
@@ -70,4 +70,23 @@ err_t elf_parse(const void *bytes, size_t n, struct elf *e)
         if (phoff >= e->seg[i].offset && phoff + e->phnum * (uint64_t)PHDR <= e->seg[i].offset + e->seg[i].filesz)
             e->phdr = e->seg[i].vaddr + (phoff - e->seg[i].offset);
     return OK;
+}
+
+bool elf_note(const void *bytes, size_t n, const char *owner)
+{
+    const uint8_t *h = bytes;
+    uint64_t phoff;
+
+    if (n < 64 || memcmp(h, "\x7F" "ELF\2\1\1", 7) || get_le16(h + 54) != PHDR)
+        return false;
+    phoff = get_le64(h + 32);
+    if (phoff > n || get_le16(h + 56) * (uint64_t)PHDR > n - phoff)
+        return false;
+    for (unsigned i = 0; i < get_le16(h + 56); i++) {
+        const uint8_t *ph = h + phoff + i * PHDR;
+        uint64_t at = get_le64(ph + 8);
+        if (get_le32(ph) == PT_NOTE && at <= n && n - at >= 16 && get_le32(h + at) == 4 && !memcmp(h + at + 12, owner, 4))
+            return true;
+    }
+    return false;
 }

@@ -23,3 +23,5 @@ struct elf {
 
 /* ERR_FORMAT: not an ELF program of x86-64, or one that contradicts itself; ERR_UNSUPPORTED: more segments than we take. */
 MUST_USE err_t elf_parse(const void *bytes, size_t n, struct elf *);
+/* Has one of its notes that owner, of 3 letters and a 0? Only notes within the n bytes are seen. */
+bool elf_note(const void *bytes, size_t n, const char *owner);

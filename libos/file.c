@@ -246,7 +246,7 @@ static int text_make(struct file *f)
 
 static int file_of(struct node *n, uint32_t flags, bool made, struct file **out)
 {
-    struct file *f = file_new(&node_file_ops, (flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | O_NOCTTY)) | O_LARGEFILE);
+    struct file *f = file_new(&node_file_ops, (flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | O_NOCTTY)) | (flags & O_PATH ? 0 : O_LARGEFILE));
     int e = 0;
 
     if (!f)

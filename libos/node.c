@@ -120,8 +120,14 @@ static void links_count(struct node *dir, const struct node *n, int change)
 /* The program removed it. */
 static void name_gone(struct node *n)
 {
+    struct node *file = node_real(n);
+    bool dir = (n->mode & S_IFMT) == S_IFDIR;
+
+    if (!dir)
+        inotify_tell(file, IN_ATTRIB, NULL, 0);
+    if (dir || file->nlink <= 1)
+        inotify_tell(file, IN_DELETE_SELF, NULL, 0);
     name_tell(n->parent, n, n->name, IN_DELETE, 0);
-    inotify_tell(node_real(n), node_real(n)->nlink > 1 && (n->mode & S_IFMT) != S_IFDIR ? IN_ATTRIB : IN_DELETE_SELF, NULL, 0);
 }
 
 static void node_drop(struct node *n)

@@ -10,6 +10,7 @@ struct pipe {
     struct ring ring;
     struct waitq wait;
     unsigned readers, writers, opened;
+    bool written; /* there has been a writer */
     struct node *fifo; /* NULL: it has no name */
     uint8_t *bytes;
 };
@@ -85,7 +86,7 @@ static uint32_t pipe_poll_read(struct file *f)
 {
     struct pipe *p = f->data;
 
-    return (ring_used(&p->ring) ? POLLIN | POLLRDNORM : 0) | (p->writers ? 0 : POLLHUP);
+    return (ring_used(&p->ring) ? POLLIN | POLLRDNORM : 0) | (p->writers || !p->written ? 0 : POLLHUP);
 }
 
 static uint32_t pipe_poll_write(struct file *f)
@@ -158,6 +159,7 @@ static void file_join(struct file *f, struct pipe *p)
     f->mode = S_IFIFO | 0600;
     p->readers += f->ops != &write_end;
     p->writers += f->ops != &read_end;
+    p->written = p->written || p->writers;
 }
 
 int pipe_make(struct file *ends[2], uint32_t flags)

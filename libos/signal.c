@@ -12,9 +12,16 @@
 
 struct sigaction actions[NSIG];
 static uint64_t process_pending;
-static struct siginfo infos[NSIG]; /* the last one of each */
+#define QUEUED_MAX 8192u
+#define REAL_TIME 32 /* signals from here on are kept each, the others once */
+static struct queued {
+    struct queued *next;
+    const struct thread *to; /* NULL: the process */
+    struct siginfo info;
+} *queue; /* in the order they came */
+static unsigned queued;
 
-static bool ignored(int n)
+bool signal_ignored(int n)
 {
     return actions[n].handler == SIG_IGN || (actions[n].handler == SIG_DFL && BIT_OF(n) & (IGNORED | STOPS));
 }
@@ -29,12 +36,54 @@ uint64_t signal_pending(const struct thread *t)
     return t->pending | process_pending;
 }
 
+/* Its place in the queue; NULL: there is none. */
+static struct queued **queue_find(const struct thread *to, int n)
+{
+    for (struct queued **at = &queue; *at; at = &(*at)->next)
+        if ((*at)->to == to && (*at)->info.signo == n)
+            return at;
+    return NULL;
+}
+
+static void queue_remove(struct queued **at)
+{
+    struct queued *q = *at;
+
+    *at = q->next;
+    queued--;
+    mem_put(q);
+}
+
+/* Without memory it is told without what came with it. */
+static void queue_put(const struct thread *to, int n, const struct siginfo *info)
+{
+    struct queued **at = &queue, *q = queued < QUEUED_MAX ? mem_get(sizeof *q) : NULL;
+
+    if (!q)
+        return;
+    *q = (struct queued){ .to = to, .info = info ? *info : (struct siginfo){ .code = SI_KERNEL } };
+    q->info.signo = n;
+    while (*at)
+        at = &(*at)->next;
+    *at = q;
+    queued++;
+}
+
+bool signal_full(void)
+{
+    return queued >= QUEUED_MAX;
+}
+
 void signal_post(struct thread *t, int n, const struct siginfo *info)
 {
-    if (ignored(n) && !(t ? t->mask & BIT_OF(n) : 0))
+    uint64_t *pending = t ? &t->pending : &process_pending;
+    const struct thread *first = t ? t : list_empty(&threads) ? NULL : container_of(threads.next, struct thread, all);
+
+    if (signal_ignored(n) && !(first && first->mask & BIT_OF(n)))
         return;
-    infos[n] = info ? *info : (struct siginfo){ .signo = n, .code = SI_KERNEL };
-    *(t ? &t->pending : &process_pending) |= BIT_OF(n);
+    if (!(*pending & BIT_OF(n)) || n >= REAL_TIME)
+        queue_put(t, n, info);
+    *pending |= BIT_OF(n);
     signalfd_tell();
     if (t) {
         thread_wake(t);
@@ -55,30 +104,53 @@ void signal_post(struct thread *t, int n, const struct siginfo *info)
 int signal_take(uint64_t among, struct siginfo *info)
 {
     uint64_t sync = BIT_OF(SIGSEGV) | BIT_OF(SIGBUS) | BIT_OF(SIGILL) | BIT_OF(SIGFPE) | BIT_OF(SIGTRAP);
-    uint64_t can = (current->pending | process_pending) & among;
+    uint64_t can = (current->pending | process_pending) & among, *pending;
+    const struct thread *to;
+    struct queued **at;
     int n;
 
     if (!can)
         return 0;
     n = __builtin_ctzll(can & sync ? can & sync : can) + 1;
-    *info = infos[n];
-    if (current->pending & BIT_OF(n))
-        current->pending &= ~BIT_OF(n);
-    else
-        process_pending &= ~BIT_OF(n);
+    to = current->pending & BIT_OF(n) ? current : NULL;
+    pending = to ? &current->pending : &process_pending;
+    at = queue_find(to, n);
+    *info = at ? (*at)->info : (struct siginfo){ .signo = n, .code = SI_USER };
+    if (at)
+        queue_remove(at);
+    if (!queue_find(to, n))
+        *pending &= ~BIT_OF(n);
     return n;
+}
+
+void signal_forget(const struct thread *t, int n)
+{
+    for (struct queued **at = &queue; *at;) {
+        if (t ? (*at)->to == t : (*at)->info.signo == n)
+            queue_remove(at);
+        else
+            at = &(*at)->next;
+    }
+    if (t)
+        return;
+    process_pending &= ~BIT_OF(n);
+    list_each (l, &threads)
+        container_of(l, struct thread, all)->pending &= ~BIT_OF(n);
 }
 
 void signal_fault(struct regs *r, int n, int code, uint64_t address)
 {
     struct siginfo info = { .signo = n, .code = code, .field = { address } };
+    struct queued **at = queue_find(current, n);
 
     (void)r;
     if (current->mask & BIT_OF(n) || actions[n].handler == SIG_IGN) { /* it cannot wait, nor be ignored */
         actions[n].handler = SIG_DFL;
         current->mask &= ~BIT_OF(n);
     }
-    infos[n] = info;
+    if (at)
+        queue_remove(at); /* it comes first */
+    queue_put(current, n, &info);
     current->pending |= BIT_OF(n);
 }
 

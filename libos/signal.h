@@ -7,3 +7,6 @@ int64_t signal_return(struct regs *);
 void signals_reset(void); /* handlers and the alternate stack go; what is ignored stays so */
 uint64_t signal_pending(const struct thread *);
 int signal_take(uint64_t among, struct siginfo *info); /* for sigtimedwait; 0: none */
+bool signal_ignored(int n);
+bool signal_full(void); /* no more can be queued: for sigqueue() */
+void signal_forget(const struct thread *, int n); /* all that are pending for a thread that ends; or, NULL, all n of all */

@@ -214,6 +214,8 @@ SYS(lseek)
 
     if (!f)
         return -EBADF;
+    if (!f->node && !f->mode)
+        return 0; /* anonymous files: there is nowhere to go */
     if (!f->node || f->wait)
         return -ESPIPE;
     node_refresh(f->node);

@@ -362,7 +362,7 @@ SYS(mknodat)
     if (!e && child)
         e = -EEXIST;
     if (!e && kind && kind != S_IFREG && kind != S_IFIFO && kind != S_IFSOCK)
-        e = kind == S_IFCHR || kind == S_IFBLK ? -EPERM : -EINVAL;
+        e = kind == S_IFCHR || kind == S_IFBLK || kind == S_IFDIR ? -EPERM : -EINVAL;
     return e ? e : node_make(dir, last, (kind ? kind : S_IFREG) | ((uint32_t)a[2] & 07777 & ~umask_bits), &child);
 }
 

@@ -12,7 +12,7 @@ SYS(getuid) { return (void)a, boot->uid; }
 SYS(getgid) { return (void)a, boot->gid; }
 static bool is_self(uint64_t pid) { return !(uint32_t)pid || (uint32_t)pid == boot->pid; }
 
-SYS(getpgid) { return is_self(a[0]) ? boot->pid : -ESRCH; }
+SYS(getpgid) { return is_self(a[0]) ? (int64_t)boot->pid : -ESRCH; }
 SYS(getpgrp) { return (void)a, boot->pid; }
 SYS(setsid) { return (void)a, -EPERM; /* it leads its process group already */ }
 
@@ -198,6 +198,7 @@ SYS(exit)
     if (thread_count == 1)
         libos_exit((uint32_t)a[0] & 0xFF);
     ended_ns += cpu_time(current);
+    signal_forget(current, 0);
     thread_exit();
 }
 
@@ -474,8 +475,12 @@ SYS(rt_sigaction)
         return -EFAULT;
     if (a[2] && user_write(a[2], &actions[n], sizeof new))
         return -EFAULT;
-    if (a[1])
+    if (a[1]) {
+        new.mask &= ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1));
         actions[n] = new;
+        if (signal_ignored((int)n))
+            signal_forget(NULL, (int)n);
+    }
     return 0;
 }
 
@@ -604,6 +609,8 @@ static int64_t send_info(uint64_t tid, uint64_t n, user_t from)
 
     if (user_read(&info, from, sizeof info))
         return -EFAULT;
+    if (signal_full())
+        return -EAGAIN;
     info.signo = (int32_t)n;
     return send(tid, n, 0, &info);
 }
@@ -639,7 +646,7 @@ SYS(waitid) { return (uint32_t)a[0] > 3 || a[3] & ~0xE100000Full || !(a[3] & 0xE
 
 SYS(membarrier)
 {
-    return a[0] == 0 ? 0 : -EINVAL; /* no command is offered */
+    return (uint32_t)a[0] == 0 && !(uint32_t)a[1] ? 0 : -EINVAL; /* no command is offered */
 }
 
 SYS(getrandom)

@@ -393,8 +393,11 @@ static void page_fault(struct regs *r)
     uint32_t need = r->error & 2 ? PROT_WRITE : r->error & 16 ? PROT_EXEC : PROT_READ;
 
     /* the processor may have remembered less than is allowed now: then it is enough to try again */
-    if (v && (v->prot & need || (need == PROT_READ && v->prot)))
+    if (v && (v->prot & need || (need == PROT_READ && v->prot))) {
+        if (vma_fault(at))
+            signal_fault(r, SIGBUS, BUS_ADRERR, at);
         return;
+    }
     signal_fault(r, SIGSEGV, v ? SEGV_ACCERR : SEGV_MAPERR, at);
 }
 
@@ -421,13 +424,22 @@ static bool is_syscall(uint64_t rip)
     return !user_read(code, rip, sizeof code) && code[0] == 0x0F && code[1] == 0x05;
 }
 
-/* A number too large for the sled: `call *%rax` went somewhere in page 0, or where nothing is. */
+static bool sled_gone;
+
+void sled_drop(void)
+{
+    if (!sled_gone)
+        gate(APP_SLED, PAGE_SIZE, 0, 0, 0, APP_UNMAP);
+    sled_gone = true;
+}
+
+/* A number too large for the sled, or there is no sled: `call *%rax` went somewhere in page 0, or where nothing is. */
 static bool wild_number(struct regs *r)
 {
     uint64_t back;
     uint8_t code[2];
 
-    if (r->rax <= SLED_END || (r->rip != r->rax && r->rip != r->rax + 1) || user_read(&back, r->rsp, sizeof back) ||
+    if ((r->rax <= SLED_END && !sled_gone) || (r->rip != r->rax && r->rip != r->rax + 1) || user_read(&back, r->rsp, sizeof back) ||
         user_read(code, back - 2, sizeof code) || code[0] != 0xFF || code[1] != 0xD0)
         return false;
     r->vector = 256;

@@ -53,8 +53,7 @@ SYS(timerfd_create)
     struct file *f;
     uint32_t clock = (uint32_t)a[0];
 
-    if (a[1] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK) || (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME &&
-                                                       clock != CLOCK_REALTIME_ALARM && clock != CLOCK_BOOTTIME_ALARM))
+    if (a[1] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK) || (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME))
         return -EINVAL;
     t = mem_get(sizeof *t);
     f = t ? file_new(&timer_ops, O_RDWR | ((uint32_t)a[1] & O_NONBLOCK)) : NULL;
@@ -81,8 +80,10 @@ SYS(timerfd_settime)
 {
     struct timer_file *t = NULL;
     uint64_t at = 0, every = 0;
-    int64_t e = a[1] & ~3ull ? -EINVAL : timer_of(a[0], &t);
+    int64_t e = a[1] & ~3ull ? -EINVAL : alarm_read(&(struct alarm){ 0 }, a[2], true, &at, &every); /* first what was passed */
 
+    if (!e)
+        e = timer_of(a[0], &t);
     if (!e)
         e = alarm_read(&t->alarm, a[2], a[1] & 1, &at, &every);
     if (!e && a[3])

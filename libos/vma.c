@@ -1,10 +1,12 @@
 /* The program's mappings: an array in order of addresses, and the gate's calls that make them true. What is not in the array is not
  * mapped in the monitor either, so new memory is always zero. */
 #include "libos/vma.h"
+#include "libos/elf.h"
 #include "libos/file.h"
 
 static struct vma *vmas;
 static unsigned nvmas, room;
+static bool lacking; /* some mapping of a file is longer than the file */
 static uint64_t mmap_top, brk_start, brk_now, brk_mapped;
 
 #define BRK_STEP KIB(512) /* mapped ahead: each step costs a call */
@@ -89,11 +91,11 @@ static bool alike(const struct vma *a, const struct vma *b)
 static void merge(unsigned i)
 {
     if (i + 1 < nvmas && alike(&vmas[i], &vmas[i + 1])) {
-        vmas[i].end = vmas[i + 1].end;
+        vmas[i].end = vmas[i].lack = vmas[i + 1].end;
         delete(i + 1);
     }
     if (i && alike(&vmas[i - 1], &vmas[i])) {
-        vmas[i - 1].end = vmas[i].end;
+        vmas[i - 1].end = vmas[i - 1].lack = vmas[i].end;
         delete(i);
     }
 }
@@ -108,6 +110,8 @@ static void split(uint64_t addr)
         return;
     v = vmas[i];
     vmas[i].end = addr;
+    vmas[i].lack = min_u64(v.lack, addr);
+    v.lack = max_u64(v.lack, addr);
     v.offset += addr - v.start;
     v.start = addr;
     if (v.file)
@@ -164,6 +168,17 @@ static unsigned app_prot(uint32_t prot)
     return prot & (PROT_READ | PROT_WRITE | PROT_EXEC) ? APP_READ | (prot & PROT_WRITE ? APP_WRITE : 0) | (prot & PROT_EXEC ? APP_EXEC : 0) : 0;
 }
 
+/* The runtimes of Go, Java and .NET take a fault for a check of NULL: for them page 0 must be empty, whatever a system call costs then. */
+static bool null_matters(struct file *f, uint64_t addr)
+{
+    static uint8_t head[ELF_HEADER];
+    const char *name = f->node ? f->node->name : "";
+
+    if (str_eq(name, "libjvm.so") || str_eq(name, "libcoreclr.so"))
+        return true;
+    return addr < PIE_AT + GIB(1) && file_read_at(f, head, sizeof head, 0) > 0 && elf_note(head, sizeof head, "Go\0");
+}
+
 /* System-call sites in fresh text become calls, unless that was done when the image was made. */
 static void rewrite(struct file *f, uint64_t addr, uint64_t len)
 {
@@ -171,11 +186,27 @@ static void rewrite(struct file *f, uint64_t addr, uint64_t len)
         gate(addr, len, 0, 0, 0, APP_REWRITE);
 }
 
+/* How much of that range of a file there is to be mapped: whole pages. */
+static uint64_t there(struct file *f, uint64_t offset, uint64_t len)
+{
+    uint64_t end;
+
+    if (!f->node || (f->node->mode & S_IFMT) != S_IFREG || f->node->ops)
+        return len;
+    node_refresh(f->node);
+    end = align_up(f->node->size, PAGE_SIZE);
+    return end > offset ? min_u64(len, end - offset) : 0;
+}
+
 /* A private copy of a file's bytes, or the file itself if the monitor can map it. */
 static int64_t file_map(struct file *f, uint64_t addr, uint64_t len, uint32_t prot, bool shared, uint64_t offset)
 {
     unsigned p = app_prot(prot);
-    int64_t e = file_map_direct(f, addr, len, p ? p : APP_READ, shared, offset);
+    int64_t e;
+
+    if (!len)
+        return 0;
+    e = file_map_direct(f, addr, len, p ? p : APP_READ, shared, offset);
 
     if (e == -ENODEV && !(shared && prot & PROT_WRITE)) {
         e = error_of(gate(addr, len, APP_READ | APP_WRITE, 0, 0, APP_MAP));
@@ -186,8 +217,11 @@ static int64_t file_map(struct file *f, uint64_t addr, uint64_t len, uint32_t pr
     } else if (!e && !p) {
         e = error_of(gate(addr, len, 0, 0, 0, APP_PROTECT));
     }
-    if (e >= 0 && prot & PROT_EXEC && !shared)
+    if (e >= 0 && prot & PROT_EXEC && !shared) {
         rewrite(f, addr, len);
+        if (null_matters(f, addr))
+            sled_drop();
+    }
     return e < 0 ? e : 0;
 }
 
@@ -207,6 +241,7 @@ static void forget(uint64_t addr, uint64_t len, bool *any)
 int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, struct file *f, uint64_t offset)
 {
     bool shared = (flags & MAP_TYPE) != MAP_PRIVATE, any = false;
+    uint64_t have = len;
     int64_t e = 0;
 
     if (!len || offset % PAGE_SIZE || (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE) && addr % PAGE_SIZE))
@@ -231,8 +266,11 @@ int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, str
         if (!addr || (flags & MAP_FIXED_NOREPLACE && addr != want))
             return -ENOMEM;
     }
+    have = f ? there(f, offset, len) : len;
+    if (any && have < len)
+        gate(addr + have, len - have, 0, 0, 0, APP_UNMAP);
     if (f)
-        e = file_map(f, addr, len, prot, shared, offset);
+        e = file_map(f, addr, have, prot, shared, offset);
     else if (app_prot(prot))
         e = error_of(gate(addr, len, app_prot(prot) | (flags & MAP_STACK ? APP_SMALL : 0), 0, 0, APP_MAP));
     if (e < 0) {
@@ -242,9 +280,36 @@ int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, str
     if (f)
         file_get(f);
     insert(index_of(addr), (struct vma){ .start = addr, .end = addr + len, .prot = prot, .shared = shared, .reserved = !f && !app_prot(prot),
-                                      .file = f, .offset = offset });
+                                      .file = f, .offset = offset, .lack = addr + have });
+    lacking = lacking || have < len;
     merge(index_of(addr));
     return (int64_t)addr;
+}
+
+/* Maps what the file has got since. */
+static int64_t lack_fill(struct vma *v)
+{
+    uint64_t at = v->lack, have = there(v->file, v->offset + at - v->start, v->end - at);
+    int64_t e = file_map(v->file, at, have, v->prot, v->shared, v->offset + at - v->start);
+
+    v->lack += e ? 0 : have;
+    return e;
+}
+
+void vma_grown(const struct node *n)
+{
+    for (unsigned i = 0; lacking && i < nvmas; i++)
+        if (vmas[i].lack < vmas[i].end && vmas[i].file && vmas[i].file->node == n)
+            lack_fill(&vmas[i]);
+}
+
+int vma_fault(uint64_t addr)
+{
+    unsigned i = index_of(addr);
+
+    if (i == nvmas || addr < vmas[i].lack)
+        return 0;
+    return lack_fill(&vmas[i]) || addr >= vmas[i].lack ? SIGBUS : 0;
 }
 
 int64_t vma_munmap(uint64_t addr, uint64_t len)
@@ -287,6 +352,8 @@ int64_t vma_mprotect(uint64_t addr, uint64_t len, uint32_t prot)
     for (unsigned i = index_of(addr); i < nvmas && vmas[i].start < end; i++) {
         if (prot & PROT_EXEC && !(vmas[i].prot & PROT_EXEC) && vmas[i].file)
             rewrite(vmas[i].file, vmas[i].start, vmas[i].end - vmas[i].start);
+        if (vmas[i].lack < vmas[i].end) /* the gate has put zeros there */
+            gate(vmas[i].lack, vmas[i].end - vmas[i].lack, 0, 0, 0, APP_UNMAP);
         vmas[i].prot = prot;
         vmas[i].reserved = false;
     }
@@ -294,7 +361,26 @@ int64_t vma_mprotect(uint64_t addr, uint64_t len, uint32_t prot)
     return 0;
 }
 
-/* Grows in place, or moves by copying. */
+/* Puts the mapping's first bytes, or its file's, at another place. */
+static int64_t move(const struct vma *was, uint64_t addr, uint64_t old, uint64_t len, uint32_t flags, uint64_t to)
+{
+    bool copy = !was->file || !was->shared;
+    uint32_t prot = was->prot | (copy ? PROT_READ | PROT_WRITE : 0);
+    uint64_t offset = was->file ? was->offset + addr - was->start : 0, kept = min_u64(min_u64(old, len), was->lack > addr ? was->lack - addr : 0);
+    int64_t at = vma_mmap(to, len, prot, flags | (was->shared ? MAP_SHARED : MAP_PRIVATE) | (was->file ? 0 : MAP_ANONYMOUS), was->file, offset);
+
+    if (at < 0)
+        return at;
+    if (copy && was->prot && user_copy((void *)at, (void *)addr, kept)) {
+        vma_munmap((uint64_t)at, len);
+        return -EFAULT;
+    }
+    if (was->prot != prot)
+        vma_mprotect((uint64_t)at, len, was->prot);
+    vma_munmap(addr, old);
+    return at;
+}
+
 int64_t vma_mremap(uint64_t addr, uint64_t old, uint64_t len, uint32_t flags, uint64_t to)
 {
     enum { MAYMOVE = 1, FIXED = 2 };
@@ -306,53 +392,44 @@ int64_t vma_mremap(uint64_t addr, uint64_t old, uint64_t len, uint32_t flags, ui
     len = align_up(len, PAGE_SIZE);
     if (addr % PAGE_SIZE || !len || flags & ~3u || (flags & FIXED && (!(flags & MAYMOVE) || to % PAGE_SIZE)))
         return -EINVAL;
+    if (flags & FIXED && to < addr + old && addr < to + len)
+        return -EINVAL;
     if (!v || addr + old > v->end || !old)
         return -EFAULT;
     was = *v;
-    if (was.file || was.shared)
-        return len <= old ? (len < old ? vma_munmap(addr + len, old - len) : 0, (int64_t)addr) : -EINVAL;
     if (!(flags & FIXED) && len <= old) {
         if (len < old)
             vma_munmap(addr + len, old - len);
         return (int64_t)addr;
     }
     if (!(flags & FIXED) && addr + old == was.end && is_free(addr + old, len - old)) {
-        at = vma_mmap(addr + old, len - old, was.prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0);
+        at = vma_mmap(addr + old, len - old, was.prot, MAP_FIXED | (was.shared ? MAP_SHARED : MAP_PRIVATE) | (was.file ? 0 : MAP_ANONYMOUS), was.file,
+                      was.file ? was.offset + addr + old - was.start : 0);
         return at < 0 ? at : (int64_t)addr;
     }
-    if (!(flags & MAYMOVE))
-        return -ENOMEM;
-    at = vma_mmap(to, len, was.prot | PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | (flags & FIXED ? MAP_FIXED : 0), NULL, 0);
-    if (at < 0)
-        return at;
-    if (user_copy((void *)at, (void *)addr, min_u64(old, len))) { /* it was not readable */
-        vma_munmap((uint64_t)at, len);
-        return -EFAULT;
-    }
-    if (was.prot != (was.prot | PROT_READ | PROT_WRITE))
-        vma_mprotect((uint64_t)at, len, was.prot);
-    vma_munmap(addr, old);
-    return at;
+    return flags & MAYMOVE ? move(&was, addr, old, len, flags & FIXED ? MAP_FIXED : 0, to) : -ENOMEM;
 }
 
 int64_t vma_madvise(uint64_t addr, uint64_t len, uint32_t advice)
 {
     enum { DONTNEED = 4 };
     uint64_t end, next;
+    bool hole = false;
 
     if (addr % PAGE_SIZE || len > APP_TOP || addr > APP_TOP - len)
         return -EINVAL;
     if (advice != DONTNEED)
         return advice <= 25 ? 0 : -EINVAL; /* hints */
     end = addr + align_up(len, PAGE_SIZE);
-    for (unsigned i = index_of(addr); i < nvmas && addr < end; i++, addr = next) {
+    for (unsigned i = index_of(addr); i < nvmas && addr < end && vmas[i].start < end; i++, addr = next) {
         struct vma *v = &vmas[i];
+        hole = hole || addr < v->start;
         addr = max_u64(addr, v->start);
         next = min_u64(end, v->end);
-        if (addr >= next || v->shared)
+        if (v->shared)
             continue;
         if (v->file) {
-            int64_t e = file_map(v->file, addr, next - addr, v->prot, false, v->offset + addr - v->start);
+            int64_t e = file_map(v->file, addr, there(v->file, v->offset + addr - v->start, next - addr), v->prot, false, v->offset + addr - v->start);
             if (e)
                 return e;
         } else if (app_prot(v->prot)) {
@@ -361,7 +438,7 @@ int64_t vma_madvise(uint64_t addr, uint64_t len, uint32_t advice)
             gate(addr, next - addr, 0, 0, 0, APP_UNMAP);
         }
     }
-    return 0;
+    return hole || addr < end ? -ENOMEM : 0;
 }
 
 /* --- the heap that grows behind the program ------------------------------------------------------------------------------------ */
@@ -382,7 +459,7 @@ int64_t vma_brk(uint64_t to)
             vma_munmap(end, brk_mapped - end);
             brk_mapped = end;
         } else {
-            memset((void *)to, 0, brk_now - to);
+            user_clear(to, brk_now - to); /* the program may have unmapped it */
         }
         brk_now = to;
         return (int64_t)to;
@@ -394,7 +471,8 @@ int64_t vma_brk(uint64_t to)
         if (!is_free(brk_mapped, more) || !reserve(2) || gate(brk_mapped, more, APP_READ | APP_WRITE, 0, 0, APP_MAP) < 0)
             return (int64_t)brk_now;
         i = index_of(brk_mapped);
-        insert(i, (struct vma){ .start = brk_mapped, .end = brk_mapped + more, .prot = PROT_READ | PROT_WRITE, .brk = true });
+        insert(i, (struct vma){ .start = brk_mapped, .end = brk_mapped + more, .prot = PROT_READ | PROT_WRITE, .brk = true,
+                              .lack = brk_mapped + more });
         merge(i);
         brk_mapped += more;
     }

@@ -18,6 +18,7 @@ struct vma {
     bool reserved;       /* address space only: the monitor has not been told of it */
     struct file *file;   /* holds it; NULL: anonymous */
     uint64_t offset;     /* in the file, of start */
+    uint64_t lack;       /* from here to the end nothing is mapped: the file was too short; or end */
 };
 
 void vma_init(uint64_t top);
@@ -29,6 +30,10 @@ int64_t vma_mremap(uint64_t addr, uint64_t old, uint64_t len, uint32_t flags, ui
 int64_t vma_madvise(uint64_t addr, uint64_t len, uint32_t advice);
 void vma_brk_start(uint64_t at);
 int64_t vma_brk(uint64_t to);
+struct node;
+void vma_grown(const struct node *); /* a file that may be mapped has become longer */
+/* A fault in a mapped range: 0: try again; or the signal that it is. */
+int vma_fault(uint64_t addr);
 const struct vma *vma_find(uint64_t addr); /* NULL: nothing is mapped there */
 const struct vma *vma_at(unsigned i, unsigned *count); /* in order of addresses */
 uint64_t vma_bytes(void);

@@ -1,0 +1,10 @@
+;; Guile: threads, files, big numbers, continuations, deep recursion
+(use-modules (ice-9 threads) (ice-9 regex) (srfi srfi-1) (ice-9 textual-ports) (ice-9 format) (rnrs bytevectors))
+(call-with-output-file "scm.data" (lambda (p) (do ((i 0 (+ i 1))) ((= i 20000)) (format p "~a ~a\n" i (* i i)))))
+(display (string-length (call-with-input-file "scm.data" get-string-all))) (newline)
+(display (apply + (par-map (lambda (n) (* n n)) (iota 1000)))) (newline)
+(define m (make-mutex)) (define n 0) (for-each join-thread (map (lambda (i) (call-with-new-thread (lambda () (do ((k 0 (+ k 1))) ((= k 1000)) (with-mutex m (set! n (+ n 1))))))) (iota 4))) (display n) (newline)
+(display (expt 7 300)) (newline) (display (match:substring (string-match "[0-9]+" "abc123def"))) (newline)
+(display (catch 'system-error (lambda () (open-input-file "/none")) (lambda (k . a) (strerror (system-error-errno (cons k a)))))) (newline)
+(let loop ((i 0)) (if (< i 3000000) (loop (+ i 1)) (begin (display i) (newline)))) (define (deep n) (if (= n 0) 0 (+ 1 (deep (- n 1))))) (display (deep 100000)) (newline)
+(gc) (display (call/cc (lambda (k) (for-each (lambda (x) (if (> x 5) (k x))) (iota 10)) 0))) (newline) (delete-file "scm.data") (exit 9)
