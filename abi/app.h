@@ -68,7 +68,7 @@ enum app_call {
     APP_PROTECT,    /* (address, bytes, prot): contents stay; what was not mapped becomes zeroed memory */
     APP_CLONE,      /* not yet: APP_UNSUPPORTED */
     APP_KICK,       /* (channel): questions lie in the ring */
-    APP_WAIT,       /* (deadline, 0: none): sleeps until an event is pending */
+    APP_WAIT,       /* (deadline, 0: none): sleeps until an event is pending; kicks the channel of APP_MOUNT_NET first */
     APP_WAKE,       /* (cpu): an event for another CPU */
     APP_CPU_START,  /* (number, entry, stack pointer, address of its struct app_cpu) */
     APP_CPU_STOP,   /* (): this CPU; never returns. Not the boot CPU */

@@ -4,6 +4,7 @@
  * blocking points nothing else runs, however many CPUs there are. While there is one CPU only, the lock costs nothing. */
 #include "libos/file.h"
 #include "libos/sched.h"
+#include "libos/sock.h"
 
 #define MANY 64u
 #define STACK 8192u        /* of an idle thread */
@@ -112,15 +113,19 @@ void cpu_wait(void)
 {
     struct cpu *c = cpu_self();
     uint64_t deadline, me = BIT64(c->app->id);
+    bool wait;
 
     if (events_take())
         return;
+    net_wait_begin();
     deadline = guard_take(c);
     parked |= me;
     libos_unlock();
-    if (count == 1 || !work_comes(c))
+    wait = count == 1 || !work_comes(c);
+    if (wait)
         gate(deadline, 0, 0, 0, 0, APP_WAIT);
     libos_lock();
+    net_wait_end(wait);
     parked &= ~me;
     rung &= ~me;
     if (guard == c)
@@ -148,6 +153,11 @@ unsigned cpus_limit(void)
 uint32_t cpu_number(void)
 {
     return cpu_self()->app->id;
+}
+
+bool cpus_single(void)
+{
+    return count == 1;
 }
 
 bool cpu_alone(void)

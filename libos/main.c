@@ -42,7 +42,7 @@ void panic(const char *fmt, ...)
 
 void libos_exit(uint32_t status)
 {
-    net_push();
+    net_flush();
     for (;;)
         gate(status, 0, 0, 0, 0, APP_EXIT);
 }

@@ -3,27 +3,29 @@
 #include "libos/sock.h"
 
 #define READS 4u
-#define WRITES 4u
+#define WRITES 11u          /* one slot is left for whatever else */
 #define BATCH 65600u        /* holds the largest datagram */
 #define READ_BYTES (APP_CHANNEL_MSIZE - NINEP_IO_HEADER)
-#define PATIENCE 50000u     /* ns that something written may wait while the program goes on */
 
 static struct {
     struct mount *m;        /* NULL: not started, or there is none */
-    bool started, dead, unkicked;
+    bool started, dead;
+    bool unkicked;          /* questions lie in the ring, and the monitor does not know */
+    bool hurry;             /* a thread waits for what they bring */
+    unsigned idle_reads;    /* of the reads, the monitor does not know of so many */
     enum net_mode mode;
     uint32_t fid;
     char rules[2048];
     struct rpc reads[READS], writes[WRITES], setup;
     uint8_t *batch;
     uint32_t len;
-    uint64_t since;         /* when the batch began */
     struct sock **lines[2]; /* by number: ours, the monitor's */
     uint32_t last;
 } net;
 
 /* --- start ------------------------------------------------------------------------------------------------------------------------- */
 static void read_post(struct rpc *);
+static void write_came(struct rpc *);
 
 /* One exchange at the start. */
 static int ask(struct ninep_msg q)
@@ -83,7 +85,7 @@ static void start(void)
         return;
     }
     for (unsigned w = 0; w < WRITES; w++)
-        net.writes[w].done = true;
+        net.writes[w] = (struct rpc){ .done = true, .notify = write_came };
     for (unsigned r = 0; r < READS; r++)
         read_post(&net.reads[r]);
 }
@@ -228,35 +230,61 @@ static void read_post(struct rpc *r)
     r->notify = read_came;
     if (p9_post(net.m, &(struct ninep_msg){ .type = NINEP_TREAD, .fid = net.fid, .count = READ_BYTES }, r))
         panic("/net/mux: no slot for a read");
-    net.unkicked = true;
+    net.unkicked = net.unkicked || ++net.idle_reads >= READS / 2;
 }
 
 /* --- to the monitor -------------------------------------------------------------------------------------------------------------------------- */
-/* Writes are answered at once, so a kick makes room for the next one. */
-static void batch_post(void)
+/* rpc->notify: nobody waits for it, least of all the thread that happened to post it. */
+static void write_came(struct rpc *r)
 {
-    struct rpc *w = net.writes;
+    net.dead = net.dead || r->error;
+}
 
-    if (!net.len)
-        return;
-    while (!w->done)
-        if (++w == net.writes + WRITES) {
-            p9_kick(net.m);
-            w = net.writes;
-        }
+static void kicked(void)
+{
+    net.unkicked = net.hurry = false;
+    net.idle_reads = 0;
+}
+
+static struct rpc *write_free(void)
+{
+    p9_collect();
+    for (unsigned i = 0; i < WRITES; i++)
+        if (net.writes[i].done)
+            return &net.writes[i];
+    return NULL;
+}
+
+/* False: no slot is free, and the batch stays. */
+static bool batch_post(void)
+{
+    struct rpc *w = net.len ? write_free() : NULL;
+
+    if (!w)
+        return !net.len;
     if (p9_post(net.m, &(struct ninep_msg){ .type = NINEP_TWRITE, .fid = net.fid, .count = net.len, .data = net.batch }, w))
         panic("/net/mux: no slot for a write");
     net.len = 0;
     net.unkicked = true;
+    return true;
+}
+
+/* The monitor answers writes at once, so a kick makes room. */
+static void batch_flush(void)
+{
+    if (batch_post())
+        return;
+    p9_kick(net.m);
+    kicked();
+    if (!batch_post())
+        panic("/net/mux: writes are not answered");
 }
 
 /* Room for a record with n bytes. */
 static uint8_t *batch_room(uint32_t n)
 {
     if (net.len + sizeof(struct app_net_rec) + n > BATCH)
-        batch_post();
-    if (!net.len)
-        net.since = time_mono();
+        batch_flush();
     return net.batch + net.len;
 }
 
@@ -272,17 +300,43 @@ static void put(const struct app_net_rec *rec, const void *bytes)
 
 void net_push(void)
 {
-    if (!net.len && !net.unkicked)
-        return;
-    batch_post();
-    net.unkicked = false;
-    p9_kick(net.m);
+    net.hurry = net.hurry || net.len || net.unkicked;
 }
 
+/* The monitor looks into the ring at the next wait, and each millisecond while the program computes; if that is not enough, the bell tells it. */
 void net_leave(void)
 {
-    if (net.len && (net.len > BATCH / 2 || time_mono() - net.since > PATIENCE))
-        net_push();
+    bool fits;
+
+    if (!net.len && !net.hurry)
+        return;
+    fits = batch_post();
+    if ((net.hurry && net.unkicked) || !fits || !cpus_single()) {
+        bell(net.m->number);
+        kicked();
+    }
+}
+
+void net_flush(void)
+{
+    if (!net.len && !net.unkicked)
+        return;
+    batch_flush();
+    p9_kick(net.m);
+    kicked();
+}
+
+void net_wait_begin(void)
+{
+    if (net.len)
+        batch_flush();
+    kicked();
+}
+
+void net_wait_end(bool waited)
+{
+    if (!waited && net.m)
+        net.unkicked = net.hurry = true;
 }
 
 /* --- conversations ------------------------------------------------------------------------------------------------------------------------- */
@@ -318,7 +372,7 @@ int net_wait(struct sock *s)
 {
     struct waiter w;
 
-    net_push();
+    net_flush();
     while (s->done == 1 && !net.dead) {
         waitq_add(&s->wait, &w);
         thread_block_deaf();

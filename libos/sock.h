@@ -156,5 +156,9 @@ int net_data(struct sock *, const struct app_net_addr *to, struct message *, uin
 void net_taken(struct sock *, uint32_t n);
 void net_end(struct sock *);
 void net_close(struct sock *);
-void net_push(void); /* before waiting: what was written goes out */
-void net_leave(void); /* before going back to the program */
+void net_push(void);  /* somebody will wait for what was written */
+void net_leave(void); /* before a CPU goes back to the program */
+void net_flush(void); /* all that was written goes out now */
+/* Around a CPU's wait, which kicks; waited: it was not called off. */
+void net_wait_begin(void);
+void net_wait_end(bool waited);

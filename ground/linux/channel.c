@@ -63,6 +63,7 @@ static err_t answer_put(struct channel *c, const uint8_t *from, uint32_t len)
     if (!e) /* x86 keeps the order of stores, and the copies are calls the compiler does not look into */
         e = space_write(space_of(c), ring + offsetof(struct app_ring, head), &head, sizeof head);
     c->answered = head;
+    c->news += from[4] != NINEP_TWRITE + 1;
     c->busy[slot] = false;
     return e;
 }

@@ -98,9 +98,7 @@ static int64_t gate_kick(struct guest_cpu *c, const uint64_t a[5])
 
 static int64_t gate_wait(struct guest_cpu *c, const uint64_t a[5])
 {
-    pthread_mutex_unlock(&c->guest->lock);
-    guest_cpu_wait(c, a[0]);
-    pthread_mutex_lock(&c->guest->lock);
+    watch_wait(c, a[0]);
     guest_time(c->guest);
     return 0;
 }

@@ -190,7 +190,10 @@ static err_t mounts_make(struct guest *g, const struct guest_config *cfg, struct
         e = mount_add(g, b, &g->devices.fs, &dev, APP_MOUNT_DEV);
     if (!e)
         e = net_init(&g->net, cfg);
-    return e ? e : mount_add(g, b, &g->net.tree.fs, &net, APP_MOUNT_NET);
+    if (!e)
+        e = mount_add(g, b, &g->net.tree.fs, &net, APP_MOUNT_NET);
+    g->net_channel = e ? NULL : &g->channels[g->nchannels - 1];
+    return e;
 }
 
 /* The file system of an image, below everything else of the monitor's; below that the guest will begin to map. */
@@ -307,26 +310,30 @@ static void serve_outside(struct guest *g, int signals)
     uint64_t since = 0;
 
     while (!__atomic_load_n(&g->exiting, __ATOMIC_ACQUIRE)) {
-        struct pollfd p[5] = { { .fd = poke_fd, .events = POLLIN }, { .fd = signals, .events = POLLIN }, { .fd = -1, .events = POLLIN },
-                               { .fd = g->net.epoll, .events = POLLIN }, { .fd = ctl_fd(), .events = POLLIN } };
+        struct pollfd p[4] = { { .fd = poke_fd, .events = POLLIN }, { .fd = signals, .events = POLLIN }, { .fd = -1, .events = POLLIN },
+                               { .fd = ctl_fd(), .events = POLLIN } };
+        int overdue = signals_overdue(g, since), look;
         uint64_t count;
         pthread_mutex_lock(&g->lock);
         p[2].fd = console_wanted(g);
+        look = watch_outside(g);
         pthread_mutex_unlock(&g->lock);
-        if (poll(p, 5, signals_overdue(g, since)) < 0)
+        if (poll(p, 4, look >= 0 && (overdue < 0 || look < overdue) ? look : overdue) < 0)
             continue;
         if (p[0].revents && read(poke_fd, &count, sizeof count) > 0)
             channels_rung(g);
         if (p[1].revents)
             signal_forward(g, signals), since = guest_now();
-        if (p[4].revents)
+        if (p[3].revents)
             ctl_ready();
-        if (p[2].revents || p[3].revents) {
+        if (look >= 0) {
             pthread_mutex_lock(&g->lock);
-            if (p[2].revents)
-                console_ready(g);
-            if (p[3].revents)
-                net_ready(&g->net);
+            watch_look(g);
+            pthread_mutex_unlock(&g->lock);
+        }
+        if (p[2].revents) {
+            pthread_mutex_lock(&g->lock);
+            console_ready(g);
             for (unsigned i = 0; i < g->nchannels; i++)
                 channel_poll(&g->channels[i]);
             pthread_mutex_unlock(&g->lock);

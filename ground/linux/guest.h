@@ -21,6 +21,7 @@ struct channel {
     app_addr_t at; /* struct app_channel in the guest */
     struct ninep_server server;
     uint32_t asked, answered;         /* our own indices: the guest's are only read */
+    uint32_t news;                    /* answers but those to writes, which nobody waits for where APP_WAIT kicks */
     bool busy[APP_CHANNEL_SLOTS];     /* a question with that tag is under way */
     bool rung;                        /* its bell is in use */
     bool dead;                        /* it broke the protocol; it is not listened to any more */
@@ -51,6 +52,9 @@ struct guest {
     struct hostfs hostfs[APP_CHANNELS];
     struct tree devices;
     struct net net;
+    struct channel *net_channel; /* its */
+    struct guest_cpu *watcher;   /* waits for the network, too; NULL: none */
+    bool watch_off;              /* the waiting thread leaves the network alone */
     uint64_t objects; /* bytes of the open files "mem" of devices */
     const struct guest_image *root; /* NULL: none */
     struct app_time time; /* as the guest sees it */
@@ -69,7 +73,7 @@ uint64_t guest_now(void);        /* CLOCK_MONOTONIC, ns */
 /* vcpu.c */
 struct app_cpu *cpu_shared(struct guest_cpu *); /* where the monitor sees it */
 void guest_cpu_signals(sigset_t *add);          /* how a CPU is stopped; to be blocked in all other threads */
-void guest_cpu_wait(struct guest_cpu *, uint64_t deadline); /* not under the lock */
+void guest_note(struct guest_cpu *, uint32_t event); /* as guest_event(), but the CPU looks at it by itself soon */
 void guest_bell(struct guest *, uint32_t number); /* the bell was rung, and the next time KVM shall do this */
 void guest_roots(struct guest *); /* waits until no CPU uses old tables */
 /* True if the range touches a struct app_cpu in use, which must stay. */
@@ -85,6 +89,11 @@ void channel_poll(struct channel *); /* answers that had to wait */
 void channel_serve(struct channel *); /* as a kick, but the guest is told of answers by an event */
 /* The descriptor behind an open file that can be mapped, or -1. */
 int channel_fd(struct channel *, uint32_t fid);
+/* watch.c, under the lock, which it gives up while it waits */
+/* Sleeps until the CPU's bell is rung, or the deadline, in ns of CLOCK_MONOTONIC; 0: none; serves the network meanwhile. */
+void watch_wait(struct guest_cpu *, uint64_t deadline);
+int watch_outside(struct guest *); /* how many milliseconds the waiting thread may sleep at most; -1: as it likes */
+void watch_look(struct guest *);   /* by that thread */
 /* console.c: stdin, stdout, stderr, ttyctl, mem */
 int mem_fd(const struct ninep_fid *); /* of an open "mem" */
 void console_init(struct guest *);

@@ -84,6 +84,7 @@ void net_tree_init(struct net *);
 ninep_op mux_open, mux_read, mux_write;
 void mux_close(struct tree *, struct ninep_fid *);
 bool mux_drained(const struct mux *);
+bool mux_open_now(const struct net *);
 int net_errno(struct ninep_req *, int e); /* an answer of -errno */
 /* --- net_addr.c --- */
 /* ADDRESS!PORT, ADDRESS *, a dotted quad or an IPv6 address; numbers only */

@@ -496,3 +496,8 @@ bool mux_drained(const struct mux *m)
 {
     return m->unsent == 0;
 }
+
+bool mux_open_now(const struct net *n)
+{
+    return n->mux && !n->mux->closed;
+}

@@ -2,7 +2,6 @@
  * Called by the gate (gate.c), by the guest's set-up and by whoever has an event for it. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +12,6 @@
 
 #define KICK_SIGNAL SIGUSR1
 #define TIMER_SIGNAL SIGUSR2
-#define NS_PER_S 1000000000u
 
 static _Thread_local struct guest_cpu *self;
 
@@ -23,7 +21,7 @@ struct app_cpu *cpu_shared(struct guest_cpu *c)
 }
 
 /* --- events ---------------------------------------------------------------------------------------------------------- */
-static void event_note(struct guest_cpu *c, uint32_t event)
+void guest_note(struct guest_cpu *c, uint32_t event)
 {
     struct app_cpu *s = cpu_shared(c);
 
@@ -40,21 +38,10 @@ static void bell_ring(struct guest_cpu *c)
 
 void guest_event(struct guest_cpu *c, uint32_t event)
 {
-    event_note(c, event);
+    guest_note(c, event);
     bell_ring(c);
     if (c != self && __atomic_load_n(&c->running, __ATOMIC_SEQ_CST))
         pthread_kill(c->thread, KICK_SIGNAL);
-}
-
-/* Sleeps until the bell is rung or the deadline, in ns of CLOCK_MONOTONIC; 0: none. */
-void guest_cpu_wait(struct guest_cpu *c, uint64_t deadline)
-{
-    struct pollfd p = { .fd = c->bell, .events = POLLIN };
-    uint64_t now = deadline ? guest_now() : 0, left = deadline > now ? deadline - now : 0, count;
-    struct timespec t = { .tv_sec = (time_t)(left / NS_PER_S), .tv_nsec = (long)(left % NS_PER_S) };
-
-    if (ppoll(&p, 1, deadline ? &t : NULL, NULL) > 0)
-        (void)!read(c->bell, &count, sizeof count);
 }
 
 /* Both run in the CPU's own thread: a KVM_RUN that has not begun yet must not begin, nor a wait. */
@@ -69,7 +56,7 @@ static void on_timer(int n)
 {
     on_kick(n);
     if (self) {
-        event_note(self, APP_EVENT_TIMER);
+        guest_note(self, APP_EVENT_TIMER);
         bell_ring(self);
     }
 }
