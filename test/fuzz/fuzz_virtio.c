@@ -1,16 +1,21 @@
 /* Fuzzes what a guest can reach of PCI and virtio: the input is a list of register accesses, ring contents, completions
- * of the disk and typed keys against a real bridge, disk, console and entropy device. Nothing may crash, leave the
+ * of the disk, typed keys and 9P messages against a real bridge, disk, console, entropy and 9P device. Nothing may crash, leave the
  * guest's RAM (the address sanitizer and the fake disk watch), break what a disk driver relies on, or leave a request
  * behind. */
 #define RAM_LOW MIB(2)
 #define DISK_SECTORS 256u
 #include "test/unit/fake_disk.h"
 
+#include "dev/virtio/9p.h"
 #include "dev/virtio/blk.h"
 #include "dev/virtio/console.h"
 #include "dev/virtio/rng.h"
+#include "ninep/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Instead of vm/panic.c's. */
+void vm_hear(struct vm *v, unsigned *matched, const uint8_t *bytes, size_t n) { (void)v, (void)matched, (void)bytes, (void)n; }
 
 /* --- the input, read from the front; zeros at its end --- */
 
@@ -60,7 +65,35 @@ static uint64_t address(void)
 static struct virtio_blk blk;
 static struct virtio_console con;
 static struct virtio_rng rng;
-static struct virtio_dev *const devs[] = { &blk.dev, &con.dev, &rng.dev };
+static struct virtio_9p nine;
+static struct virtio_dev *const devs[] = { &blk.dev, &con.dev, &rng.dev, &nine.dev };
+
+/* vm/work.c's part: what the 9P device asks for is done in steps of their own. */
+static bool work_wanted;
+void work_add(struct work *w) { (void)w; }
+void work_remove(struct work *w) { (void)w; }
+void work_ask(struct work *w) { work_wanted = w == &nine.work; }
+
+/* A tree with a text, and a file that waits for the odd times it is looked at. */
+static unsigned looks;
+static err_t fuzz_print(struct tree *t, uint64_t key, struct tree_text *x)
+{
+    (void)t, (void)key;
+    if (looks++ & 1)
+        return ERR_AGAIN;
+    tree_print(x, "some text %u\n", looks);
+    return OK;
+}
+static err_t fuzz_command(struct tree *t, uint64_t key, const char *line)
+{
+    (void)t, (void)key;
+    return strlen(line) > 3 ? ERR_INVAL : OK;
+}
+static const struct tree_row tree_rows[] = {
+    { .name = "", .parent = 0, .mode = TREE_DIR | 0755 },
+    { .name = "f", .parent = 0, .mode = 0666, .print = fuzz_print, .command = fuzz_command },
+};
+static struct tree tree = { .rows = tree_rows, .nrows = 2 };
 
 static void put(enum bus_kind kind, uint64_t at, unsigned bytes, uint64_t v)
 {
@@ -186,6 +219,23 @@ static void put_disk_request(void)
     offer(0, queue, (uint16_t)i);
 }
 
+/* A whole 9P message with the input's payload, and room for an answer; through two descriptors from i on. */
+static void put_9p_request(void)
+{
+    unsigned i = u8() % 60, n = u8() % 64, type = u8();
+    uint64_t at = 0x50000 + i * 0x200, ring = ring_area(3, 0) + i * 16;
+    uint8_t m[7 + 64] = { (uint8_t)(7 + n), 0, 0, 0, (uint8_t)type, (uint8_t)(type == NINEP_TVERSION ? 0xFF : u8() % 8), type == NINEP_TVERSION ? 0xFF : 0 };
+    struct virtq_desc d[2] = { { at, 7 + n, VIRTQ_DESC_NEXT, (uint16_t)(i + 1) }, { at + 0x80, 0x180, VIRTQ_DESC_WRITE, 0 } };
+
+    for (unsigned k = 0; k < n; k++)
+        m[7 + k] = u8();
+    if (type == NINEP_TVERSION) /* or the fuzzer would have to find it */
+        memcpy(m, "\x15\0\0\0\x64\xff\xff\0\x20\0\0\x08\0" "9P2000.L", n = 21), d[0].len = 21;
+    ram_write(at, m, d[0].len);
+    ram_write(ring, d, sizeof d);
+    offer(3, 0, (uint16_t)i);
+}
+
 static void step(void)
 {
     static const err_t fails[] = { OK, OK, ERR_IO, ERR_UNSUPPORTED };
@@ -246,6 +296,18 @@ static void step(void)
     case 14:
         ram_put16(ring_area(dev, u8() % devs[dev]->nqueues) + AVAIL + 2, u16());
         break;
+    case 15:
+        if (op & 0x80)
+            put_9p_request();
+        if (op & 0x40)
+            kick_queue(3, 0);
+        if (op & 0x20)
+            work_wanted = true;
+        for (unsigned i = 0; work_wanted && i < 8; i++) {
+            work_wanted = false;
+            (void)nine.work.run(&nine.work);
+        }
+        break;
     }
 }
 
@@ -276,13 +338,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     MUST(!virtio_blk_init(&blk, &vm, &host, 1, &disk.blk, "fuzz"));
     MUST(!virtio_console_init(&con, &vm, &host, 2));
     MUST(!virtio_rng_init(&rng, &vm, &host, 3));
+    tree_init(&tree);
+    MUST(!virtio_9p_init(&nine, &vm, &host, 4, &(struct vm_share){ .name = "tree", .fs = &tree.fs }));
+    looks = 0;
     while (in_left)
         step();
     virtio_idle(&blk.dev);
     while (disk_finish())
         ;
     MUST(virtio_idle(&blk.dev));
-    MUST(virtio_idle(&con.dev) && virtio_idle(&rng.dev));
+    MUST(virtio_idle(&con.dev) && virtio_idle(&rng.dev) && virtio_idle(&nine.dev));
+    virtio_9p_fini(&nine);
     virtio_blk_fini(&blk);
     bus_end();
     return 0;
