@@ -342,7 +342,7 @@ static int stream_connect(struct sock *s, addr_t *to)
     listener = e ? NULL : local_find(false, to, NULL);
     if (e || listener)
         return e ? e : local_connect(s, listener, to);
-    if (net_mode() < NET_OUT)
+    if (net_mode() < NET_OUT || (net_mode() == NET_OUT && is_loopback(to) && port_of(to) != 53)) /* the resolver may be there */
         return is_loopback(to) ? -ECONNREFUSED : -ENETUNREACH;
     addr_text("connect", to, line);
     e = s->conv ? 0 : net_open(s, false);
@@ -484,7 +484,7 @@ static int dgram_send(struct sock *s, struct message *m)
         return dgram_local(s, local, &to, m);
     if (is_v4(&to) && to.ip[12] == 255 && !(s->options & OPT_BROADCAST))
         return -EACCES;
-    if (is_loopback(&to) && net_mode() != NET_HOST && !(net_mode() == NET_OUT && port_of(&to) == 53)) {
+    if (is_loopback(&to) && !s->published && net_mode() != NET_HOST && !(net_mode() == NET_OUT && port_of(&to) == 53)) {
         if (s->state == SOCKET_CONNECTED)
             s->error = ECONNREFUSED; /* as the ICMP message would bring it */
         m->done = m->len;

@@ -147,7 +147,7 @@ static void come_done(struct sock *s, const struct app_net_rec *rec, const uint8
     }
     if (!rec->error && s->state != SOCKET_LISTENING && !s->published && rec->len == sizeof names) {
         memcpy(&names, bytes, sizeof names);
-        if (s->state == SOCKET_CONNECTED)
+        if (s->state == SOCKET_CONNECTED || s->type == SOCK_DGRAM)
             inet_names(s, &names);
     }
     waitq_wake(&s->wait);
