@@ -133,17 +133,13 @@ int run_image(struct options *o, const char *path, char **more, int count)
     static struct image_file f;
     static struct guest_image root;
     const struct image_head *h = &f.image.head;
-    uint8_t *libos;
 
     if (!path || !image_open(path, &f))
         return FAILED;
-    libos = malloc((size_t)h->libos_size);
-    if (!libos || pread(f.fd, libos, (size_t)h->libos_size, (off_t)h->libos_at) != (ssize_t)h->libos_size)
-        return fail("%s: the libos cannot be read", path);
     root = (struct guest_image){ .fd = f.fd, .at = h->fs_at, .size = h->fs_size, .flags = h->flags };
     arguments(o, &f, more, count);
     env_set(o, text_of("%s", "TERM"), false);
-    o->cfg.libos = libos;
+    o->cfg.libos_at = h->libos_at;
     o->cfg.libos_size = (size_t)h->libos_size;
     o->cfg.image = &root;
     o->cfg.program = f.image.program;
@@ -227,7 +223,6 @@ static int run(int argc, char **argv)
     static struct options o;
     int first;
 
-    o.cfg.cpus = 1;
     first = options_read(&o, argc, argv);
     if (first == -1) {
         printf("usage: goblin %s\n%s", verb_run.usage, verb_run.help);
