@@ -14,11 +14,16 @@ $(DEBIAN) &: mk/debian mk/debian-setup
 $(CACHE)/tiny.img: mk/initrd mk/tiny/init $(CACHE)/busybox
 	$(call say,initrd,$@)mk/initrd $@ $(CACHE)/busybox mk/tiny
 
-# A new EFI program is put into the image that is there, so that guests find their disk as they left it
-$(IMAGE): $(OUT)/BOOTX64.EFI $(IMAGE_PARTS)
+# the apps of mk/esp's entries, with the libos inside
+APP_IMAGES := $(addprefix $(OUT)/images/,lua.img python.img hello.img)
+$(APP_IMAGES) &: $(OUT)/goblin mk/images
+	@OUT=$(OUT) CC=$(CC) mk/images lua python
+
+# A new EFI program and new apps are put into the image that is there, so that guests find their disk as they left it
+$(IMAGE): $(OUT)/BOOTX64.EFI $(APP_IMAGES) $(IMAGE_PARTS)
 	@if [ -e $@ ] && [ -z '$(filter $(IMAGE_PARTS),$?)' ]; \
-	then mk/image efi $@ $< && touch $@; \
-	else mk/image new $@ $< $(CACHE) $(CACHE)/tiny.img; fi
+	then mk/image efi $@ $< $(APP_IMAGES) && touch $@; \
+	else mk/image new $@ $< $(CACHE) $(CACHE)/tiny.img $(APP_IMAGES); fi
 
 .PHONY: deps image run
 deps: ## install what the build and the tests need (Debian packages)

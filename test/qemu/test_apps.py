@@ -53,3 +53,31 @@ def app_hostile():
         goblin.monitor()
         check("PASS" in goblin.expect(r"^cpl3: (PASS.*|FAIL.*)\n", 60).group(1), "cpl3 failed")
         check("PASS" in goblin.expect(r"^gate: (PASS.*|FAIL.*)\n", 60).group(1), "gate failed")
+
+
+@test(seconds=240)
+def app_cpus():
+    """An app with several CPUs: what one maps and takes away the others see at once, on more CPUs than the machine has, too. Two that
+    compute on all CPUs for ever leave a Linux its share, and are killed; all pages come back."""
+    with lab("app_cpus", app("two", "smp", cpus=2, autostart=False), app("four", "smp", cpus=4, autostart=False),
+             app("spin", "smp", cpus=4, args="spin", autostart=False), app("more", "smp", cpus=2, args="spin", autostart=False),
+             entry("linux", options="job=tick", memory="128M"), cpus=3) as goblin:
+        goblin.monitor()
+        ticks(goblin, "linux", 120)
+        goblin.table()
+        before = goblin.free_pages
+        for name in ("two", "four"):
+            goblin.select_guest(name)
+            goblin.send("s")
+            ends_well(goblin, name)
+        for name in ("spin", "more"):
+            goblin.select_guest(name)
+            goblin.send("s")
+            goblin.expect(rf"^{name}: \d CPUs spin", 20)
+        ticks(goblin, "linux")
+        for name in ("spin", "more"):
+            goblin.select_guest(name)
+            goblin.send("ky")
+            goblin.expect(rf"^{name}: stopped by the user", 20)
+        goblin.table()
+        check(goblin.free_pages == before, f"{before} pages were free before, {goblin.free_pages} are now")
