@@ -215,8 +215,8 @@ static int open_check(struct node *n, uint32_t flags)
         return -ENOTDIR;
     if (kind == S_IFDIR)
         return write || flags & O_CREAT ? -EISDIR : 0;
-    if (kind == S_IFSOCK || ((kind == S_IFCHR || kind == S_IFBLK) && !n->ops) || (kind == S_IFIFO && !n->memory && !n->ops))
-        return -ENXIO; /* the host's devices and pipes are not the guest's */
+    if (kind == S_IFSOCK || ((kind == S_IFCHR || kind == S_IFBLK) && !n->ops))
+        return -ENXIO; /* the host's devices are not the guest's; its FIFOs' names may be used, as on NFS, among those in the guest */
     if (write && !n->ops && !node_may_write(n))
         return -EROFS;
     if (n->uid != 0 && boot->uid != 0 && n->uid == boot->uid && !n->ops) {
@@ -228,20 +228,19 @@ static int open_check(struct node *n, uint32_t flags)
 
 static int text_make(struct file *f)
 {
-    enum { TEXT_MAX = 65536 };
-    char *text = mem_get(TEXT_MAX);
-    int64_t n;
-
-    if (!text)
-        return -ENOMEM;
-    n = f->node->ops->text(f->node, text, TEXT_MAX);
-    if (n < 0) {
-        mem_put(text);
-        return (int)n;
+    for (size_t room = 16384; room <= MIB(64); room *= 4) {
+        char *text = mem_get(room);
+        int64_t n = text ? f->node->ops->text(f->node, text, room) : -ENOMEM;
+        if (n >= 0 && (size_t)n < room - 1) {
+            f->text = text;
+            f->text_len = (uint64_t)n;
+            return 0;
+        }
+        mem_put(text); /* it did not fit, perhaps */
+        if (n < 0)
+            return (int)n;
     }
-    f->text = text;
-    f->text_len = (uint64_t)n;
-    return 0;
+    return -ENOMEM;
 }
 
 static int file_of(struct node *n, uint32_t flags, bool made, struct file **out)

@@ -76,6 +76,7 @@ struct node_ops {
     int (*open)(struct node *, struct file *);                 /* may be NULL */
     int64_t (*text)(struct node *, char *to, size_t room);     /* a whole text, made when opened; or NULL */
     int64_t (*follow)(struct node *, char *to, size_t room);   /* a link made on demand */
+    struct node *(*jump)(struct node *);                       /* a link that leads to that node itself; NULL: by its text */
     int (*lookup)(struct node *, const char *name, struct node **);
     int (*list)(struct node *, unsigned i, char *name, uint32_t *mode); /* -ENOENT at the end */
 };
@@ -183,6 +184,7 @@ int64_t pipe_size(const struct file *);
 int64_t pipe_resize(struct file *, uint32_t bytes);
 uint32_t pipe_peek(const struct file *, uint8_t *to, uint32_t len); /* a copy; nothing is taken */
 int64_t pipe_ready(struct file *, bool nonblock); /* waits until bytes can pass: how many; 0: the end; -errno */
+struct stat stat_nameless(const struct file *); /* what has no name: a pipe, a socket, an anonymous file */
 int64_t file_wait(struct file *); /* for its queue, as read() and write() wait: 0, or -EAGAIN, -ERESTARTSYS */
 int dev_init(void);
 int proc_init(void);

@@ -302,7 +302,7 @@ static int child_get(struct node *dir, const char *name, size_t len, struct node
 
     if (len > NAME_MAX)
         return -ENAMETOOLONG;
-    n = node_child(dir, name, len);
+    n = dir->ops && dir->ops->lookup ? NULL : node_child(dir, name, len);
     if (n && node_direct(dir->m) && !n->mounted && !n->ops)
         return child_check(dir, n, out);
     if (n) {
@@ -394,7 +394,11 @@ static int walk_step(struct walk *w, const char *name, size_t len, const char *l
     e = child_get(w->at, name, len, &n);
     if (e)
         return e;
-    if ((n->mode & S_IFMT) == S_IFLNK && follow) {
+    if ((n->mode & S_IFMT) == S_IFLNK && follow && n->ops && n->ops->jump) {
+        n = n->ops->jump(n);
+        if (!n)
+            return -ENXIO; /* a pipe or its like cannot be opened again */
+    } else if ((n->mode & S_IFMT) == S_IFLNK && follow) {
         *again = true;
         return link_follow(w, n, left);
     }
@@ -686,6 +690,8 @@ int node_link(struct node *file, struct node *dir, const char *name)
         return e;
     if (node_direct(dir->m) && !dir->memory) {
         e = p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TLINK, .dfid = dir->fid, .fid = file->fid, .name = name }, &r);
+        if (!e)
+            name_tell(dir, file, name, IN_CREATE, 0);
         return e ? e : node_refresh(file);
     }
     if (old)
@@ -782,7 +788,7 @@ int node_list(struct node *dir, struct dirlist *l)
         e = image_list(dir, l);
     else if (!e && dir->fid != NINEP_NOFID)
         e = list_lower(dir, l);
-    for (struct node *n = dir->children; !e && n; n = n->next)
+    for (struct node *n = dir->ops && dir->ops->list ? NULL : dir->children; !e && n; n = n->next)
         if (!n->negative && (!node_direct(dir->m) || n->mounted || n->memory))
             e = dirlist_add(l, n->name, node_real(n)->ino, NINEP_DT(n->mode));
     return e || !dir->ops || !dir->ops->list ? e : list_made(dir, l);

@@ -85,14 +85,15 @@ static void timers(void)
     SHOW(timer_gettime(id, &left));
     SHOW(left.it_value.tv_nsec);
     SHOW(timer_settime(id, 0, &t, NULL));
-    nap(40);
+    for (int i = 0; i < 100 && hits <= 5; i++)
+        nap(20);
     SHOW(hits > 5 && last_value == 77 && last_code == SI_TIMER);
     SHOW(timer_gettime(id, &left));
     SHOW(left.it_interval.tv_nsec == 2000000 && left.it_value.tv_nsec <= 2000000);
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    nap(30);
+    nap(150);
     hits = 0;
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     SHOW(timer_getoverrun(id) > 3);
@@ -116,7 +117,8 @@ static void timers(void)
     SHOW(timer_create(CLOCK_REALTIME, &ev, &id));
     hits = 0;
     SHOW(setitimer(ITIMER_REAL, &v, NULL));
-    nap(30);
+    for (int i = 0; i < 100 && hits <= 3; i++)
+        nap(20);
     SHOW(getitimer(ITIMER_REAL, &old));
     SHOW(hits > 3 && old.it_interval.tv_usec == 3000 && old.it_value.tv_usec <= 3000);
     v = (struct itimerval){ 0 };
