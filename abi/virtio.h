@@ -55,6 +55,7 @@ _Static_assert(sizeof(struct virtq_used_elem) == 8, "virtq_used_elem");
 
 /* 4.1.4: vendor capabilities that say where the parts of the device are */
 enum { VIRTIO_CAP_COMMON = 1, VIRTIO_CAP_NOTIFY = 2, VIRTIO_CAP_ISR = 3, VIRTIO_CAP_DEVICE = 4, VIRTIO_CAP_PCI = 5 };
+enum { VIRTIO_ISR_QUEUE = 1 }; /* bits of the interrupt status */
 struct virtio_pci_cap {
     uint8_t id;      /* 0: PCI_CAP_VENDOR */
     uint8_t next;    /* 1 */

@@ -72,21 +72,55 @@ err_t pci_bar_add(struct pci_dev *d, unsigned index, enum bus_kind kind, uint32_
 
 /* --- configuration space --- */
 
-static uint64_t config_read(struct pci_dev *d, unsigned reg, unsigned size)
-{
-    uint64_t val = 0;
+enum { WINDOW_BAR = 4, WINDOW_OFFSET = 8, WINDOW_LENGTH = 12, WINDOW_DATA = 16 };
 
-    if (!d)
-        return UINT64_MAX;
-    for (unsigned i = 0; i < size && reg + i < PCI_CFG_BYTES; i++)
-        val |= (uint64_t)d->cfg[reg + i] << 8 * i;
-    return val;
+void pci_window_add(struct pci_dev *d, uint8_t cap)
+{
+    d->window = cap;
+    d->writable[cap + WINDOW_BAR] = 0xFF;
+    memset(&d->writable[cap + WINDOW_OFFSET], 0xFF, WINDOW_DATA + 4 - WINDOW_OFFSET);
 }
 
-static void config_write(struct pci_dev *d, unsigned reg, unsigned size, uint64_t val)
+/* The BAR that an access to the window's data means; NULL: it is no such access, or one that the driver must not make. */
+static const struct pci_bar *window_bar(const struct pci_dev *d, unsigned reg, uint32_t *off, uint32_t *len)
 {
+    const uint8_t *cap = &d->cfg[d->window];
+
+    if (!d->window || reg != d->window + WINDOW_DATA || cap[WINDOW_BAR] >= PCI_BARS)
+        return NULL;
+    const struct pci_bar *b = &d->bar[cap[WINDOW_BAR]];
+    *off = get_le32(cap + WINDOW_OFFSET);
+    *len = get_le32(cap + WINDOW_LENGTH);
+    bool right = (*len == 1 || *len == 2 || *len == 4) && !(*off % *len) && *off < b->size;
+    return b->ops && right ? b : NULL;
+}
+
+static err_t config_read(struct pci_dev *d, unsigned reg, unsigned size, uint64_t *val)
+{
+    uint32_t off, len;
+    uint64_t got = 0;
+    err_t e = OK;
+
+    *val = d ? 0 : UINT64_MAX;
     if (!d)
-        return;
+        return OK;
+    const struct pci_bar *b = window_bar(d, reg, &off, &len);
+    if (b) {
+        e = b->ops->read(b->dev, off, len, &got);
+        for (unsigned i = 0; i < len; i++)
+            d->cfg[reg + i] = (uint8_t)(got >> 8 * i);
+    }
+    for (unsigned i = 0; i < size && reg + i < PCI_CFG_BYTES; i++)
+        *val |= (uint64_t)d->cfg[reg + i] << 8 * i;
+    return e;
+}
+
+static err_t config_write(struct pci_dev *d, unsigned reg, unsigned size, uint64_t val)
+{
+    uint32_t off, len;
+
+    if (!d)
+        return OK;
     for (unsigned i = 0; i < size && reg + i < PCI_CFG_BYTES; i++) {
         uint8_t mask = d->writable[reg + i];
         d->cfg[reg + i] = (uint8_t)((d->cfg[reg + i] & ~mask) | (val >> 8 * i & mask));
@@ -94,6 +128,8 @@ static void config_write(struct pci_dev *d, unsigned reg, unsigned size, uint64_
     d->master = d->cfg[CFG_COMMAND] & COMMAND_MASTER;
     bars_update(d->host);
     pci_msix_update(d);
+    const struct pci_bar *b = window_bar(d, reg, &off, &len);
+    return b ? b->ops->write(b->dev, off, len, get_le32(&d->cfg[reg]) & (UINT32_MAX >> (32 - 8 * len))) : OK;
 }
 
 /* ECAM: bits 15-19 slot, 12-14 function, 0-11 register */
@@ -104,14 +140,12 @@ static struct pci_dev *ecam_dev(struct pci_host *h, uint64_t off)
 
 static err_t ecam_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
 {
-    *val = config_read(ecam_dev(dev, off), off & 0xFFF, size);
-    return OK;
+    return config_read(ecam_dev(dev, off), off & 0xFFF, size, val);
 }
 
 static err_t ecam_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 {
-    config_write(ecam_dev(dev, off), off & 0xFFF, size, val);
-    return OK;
+    return config_write(ecam_dev(dev, off), off & 0xFFF, size, val);
 }
 
 /* Ports 0xCF8-0xCFF. The address register takes 32-bit accesses only (PCI 3.2.2.3.2): bit 31 enable, 16-23 bus,
@@ -130,8 +164,8 @@ static err_t port_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
 
     *val = UINT64_MAX;
     if (off >= PORT_DATA)
-        *val = config_read(port_dev(h), (h->address & 0xFC) + (unsigned)off - PORT_DATA, size);
-    else if (off == PORT_ADDRESS && size == 4)
+        return config_read(port_dev(h), (h->address & 0xFC) + (unsigned)off - PORT_DATA, size, val);
+    if (off == PORT_ADDRESS && size == 4)
         *val = h->address;
     else if (off == PORT_RESET && size == 1)
         *val = 0;
@@ -143,8 +177,8 @@ static err_t port_write(void *dev, uint64_t off, unsigned size, uint64_t val)
     struct pci_host *h = dev;
 
     if (off >= PORT_DATA)
-        config_write(port_dev(h), (h->address & 0xFC) + (unsigned)off - PORT_DATA, size, val);
-    else if (off == PORT_ADDRESS && size == 4)
+        return config_write(port_dev(h), (h->address & 0xFC) + (unsigned)off - PORT_DATA, size, val);
+    if (off == PORT_ADDRESS && size == 4)
         h->address = (uint32_t)val & ~3u;
     else if (off == PORT_RESET && size == 1 && val & RESET_CPU)
         vm_stop(h->vm, VM_REBOOTED, "reset through port 0xCF9");

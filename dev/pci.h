@@ -43,6 +43,7 @@ struct pci_dev {
     uint8_t cfg[PCI_CFG_BYTES];
     uint8_t writable[PCI_CFG_BYTES]; /* bits the guest can change */
     uint8_t cap_last, cap_end;       /* newest capability; first free byte */
+    uint8_t window;                  /* the capability that is a window to the BARs; 0: none */
     struct pci_bar bar[PCI_BARS];
     struct pci_msix msix;
     _Atomic bool master; /* the guest allows DMA */
@@ -70,6 +71,10 @@ MUST_USE err_t pci_bar_add(struct pci_dev *, unsigned index, enum bus_kind, uint
 uint8_t pci_cap_add(struct pci_dev *, uint8_t id, const void *cap, uint8_t len);
 /* Puts an MSI-X table of 1 .. PCI_MSIX_VECTORS vectors behind a memory BAR of its own. Errors as pci_bar_add. */
 MUST_USE err_t pci_msix_add(struct pci_dev *, unsigned bar, unsigned nvectors);
+
+/* Makes a capability virtio's window to the BARs (virtio 1.2, 4.1.4.9): bar at 4, offset at 8 and length at 12 are the driver's; what it
+ * reads and writes at 16 is read and written there. */
+void pci_window_add(struct pci_dev *, uint8_t cap);
 
 /* Sends the vector's message, or keeps it pending while it is masked. A vector that does not exist is ignored.
  * Any CPU; vm->lock may be held, no run queue's lock. */

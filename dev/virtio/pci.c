@@ -1,12 +1,11 @@
 /* The register interface of every virtio device: virtio over PCI, virtio 1.2, section 4.1. Three BARs:
  *
  *   0  ports: one 16-bit port per queue to kick it (a port exit costs a tenth of a memory exit that has to be decoded)
- *   1  memory: the common configuration, the interrupt status (always 0: interrupts are MSI-X), the device's own
- *      configuration
+ *   1  memory: the common configuration, the interrupt status, the device's own configuration
  *   2  memory: the MSI-X table
  *
- * Vector numbers and addresses that the driver writes are kept as they are and checked where they are used. The window
- * to BARs through configuration space (4.1.4.9) is left out: it is for firmware that cannot map a BAR. */
+ * Vector numbers and addresses that the driver writes are kept as they are and checked where they are used. All of it is also
+ * reached through configuration space (4.1.4.9), by firmware that cannot map a BAR. */
 #include "base/panic.h"
 #include "base/bytes.h"
 #include "base/str.h"
@@ -41,6 +40,7 @@ static void reset(struct virtio_dev *d)
     d->offered_select = d->accepted_select = 0;
     d->queue_select = 0;
     d->config_vector = VIRTIO_NO_VECTOR;
+    d->isr = 0;
     d->generation++;
 }
 
@@ -159,8 +159,26 @@ static uint64_t config_read(struct virtio_dev *d, uint64_t off, unsigned size)
     return val;
 }
 
+/* With MSI-X off this is how a driver that polls learns that something was used: 4.1.4.5. Reading takes it. */
+static uint64_t isr_read(struct virtio_dev *d)
+{
+    uint8_t isr = d->isr;
+
+    d->isr = 0;
+    return isr;
+}
+
+void virtio_raise(struct virtio_dev *d, uint16_t vector)
+{
+    if (!d->pci.msix.enabled)
+        d->isr = VIRTIO_ISR_QUEUE;
+    pci_msix_raise(&d->pci, vector);
+}
+
 static uint64_t reg_read(struct virtio_dev *d, uint64_t off, unsigned size)
 {
+    if (off == REGS_ISR)
+        return isr_read(d);
     if (off >= REGS_CONFIG)
         return config_read(d, off - REGS_CONFIG, size);
     return off < VIRTIO_COMMON_BYTES ? common_read(d, off, size) : 0;
@@ -222,10 +240,14 @@ static err_t kick_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 
 static void cap_add(struct virtio_dev *d, uint8_t type, uint8_t bar, uint32_t offset, uint32_t length)
 {
-    struct virtio_pci_cap cap = { .type = type, .bar = bar, .offset = offset, .length = length, .extra = KICK_STRIDE };
+    struct virtio_pci_cap cap = { .type = type, .bar = bar, .offset = offset, .length = length };
+    bool longer = type == VIRTIO_CAP_NOTIFY || type == VIRTIO_CAP_PCI;
 
-    cap.cap_len = type == VIRTIO_CAP_NOTIFY ? sizeof cap : offsetof(struct virtio_pci_cap, extra);
-    pci_cap_add(&d->pci, PCI_CAP_VENDOR, &cap, cap.cap_len);
+    cap.cap_len = longer ? sizeof cap : offsetof(struct virtio_pci_cap, extra);
+    cap.extra = type == VIRTIO_CAP_NOTIFY ? KICK_STRIDE : 0; /* the window's: its data */
+    uint8_t at = pci_cap_add(&d->pci, PCI_CAP_VENDOR, &cap, cap.cap_len);
+    if (type == VIRTIO_CAP_PCI)
+        pci_window_add(&d->pci, at);
 }
 
 static void caps_add(struct virtio_dev *d)
@@ -235,6 +257,7 @@ static void caps_add(struct virtio_dev *d)
     if (d->ops->config_bytes)
         cap_add(d, VIRTIO_CAP_DEVICE, BAR_REGS, REGS_CONFIG, d->ops->config_bytes);
     cap_add(d, VIRTIO_CAP_NOTIFY, BAR_KICK, 0, KICK_STRIDE * d->nqueues);
+    cap_add(d, VIRTIO_CAP_PCI, BAR_KICK, 0, 0);
 }
 
 /* --- life --- */

@@ -205,7 +205,7 @@ void virtq_flush(struct virtq *q)
     q->told_used = q->next_used;
     atomic_thread_fence(memory_order_seq_cst);
     if (wants_interrupt(q, old))
-        pci_msix_raise(&q->dev->pci, q->vector);
+        virtio_raise(q->dev, q->vector);
 }
 
 /* --- what is in a chain --- */

@@ -83,6 +83,7 @@ struct virtio_dev {
     /* under lock */
     struct virtq queue[VIRTIO_QUEUES_MAX];
     uint64_t accepted; /* feature bits */
+    uint8_t isr;         /* VIRTIO_ISR_ */
     bool broken;         /* the guest broke a rule, or the VM is ending: take no more work */
     bool draining;       /* reset by the driver, which is not told so before inflight is 0 */
     uint32_t generation; /* counts resets: requests of an older one are forgotten */
@@ -95,6 +96,9 @@ struct virtio_dev {
 MUST_USE err_t virtio_init(struct virtio_dev *, struct vm *, struct pci_host *, unsigned slot);
 /* Once no vCPU runs: takes no more work; true when nothing is in flight. */
 bool virtio_idle(struct virtio_dev *);
+
+/* Tells the driver of used buffers. Under dev->lock. */
+void virtio_raise(struct virtio_dev *, uint16_t vector);
 
 /* --- queue.c; everything under dev->lock --- */
 

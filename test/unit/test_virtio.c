@@ -137,6 +137,59 @@ static void wrong_sizes_do_nothing(void **state)
     assert_int_equal(stopped.count, 0);
 }
 
+/* --- the window through configuration space, and polling --- */
+
+static void window_set(unsigned at, uint8_t bar, uint32_t off, uint32_t len)
+{
+    cfg_put(SLOT, at + 4, 1, bar);
+    cfg_put(SLOT, at + 8, 4, off);
+    cfg_put(SLOT, at + 12, 4, len);
+}
+
+static void the_window_reaches_the_registers(void **state)
+{
+    unsigned at = cap_find(SLOT, PCI_CAP_VENDOR, VIRTIO_CAP_PCI), common = cap_find(SLOT, PCI_CAP_VENDOR, VIRTIO_CAP_COMMON);
+    uint8_t bar = (uint8_t)cfg_get(SLOT, common + 4, 1);
+    uint32_t base = cfg_get(SLOT, common + 8, 4);
+    (void)state;
+    assert_int_equal(cfg_get(SLOT, at + 2, 1), 20);
+    window_set(at, bar, base + VIRTIO_COMMON_STATUS, 1);
+    cfg_put(SLOT, at + 16, 1, VIRTIO_ACKNOWLEDGE);
+    assert_int_equal(mmio_get(drv.common + VIRTIO_COMMON_STATUS, 1), VIRTIO_ACKNOWLEDGE);
+    cfg_put(SLOT, at + 16, 4, 0xFFFFFF00 | VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER); /* the window's length counts, not the access's */
+    assert_int_equal(cfg_get(SLOT, at + 16, 1), VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
+    window_set(at, bar, base + VIRTIO_COMMON_NUM_QUEUES, 2);
+    port_put(0xCF8, 4, 0x80000000 | SLOT << 11 | (at + 16));
+    assert_int_equal(port_get(0xCFC, 2), mmio_get(drv.common + VIRTIO_COMMON_NUM_QUEUES, 2));
+}
+
+static void a_window_to_nowhere_does_nothing(void **state)
+{
+    static const struct { uint8_t bar; uint32_t off, len; } bad[] = { { 1, 0x14, 0 }, { 1, 0x14, 3 }, { 1, 0x14, 8 }, { 1, 0x15, 2 },
+        { 1, 0x1000, 1 }, { 1, UINT32_MAX, 1 }, { 3, 0x14, 1 }, { 6, 0x14, 1 }, { 255, 0x14, 1 }, { 1, 0x14, UINT32_MAX } };
+    unsigned at = cap_find(SLOT, PCI_CAP_VENDOR, VIRTIO_CAP_PCI);
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+        window_set(at, bad[i].bar, bad[i].off, bad[i].len);
+        cfg_put(SLOT, at + 16, 4, 0x5A5A5A5A);
+        assert_int_equal(cfg_get(SLOT, at + 16, 4), 0x5A5A5A5A);
+    }
+    assert_int_equal(mmio_get(drv.common + VIRTIO_COMMON_STATUS, 1), 0);
+    assert_int_equal(stopped.count, 0);
+}
+
+static void a_driver_without_msix_can_poll(void **state)
+{
+    (void)state;
+    drv_start(SLOT, 8, 0);
+    msix_control(SLOT, 0);
+    assert_int_equal(submit(0, ask(64)), OK);
+    expect_used(0, 64);
+    assert_int_equal(msi.count, 0);
+    assert_int_equal(mmio_get(drv.isr, 1), VIRTIO_ISR_QUEUE);
+    assert_int_equal(mmio_get(drv.isr, 1), 0);
+}
+
 /* --- rings --- */
 
 static void requests_are_served(void **state)
@@ -152,7 +205,7 @@ static void requests_are_served(void **state)
         assert_int_equal(b[i], (uint8_t)(b[0] + i)); /* the fake ground's entropy counts */
     assert_int_equal(msi.count, 1);
     assert_int_equal(msi.data, 0x41);
-    assert_int_equal(mmio_get(drv.isr, 1), 0); /* interrupts are messages only */
+    assert_int_equal(mmio_get(drv.isr, 1), 0); /* it got a message */
     assert_int_equal(submit(0, chain_put(0, two, 2)), OK);
     expect_used(1, 30);
     ram_read(HIGH, b, 20);
@@ -438,6 +491,7 @@ int main(void)
         T(features_it_does_not_have_are_refused),
         T(queue_registers_keep_what_they_may),
         T(wrong_sizes_do_nothing),
+        T(the_window_reaches_the_registers), T(a_window_to_nowhere_does_nothing), T(a_driver_without_msix_can_poll),
         T(requests_are_served),
         T(buffers_may_cross_ram_chunks_that_are_apart),
         T(rings_may_cross_ram_chunks_and_lie_high),
