@@ -476,6 +476,7 @@ err_t net_init(struct net *n, const struct guest_config *cfg)
 
 void net_fini(struct net *n)
 {
+    mux_fini(n);
     for (unsigned i = 0; i < APP_NET_CONVS; i++)
         if (n->convs[i])
             conv_free(n->convs[i]);

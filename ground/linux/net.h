@@ -38,6 +38,7 @@ struct conv {
     void (*ready)(struct conv *); /* state, readable or writable may have changed */
     void *owner;
     struct ninep_req *waiting[4];
+    struct ninep_req *connecting; /* the command that is under way */
     uint32_t opens;
 };
 
@@ -83,6 +84,7 @@ err_t net_rules_init(struct net *, const struct guest_config *);
 void net_tree_init(struct net *);
 ninep_op mux_open, mux_read, mux_write;
 void mux_close(struct tree *, struct ninep_fid *);
+void mux_fini(struct net *);
 bool mux_drained(const struct mux *);
 bool mux_open_now(const struct net *);
 int net_errno(struct ninep_req *, int e); /* an answer of -errno */

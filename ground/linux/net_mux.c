@@ -492,6 +492,15 @@ void mux_close(struct tree *t, struct ninep_fid *f)
     m->closed = true;
 }
 
+void mux_fini(struct net *n)
+{
+    for (unsigned i = 0; i < APP_NET_CONVS; i++)
+        if (n->convs[i] && n->convs[i]->ready == line_ready)
+            line_free(n->convs[i]->owner);
+    free(n->mux);
+    n->mux = NULL;
+}
+
 bool mux_drained(const struct mux *m)
 {
     return m->unsent == 0;

@@ -38,6 +38,8 @@ static void wait_cancel(struct ninep_req *r)
     for (size_t i = 0; c && i < ARRAY_LEN(c->waiting); i++)
         if (c->waiting[i] == r)
             c->waiting[i] = NULL;
+    if (c && c->connecting == r)
+        c->connecting = NULL;
 }
 
 static err_t wait_for(struct ninep_req *r, struct conv *c, unsigned what)
@@ -147,9 +149,10 @@ static err_t ctl_write(struct ninep_req *r)
     if (!c)
         return ERR_NOTFOUND;
     r->out->count = n;
-    if (r->owner == c) { /* a connect that was under way */
+    if (c->connecting == r) {
         if (c->state == CONV_CONNECTING)
             return wait_for(r, c, WAIT_COMMAND);
+        c->connecting = NULL;
         e = conv_error(c);
         return e ? net_errno(r, e) : OK;
     }
@@ -160,8 +163,10 @@ static err_t ctl_write(struct ninep_req *r)
     memcpy(line, r->in.data, n);
     line[n] = 0;
     e = conv_command(c, line);
-    if (e == -EINPROGRESS)
+    if (e == -EINPROGRESS) {
+        c->connecting = r;
         return wait_for(r, c, WAIT_COMMAND);
+    }
     return e ? net_errno(r, e) : OK;
 }
 

@@ -6,7 +6,9 @@
 #include "ninep/client.h"
 #include "ninep/server.h"
 
+#ifndef WIRE_MSIZE /* a test may want more */
 #define WIRE_MSIZE 8192u
+#endif
 #define WIRE_FIDS 64u
 #define WIRE_REQS 8u
 
