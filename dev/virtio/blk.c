@@ -12,8 +12,8 @@
 #include "vm/mem.h"
 #include "vm/vm.h"
 
-enum { QUEUE_SIZE = 128, SEGMENT_MAX = 65536 };
-/* Drivers that heed size_max and seg_max stay below 8 MiB; firmware reads whole files at once. */
+enum { QUEUE_SIZE = 256, SEGMENT_MAX = 65536 };
+/* Drivers that heed size_max and seg_max stay below 16 MiB; firmware reads whole files at once. */
 #define REQUEST_MAX MIB(256)
 #define SYNC_KICKS 64u  /* that are waited for before the driver is looked at again */
 #define WAIT_EXITS 12u  /* to wait for a disk is better than so many exits */

@@ -6,9 +6,9 @@
 #include "io/blk.h"
 
 #define VIRTIO_BLK_INFLIGHT 64   /* requests at the disk at a time; more wait in their queue */
-#define VIRTIO_BLK_DATA_SEGS 126 /* what the driver is told; with head and status it fills a queue of 128 */
+#define VIRTIO_BLK_DATA_SEGS 254 /* what the driver is told; with head and status it fills a queue of 256 */
 #define VIRTIO_BLK_BUFS (VIRTIO_BLK_DATA_SEGS + 4) /* head and status may be cut up or joined with data */
-#define VIRTIO_BLK_SEGS 128                        /* pieces of machine memory at a time */
+#define VIRTIO_BLK_SEGS 256                        /* pieces of machine memory at a time */
 
 struct virtio_blk;
 
