@@ -201,17 +201,25 @@ thread_begin:
     mov %rbx, %rdi
     jmp leave
 
-/* void fpu_save(void *area, uint64_t mask); fpu_load the same */
+/* void fpu_save(void *area, uint64_t mask), mask 0: by FXSAVE; fpu_load the same */
     .globl fpu_save, fpu_load
 fpu_save:
     mov %esi, %eax
+    test %esi, %esi
+    jz 1f
     xor %edx, %edx
     xsave64 (%rdi)
     ret
+1:  fxsave64 (%rdi)
+    ret
 fpu_load:
     mov %esi, %eax
+    test %esi, %esi
+    jz 1f
     xor %edx, %edx
     xrstor64 (%rdi)
+    ret
+1:  fxrstor64 (%rdi)
     ret
 
 /* --- the program's memory: int user_copy(void *dst, const void *src, size_t n), 0, or -14 if something is not there --- */

@@ -30,11 +30,15 @@ void threads_init(void)
 {
     uint32_t r[4], low, high;
 
+    next_tid = boot->pid;
+    fpu_size = 512; /* FXSAVE, which a mask of 0 stands for */
+    cpuid(1, 0, r);
+    if (!(r[2] & BIT(27))) /* no XSAVE */
+        return;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     cpuid(0xD, 0, r);
     fpu_mask = ((uint64_t)high << 32 | low) & 0xE7; /* x87, SSE, AVX, AVX-512 */
     fpu_size = r[1];
-    next_tid = boot->pid;
 }
 
 static void fs_set(uint64_t v)
