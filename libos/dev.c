@@ -220,23 +220,39 @@ struct mount *dev_mount(void)
     return devices;
 }
 
-int dev_open(const char *name, uint32_t flags, uint32_t *fid)
+/* Walk and open, posted together; many may go with one kick. */
+struct opening {
+    struct rpc walk, open;
+};
+
+static int open_post(struct opening *o, const char *name, uint32_t flags, uint32_t *fid)
 {
     struct ninep_msg walk = { .type = NINEP_TWALK, .fid = devices->root, .nwalk = 1, .wname = { name } };
-    struct rpc r = { 0 };
     int e;
 
     if (ninep_client_fid(&devices->client, fid))
         return -ENFILE;
     walk.dfid = *fid;
-    e = p9_post(devices, &walk, &r);
-    if (!e) {
-        struct rpc r2 = { 0 };
-        e = p9_call(devices, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = *fid, .flags = flags }, &r2);
-    }
-    if (!e && p9_finish(&r))
-        e = r.error;
-    return e;
+    e = p9_post(devices, &walk, &o->walk);
+    return e ? e : p9_post(devices, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = *fid, .flags = flags }, &o->open);
+}
+
+static int open_finish(struct opening *o)
+{
+    int e = p9_finish(&o->open);
+
+    return p9_finish(&o->walk) ? o->walk.error : e;
+}
+
+int dev_open(const char *name, uint32_t flags, uint32_t *fid)
+{
+    struct opening o = { 0 };
+    int e = open_post(&o, name, flags, fid);
+
+    if (e)
+        return e;
+    p9_kick(devices);
+    return open_finish(&o);
 }
 
 static const struct row {
@@ -262,6 +278,7 @@ int dev_init(void)
 {
     static const char *const std_names[3] = { "stdin", "stdout", "stderr" };
     struct node *dev = node_cover(root_node, "dev");
+    static struct opening o[4];
     int e = 0;
 
     devices = &mounts[nmounts - 1];
@@ -289,7 +306,15 @@ int dev_init(void)
         std_node[i]->rdev = boot->tty & BIT(i) ? 136 << 8 : 0;
         std_node[i]->arg = 16 + i;
         std_node[i]->ops = &tty_node;
-        e = dev_open(std_names[i], i ? O_WRONLY : O_RDONLY, &std_fid[i]);
+        e = open_post(&o[i], std_names[i], i ? O_WRONLY : O_RDONLY, &std_fid[i]);
     }
-    return e ? e : dev_open("ttyctl", O_RDWR, &ctl_fid);
+    if (!e)
+        e = open_post(&o[3], "ttyctl", O_RDWR, &ctl_fid);
+    if (e)
+        return e;
+    p9_kick(devices);
+    e = p9_mounted(devices);
+    for (unsigned i = 0; i < ARRAY_LEN(o) && !e; i++)
+        e = open_finish(&o[i]);
+    return e;
 }

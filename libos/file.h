@@ -18,6 +18,7 @@ struct mount {
     uint32_t flags; /* APP_MOUNT_* */
     uint32_t dev;   /* st_dev */
     uint32_t root;  /* fid */
+    struct rpc *attach; /* under way since p9_mount() */
 };
 struct rpc {
     struct ninep_answer a; /* its texts and data are good until the next p9_post() */
@@ -26,7 +27,9 @@ struct rpc {
     int error;             /* -errno */
     void (*notify)(struct rpc *); /* or NULL */
 };
-int p9_mount(struct mount *, unsigned number, const struct app_mount *); /* version and attach */
+/* Version, and attach, which goes with the next question: p9_mounted() waits for it. */
+int p9_mount(struct mount *, unsigned number, const struct app_mount *);
+int p9_mounted(struct mount *);
 int p9_post(struct mount *, struct ninep_msg *, struct rpc *); /* writes it to the ring; 0 or -errno */
 void p9_kick(struct mount *);
 int p9_finish(struct rpc *); /* waits; the error */

@@ -14,22 +14,24 @@ struct block {
 #define MAGIC 0x6D656D21u
 
 static struct block *free_list[SIZES];
-static uint64_t fresh, mapped, end;
+/* Where blocks are carved from, one after the other; what is left of a region when a block does not fit is lost. The first is part of
+ * the image: a small program needs no other, and no call to map it. */
+static ALIGNED(4096) uint8_t first[KIB(128)];
+static struct region {
+    uint64_t from, to;
+} regions[] = { { 0 }, { 0 }, { HEAP2, HEAP2_END } };
+static unsigned region;
+static uint64_t fresh, mapped;
 
 static uint64_t carve(uint64_t bytes)
 {
     uint64_t at;
 
-    if (end - fresh < bytes) { /* the first region is used up; the rest of it is lost */
-        if (end == HEAP2_END || HEAP2_END - HEAP2 < bytes)
+    for (; regions[region].to - fresh < bytes; fresh = mapped = regions[++region].from)
+        if (region + 1 == ARRAY_LEN(regions) || HEAP2_END - HEAP2 < bytes)
             return 0;
-        if (end != HEAP2_END)
-            fresh = mapped = HEAP2, end = HEAP2_END;
-    }
-    if (!end)
-        return 0;
     if (fresh + bytes > mapped) {
-        uint64_t more = min_u64(align_up(fresh + bytes - mapped, STEP), end - mapped);
+        uint64_t more = min_u64(align_up(fresh + bytes - mapped, STEP), regions[region].to - mapped);
         if (gate(mapped, more, APP_READ | APP_WRITE, 0, 0, APP_MAP) < 0)
             return 0;
         mapped += more;
@@ -41,8 +43,10 @@ static uint64_t carve(uint64_t bytes)
 
 void mem_init(uint64_t from, uint64_t to)
 {
-    fresh = mapped = from;
-    end = to;
+    fresh = (uint64_t)first;
+    mapped = fresh + sizeof first;
+    regions[0] = (struct region){ fresh, mapped };
+    regions[1] = (struct region){ from, to };
 }
 
 void *mem_get(size_t bytes)

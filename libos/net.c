@@ -71,6 +71,10 @@ static void start(void)
     net.m = &mounts[i];
     e = p9_mount(net.m, i, &boot->mount[i]);
     nmounts = (unsigned)max_u64(nmounts, i + 1);
+    if (!e) {
+        p9_kick(net.m);
+        e = p9_mounted(net.m);
+    }
     if (!e)
         e = rules_read();
     if (!e)

@@ -854,8 +854,8 @@ static int mount_put(unsigned number, const struct app_mount *am)
             return -ENOMEM;
     }
     e = fid_walk(m, m->root, NULL, &fid, &attr);
-    if (e)
-        return e;
+    if (p9_mounted(m) || e)
+        return e ? e : -EIO;
     attr_take(at, &attr.a.msg);
     at->m = m;
     at->fid = fid;

@@ -101,5 +101,17 @@ int p9_mount(struct mount *m, unsigned number, const struct app_mount *am)
     e = p9_call(m, &(struct ninep_msg){ .type = NINEP_TVERSION, .msize = APP_CHANNEL_MSIZE, .text = NINEP_VERSION }, &r);
     if (e || ninep_client_fid(&m->client, &m->root))
         return e ? e : -ENOMEM;
-    return p9_call(m, &(struct ninep_msg){ .type = NINEP_TATTACH, .fid = m->root, .dfid = NINEP_NOFID, .name = "", .text = "", .uid = boot->uid }, &r);
+    m->attach = mem_get(sizeof *m->attach);
+    if (!m->attach)
+        return -ENOMEM;
+    return p9_post(m, &(struct ninep_msg){ .type = NINEP_TATTACH, .fid = m->root, .dfid = NINEP_NOFID, .name = "", .text = "", .uid = boot->uid }, m->attach);
+}
+
+int p9_mounted(struct mount *m)
+{
+    int e = p9_finish(m->attach);
+
+    mem_put(m->attach);
+    m->attach = NULL;
+    return e;
 }

@@ -8,7 +8,7 @@
 /* and behind it one for files that are mapped shared, object.c */
 #define OBJECTS HEAP2_END
 #define OBJECTS_END (OBJECTS + GIB(40))
-#define PIE_AT 0x1000000ull /* where a position-independent program goes */
+#define PIE_AT 0x800000ull /* where a position-independent program goes */
 
 struct file;
 struct vma {

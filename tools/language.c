@@ -4,15 +4,15 @@
 
 const struct language languages[] = {
     { "lua", ".lua", "lua5.4", "/usr/bin/lua5.4", "lua lua5.4", NULL, "lua-socket" },
-    { "python", ".py", "python3", "/usr/bin/python3.*[0-9]", "python python3", NULL, "" },
+    { "python", ".py", "python3 libc-bin", "/usr/bin/python3.*[0-9]", "python python3", NULL, "" },
     { "js", ".js .mjs .cjs", "nodejs", "/usr/bin/node", "js node nodejs", NULL, "" },
-    { "perl", ".pl", "perl", "/usr/bin/perl", "perl", NULL, "" },
-    { "ruby", ".rb", "ruby", "/usr/bin/ruby[0-9]*", "ruby", NULL, NULL },
+    { "perl", ".pl", "perl libc-bin", "/usr/bin/perl", "perl", NULL, "" },
+    { "ruby", ".rb", "ruby libc-bin", "/usr/bin/ruby[0-9]*", "ruby", NULL, NULL },
     { "tcl", ".tcl", "tcl", "/usr/bin/tclsh[0-9]*", "tcl tclsh", NULL, NULL },
-    { "php", ".php", "php-cli", "/usr/bin/php[0-9]*", "php", NULL, NULL },
-    { "scheme", ".scm", "guile-3.0", "/usr/bin/guile-*|/usr/lib/x86_64-linux-gnu/guile/*/bin/guile", "scheme guile", "--no-auto-compile", NULL },
+    { "php", ".php", "php-cli libc-bin", "/usr/bin/php[0-9]*", "php", NULL, NULL },
+    { "scheme", ".scm", "guile-3.0 libc-bin", "/usr/bin/guile-*|/usr/lib/x86_64-linux-gnu/guile/*/bin/guile", "scheme guile", "--no-auto-compile", NULL },
     { "forth", ".fs .fth", "gforth", "/usr/bin/gforth", "forth gforth", NULL, NULL },
-    { "sqlite", ".sql", "sqlite3", "/usr/bin/sqlite3", "sqlite sqlite3", "-batch -init", NULL },
+    { "sqlite", "", "sqlite3", "/usr/bin/sqlite3", "sqlite sqlite3", NULL, NULL },
     { "sh", ".sh", "busybox-static", "/usr/bin/busybox", "busybox", "sh", NULL },
 };
 const size_t languages_count = ARRAY_LEN(languages);

@@ -114,23 +114,33 @@ static err_t libos_load(struct guest *g, const struct guest_config *cfg)
 {
     struct app_image *i = &g->image;
     struct space *s = &g->space;
-    uint64_t text;
+    uint64_t text, data;
     err_t e;
 
-    if (cfg->libos_size < sizeof *i)
+    if (cfg->libos_size < sizeof *i || (!cfg->libos && pread(cfg->image->fd, i, sizeof *i, (off_t)cfg->libos_at) != sizeof *i))
         return ERR_FORMAT;
-    memcpy(i, cfg->libos, sizeof *i);
+    if (cfg->libos)
+        memcpy(i, cfg->libos, sizeof *i);
     if (i->magic != APP_MAGIC || i->version != APP_VERSION || i->text_end % PAGE_SIZE || i->data_end % PAGE_SIZE ||
         i->text_end <= APP_LIBOS || i->data_end <= i->text_end || i->data_end > APP_PROGRAM || cfg->libos_size > i->data_end - APP_LIBOS)
         return ERR_FORMAT;
     text = i->text_end - APP_LIBOS;
+    kvm_machine_gates(&g->machine, i);
+    if (!cfg->libos) { /* in the image: zeros follow it up to the end of its last page */
+        data = i->text_end + align_up(cfg->libos_size > text ? cfg->libos_size - text : 0, PAGE_SIZE);
+        if (space_map_file(s, APP_LIBOS, text, APP_READ | APP_EXEC, cfg->image->fd, cfg->libos_at) ||
+            (data > i->text_end &&
+             space_map_file(s, i->text_end, data - i->text_end, APP_READ | APP_WRITE, cfg->image->fd, cfg->libos_at + text)) ||
+            (i->data_end > data && space_map(s, data, i->data_end - data, APP_READ | APP_WRITE)))
+            return ERR_NOMEM;
+        return OK;
+    }
     if (space_map(s, APP_LIBOS, text, APP_READ | APP_EXEC) ||
         space_map(s, i->text_end, i->data_end - i->text_end, APP_READ | APP_WRITE))
         return ERR_NOMEM;
     e = space_write(s, APP_LIBOS, cfg->libos, min_u64(text, cfg->libos_size));
     if (!e && cfg->libos_size > text)
         e = space_write(s, i->text_end, cfg->libos + text, cfg->libos_size - text);
-    kvm_machine_gates(&g->machine, i);
     return e;
 }
 
@@ -203,11 +213,11 @@ static err_t root_map(struct guest *g, struct app_boot *b)
 
     b->free = AREA;
     if (!g->root)
-        return space_ready(&g->space, b->free - SPACE_SLOT, SPACE_SLOT);
+        return space_ready(&g->space, b->free - 2 * SPACE_UNIT, 2 * SPACE_UNIT);
     b->image_size = g->root->size;
     b->image_flags = g->root->flags;
-    b->free = b->image = AREA - align_up(b->image_size, SPACE_SLOT);
-    e = space_ready(&g->space, b->free - SPACE_SLOT, SPACE_SLOT);
+    b->free = b->image = AREA - align_up(b->image_size, SPACE_UNIT);
+    e = space_ready(&g->space, b->free - 2 * SPACE_UNIT, 2 * SPACE_UNIT);
     return e ? e : space_window(&g->space, b->image, b->image_size, g->root->fd, g->root->at) ? ERR_NOMEM : OK;
 }
 
@@ -380,6 +390,7 @@ static err_t guest_start(struct guest *g, const struct guest_config *cfg)
     e = rights_end(cfg);
     if (e)
         goto failed;
+    g->space.started = true;
     e = guest_cpu_start(g, 0, g->image.entry, g->image.stack, g->image.cpu0, AREA);
     if (!e)
         return OK;

@@ -26,7 +26,8 @@ enum guest_net {
     GUEST_NET_HOST, /* all that a program on this machine can do */
 };
 struct guest_config {
-    const uint8_t *libos;
+    const uint8_t *libos; /* NULL: it is in the image's file, at libos_at */
+    uint64_t libos_at;
     size_t libos_size;
     const char *program; /* its path */
     char *const *argv;

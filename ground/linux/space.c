@@ -142,18 +142,36 @@ static uint64_t count_mapped(const struct space *s, uint64_t addr, uint64_t len)
     return n;
 }
 
+static bool unit_ready(const struct space *s, uint64_t unit)
+{
+    return unit >= APP_TOP / SPACE_UNIT || s->units[unit / 8] & BIT(unit % 8);
+}
+
+static err_t slot_add(struct space *s, uint64_t first, uint64_t end)
+{
+    err_t e = kvm_machine_memory(s->machine, first * SPACE_UNIT, s->base + first * SPACE_UNIT, (end - first) * SPACE_UNIT);
+
+    for (uint64_t i = first; !e && i < end; i++)
+        s->units[i / 8] |= (uint8_t)BIT(i % 8);
+    return e;
+}
+
 err_t space_ready(struct space *s, uint64_t addr, uint64_t len)
 {
-    for (uint64_t i = addr / SPACE_SLOT; i <= (addr + len - 1) / SPACE_SLOT; i++) {
-        err_t e;
-        if (s->slots[i / 8] & BIT(i % 8))
+    uint64_t last = (addr + len - 1) / SPACE_UNIT;
+    err_t e = OK;
+
+    for (uint64_t first = addr / SPACE_UNIT, end; !e && first <= last; first = end) {
+        end = first + 1;
+        if (unit_ready(s, first))
             continue;
-        e = kvm_machine_memory(s->machine, i * SPACE_SLOT, s->base + i * SPACE_SLOT, SPACE_SLOT);
-        if (e)
-            return e;
-        s->slots[i / 8] |= (uint8_t)BIT(i % 8);
+        while (!unit_ready(s, end) && (end <= last || (s->started && end % SPACE_WIDE)))
+            end++;
+        while (s->started && first % SPACE_WIDE && !unit_ready(s, first - 1))
+            first--;
+        e = slot_add(s, first, end);
     }
-    return OK;
+    return e;
 }
 
 /* All that can fail, before anything changes: memory within the limit, slots, room for tables. */

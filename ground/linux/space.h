@@ -4,7 +4,8 @@
  * the copies, which any thread may make: a page that cannot be read (a mapped file became shorter) is an error, not a fault. */
 #include "cpu/kvm/kvm.h"
 
-#define SPACE_SLOT MIB(64)
+#define SPACE_UNIT MIB(16) /* KVM slots are multiples of it: their cost grows with their size ... */
+#define SPACE_WIDE 4u      /* ... and with their number, once CPUs run: then as many units at a time, where they are free */
 
 struct space {
     struct kvm_machine *machine;
@@ -12,7 +13,8 @@ struct space {
     uint8_t *base;
     uint64_t limit; /* bytes that may be mapped */
     uint64_t arena; /* bytes of the tables' arena that have slots */
-    uint8_t slots[APP_TOP / SPACE_SLOT / 8];
+    bool started; /* CPUs run */
+    uint8_t units[APP_TOP / SPACE_UNIT / 8]; /* those that have slots */
 };
 
 /* Reserves address space, and the first piece of arena. ERR_NOMEM, ERR_FULL. machine is kept. */
