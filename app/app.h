@@ -58,7 +58,7 @@ struct app_vcpu {
     bool reset;                        /* the backend's registers are to be those of a start */
     /* any CPU, atomic */
     _Atomic bool started;              /* between CPU_START and CPU_STOP */
-    _Atomic bool rung;                 /* the bell: APP_WAIT ends, or the next one */
+    _Atomic bool rung;                 /* the bell, or an event: APP_WAIT ends, or the next one */
     _Atomic bool inside;               /* it runs the guest, or is about to */
     _Atomic uint32_t events;           /* APP_EVENT_*: to be told to the guest */
     _Atomic uint64_t posted;           /* signals: the same */

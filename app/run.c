@@ -46,6 +46,7 @@ static void events_pass(struct app_vcpu *c)
         __atomic_fetch_or(c->signals, signals, __ATOMIC_SEQ_CST);
     __atomic_fetch_or(&c->head->events, events, __ATOMIC_SEQ_CST);
     __atomic_store_n(&c->head->pending, 1, __ATOMIC_SEQ_CST);
+    atomic_store(&c->rung, true); /* the next APP_WAIT does not sleep, even if the guest has taken the event by then */
 }
 
 /* Makes the CPU enter the libos as an exception would. */
