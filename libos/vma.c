@@ -9,7 +9,10 @@ static unsigned nvmas, room;
 static bool lacking; /* some mapping of a file is longer than the file */
 static uint64_t mmap_top, brk_start, brk_now, brk_mapped;
 
-#define BRK_STEP KIB(512) /* mapped ahead: each step costs a call */
+/* The heap behind the program is mapped ahead, since each step costs a call; a large one in steps that may get huge pages. */
+#define BRK_STEP KIB(512)
+#define BRK_LARGE MIB(8)
+#define BRK_LARGE_STEP MIB(4)
 
 void vma_init(uint64_t top)
 {
@@ -465,7 +468,7 @@ int64_t vma_brk(uint64_t to)
         return (int64_t)to;
     }
     if (end > brk_mapped) {
-        more = align_up(end - brk_mapped, BRK_STEP);
+        more = end - brk_start < BRK_LARGE ? align_up(end - brk_mapped, BRK_STEP) : align_up(end, BRK_LARGE_STEP) - brk_mapped;
         if (!is_free(brk_mapped, more))
             more = end - brk_mapped;
         if (!is_free(brk_mapped, more) || !reserve(2) || gate(brk_mapped, more, APP_READ | APP_WRITE, 0, 0, APP_MAP) < 0)

@@ -29,5 +29,5 @@ bench_programs: $(CACHE)/bench.img
 
 bench: ## measure the figures against their baselines (BENCH_ONLY="exits boot ...")
 	@mk/deps test
-	@$(MAKE) --no-print-directory $(JOBS) $(EFI) $(GUESTS) bench_programs
+	@$(MAKE) --no-print-directory $(JOBS) $(EFI) $(GUESTS) $(OUT)/goblin bench_programs
 	@OUT=$(abspath $(OUT)) test/bench/run $(BENCH_ONLY)
