@@ -1,9 +1,10 @@
 """Guests are files: what a Linux guest does with /vm and its like, mounted by virtio-9p, in a shell."""
 import re
 
-from disk import GUEST, File
+from disk import OUT
+from goblin import ENTER, Goblin
 from lab import check, entry, lab
-from suite import test
+from suite import log_path, need, test
 
 MORE = "namespace /dev /vm /img /blk /boot:ro\n"
 
@@ -11,10 +12,13 @@ MORE = "namespace /dev /vm /img /blk /boot:ro\n"
 class Shell:
     """The shell on a guest's console."""
 
-    def __init__(self, goblin, name):
+    def __init__(self, goblin, name, prompt=None):
         self.goblin, self.name = goblin, name
         goblin.attach(name)
-        goblin.expect(rf"{name}#", 90)
+        if prompt:
+            prompt()
+        else:
+            goblin.expect(rf"{name}#", 90)
 
     def run(self, command, seconds=30):
         """Returns (exit status, output)."""
@@ -111,3 +115,76 @@ def no_namespace_no_files():
         check(status and "Read-only" in text, text)
         status, text = shell.run("mkdir /vm/x")
         check(status and "Read-only" in text, text)
+
+
+MANY = r"""
+fail() { echo "FAIL: $*"; cat /vm/ctl /vm/$1/ctl 2>/dev/null; exit 1; }
+for round in $(seq 25); do
+    for i in $(seq 20); do
+        g=g$round-$i
+        if [ $((i % 2)) = 0 ]; then echo clone spin $g >/vm/ctl || fail $g clone; else
+            mkdir /vm/$g && echo "linux /guests/spin memory=32M" >/vm/$g/ctl || fail $g create; fi
+        echo start >/vm/$g/ctl || fail $g start
+    done
+    for i in $(seq 20); do echo stop >/vm/g$round-$i/ctl || fail g$round-$i stop; done
+    for i in $(seq 20); do
+        g=g$round-$i
+        grep -q 'stopped by the user' /vm/$g/wait || fail $g wait
+        rmdir /vm/$g || fail $g remove
+    done
+done
+echo "PASS many: $(ls /vm | wc -l) left"
+"""
+
+
+@test(seconds=600)
+def five_hundred_guests():
+    """A guest with /vm makes, clones, starts, stops and removes 500 guests while two Linuxes do checked disk I/O; afterwards as many
+    pages are free as before."""
+    with lab("five_hundred_guests", boss(), entry("spin", kernel="spin", memory="32M", autostart=False),
+             entry("one", disk="PARTLABEL=first", options="job=disk rounds=40 mib=2"),
+             entry("two", disk="PARTLABEL=second", options="job=disk rounds=40 mib=2"),
+             partitions=[("first", 16, None), ("second", 16, None)]) as goblin:
+        goblin.monitor()
+        shell = Shell(goblin, "boss")
+        shell.mount("vm")
+        shell.ok("cat /vm/one/status >/dev/null")
+        goblin.table()
+        before = goblin.free_pages
+        goblin.attach("boss")
+        goblin.send("cat >/tmp/many <<'END'\r" + MANY.strip().replace("\n", "\r") + "\rEND\r")
+        goblin.expect(r"boss# \s*$", 30)
+        check("PASS many: 5 left" in shell.ok("sh /tmp/many", 420), "not all 500 lived and died")
+        for name in ("one", "two"):
+            shell.ok(f"until timeout 2 cat /vm/{name}/cons >/tmp/said; grep -E 'PASS disk|FAIL' /tmp/said; do :; done", 180)
+            shell.ok("! grep FAIL /tmp/said")
+        goblin.table()
+        check(abs(goblin.free_pages - before) < 16 * 1024, f"{before} pages were free before, {goblin.free_pages} are now")
+
+
+@test(seconds=400)
+def debian_runs_the_machine():
+    """Debian of the disk image mounts /vm and does what docs/ns-vm.md shows with apps and a Linux beside it."""
+    need(OUT + "/goblin.img", "the disk image")
+    with Goblin([OUT + "/goblin.img"], log=log_path("debian_runs_the_machine"), extra=["-snapshot"]) as goblin:
+        def login():
+            goblin.expect("debian login: ", 180)
+            goblin.type("root\n")
+            goblin.expect("Password: ", 30)
+            goblin.type("goblin\n")
+            goblin.expect("root@debian:~#", 60)
+
+        goblin.menu()
+        goblin.select("Debian 12, beside the others")
+        goblin.send(ENTER)
+        goblin.monitor()
+        shell = Shell(goblin, "debian", login)
+        shell.ok("mkdir -p /vm && mount -t 9p -o trans=virtio,version=9p2000.L vm /vm", 60)
+        shell.ok("echo start >/vm/tiny/ctl; echo start >/vm/lua/ctl; sleep 5; grep 'state running' /vm/tiny/status /vm/lua/status")
+        shell.ok("cat /vm/lua/status; cat /vm/lua/cons >/tmp/cons & sleep 1; echo 'print(6 * 7, \"from lua\")' >/vm/lua/cons; sleep 5; "
+                 "kill $!; grep '42.*from lua' /tmp/cons", 60)
+        shell.ok("echo stop >/vm/tiny/ctl && grep stopped /vm/tiny/wait", 60)
+        shell.ok("mkdir /vm/clock && echo 'app /apps/lua.img args=-v memory=64M namespace=/dev' >/vm/clock/ctl && echo start >/vm/clock/ctl")
+        shell.ok("sleep 3; timeout 5 cat /vm/clock/cons | grep 'Lua 5'; cat /vm/clock/status", 60)
+        shell.ok("echo clone lua lua2 >/vm/ctl && echo start >/vm/lua2/ctl && grep 'state running' /vm/lua2/status")
+        shell.ok("echo power >/vm/lua2/ctl; echo stop >/vm/lua2/ctl; cat /vm/lua2/wait; rmdir /vm/lua2", 60)
