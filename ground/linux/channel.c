@@ -15,7 +15,7 @@ static struct space *space_of(struct channel *c)
     return &c->guest->space;
 }
 
-err_t channel_init(struct guest *g, struct ninep_fs *fs, bool read_only, app_addr_t at)
+err_t channel_init(struct guest *g, struct ninep_fs *fs, uint32_t nfids, bool read_only, app_addr_t at)
 {
     struct channel *c = &g->channels[g->nchannels];
     uint8_t *buffers = mmap(NULL, BUFFERS, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -24,9 +24,9 @@ err_t channel_init(struct guest *g, struct ninep_fs *fs, bool read_only, app_add
         return ERR_NOMEM;
     *c = (struct channel){ .guest = g, .at = at, .ask = buffers };
     c->answer = buffers + APP_CHANNEL_SLOTS * (size_t)APP_CHANNEL_MSIZE;
-    c->server = (struct ninep_server){ .fs = fs, .nfids = CHANNEL_FIDS, .nreqs = CHANNEL_REQS, .msize_max = APP_CHANNEL_MSIZE,
+    c->server = (struct ninep_server){ .fs = fs, .nfids = nfids, .nreqs = CHANNEL_REQS, .msize_max = APP_CHANNEL_MSIZE,
                                        .read_only = read_only };
-    c->server.fids = calloc(CHANNEL_FIDS, sizeof *c->server.fids);
+    c->server.fids = calloc(nfids, sizeof *c->server.fids);
     c->server.reqs = calloc(CHANNEL_REQS, sizeof *c->server.reqs);
     if (!c->server.fids || !c->server.reqs) {
         free(c->server.fids);

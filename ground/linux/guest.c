@@ -175,7 +175,7 @@ static err_t mount_add(struct guest *g, struct app_boot *b, struct ninep_fs *fs,
     err_t e = area_map(g, at, CHANNEL_BYTES, APP_READ | APP_WRITE);
 
     if (!e)
-        e = channel_init(g, fs, m->read_only || m->layer, at);
+        e = channel_init(g, fs, flags & (APP_MOUNT_DEV | APP_MOUNT_NET) ? CHANNEL_FIDS_OWN : CHANNEL_FIDS, m->read_only || m->layer, at);
     *to = (struct app_mount){ .channel = at, .flags = flags };
     snprintf(to->at, sizeof to->at, "%s", m->at);
     return e;

@@ -10,7 +10,8 @@
 #include "ninep/server.h"
 #include "ninep/tree.h"
 
-#define CHANNEL_FIDS 4096
+#define CHANNEL_FIDS 4096u       /* files of a host directory that a guest may hold at a time */
+#define CHANNEL_FIDS_OWN 512u    /* of the monitor's own trees: the table costs memory in every guest */
 #define CHANNEL_REQS (APP_CHANNEL_SLOTS + 1)
 
 struct guest;
@@ -82,7 +83,7 @@ bool guest_holds(struct guest *, uint64_t addr, uint64_t len);
 void guest_event(struct guest_cpu *, uint32_t event);
 err_t guest_cpu_start(struct guest *, unsigned number, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi);
 /* channel.c, under the lock */
-err_t channel_init(struct guest *, struct ninep_fs *, bool read_only, app_addr_t at);
+err_t channel_init(struct guest *, struct ninep_fs *, uint32_t nfids, bool read_only, app_addr_t at);
 void channel_fini(struct channel *);
 int64_t channel_kick(struct channel *);
 void channel_poll(struct channel *); /* answers that had to wait */
