@@ -155,11 +155,6 @@ uint32_t cpu_number(void)
     return cpu_self()->app->id;
 }
 
-bool cpus_single(void)
-{
-    return count == 1;
-}
-
 bool cpu_alone(void)
 {
     return limit == 1;

@@ -32,7 +32,6 @@ void sled_drop(void); /* page 0 becomes empty: each system call is a fault from 
 
 /* --- cpu.c --- */
 void cpus_init(void);
-bool cpus_single(void);     /* there is one, so far */
 unsigned cpus_limit(void); /* how many there may be */
 uint32_t cpu_number(void); /* of this one */
 void libos_lock(void);     /* by whoever comes from the program, or from a wait */

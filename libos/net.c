@@ -315,7 +315,7 @@ void net_leave(void)
     if (!net.len && !net.hurry)
         return;
     fits = batch_post();
-    if ((net.hurry && net.unkicked) || !fits || !cpus_single()) {
+    if ((net.hurry && net.unkicked) || !fits) {
         bell(net.m->number);
         kicked();
     }

@@ -35,7 +35,7 @@ struct guest_cpu {
     app_addr_t shared; /* struct app_cpu */
     uint64_t stack_top, stack_size;
     pthread_t thread;
-    bool started, stopping;
+    bool started, stopping, waits;
     bool running;      /* it is in, or about to enter, the guest. atomically */
     int bell;          /* eventfd: it shall not wait, or no longer */
     timer_t timer;

@@ -1,6 +1,6 @@
 /* Who waits for the host's sockets. A guest CPU that has nothing to do does it itself: what comes is in the guest's memory when its wait returns, and no
- * other thread had to be woken for it. While all CPUs run, the waiting thread of guest.c looks once a millisecond, which also is the longest
- * that a guest that computes leaves something in its ring. */
+ * other thread had to be woken for it. While a CPU runs, the waiting thread of guest.c looks once a millisecond: that long, at most, a guest that
+ * computes leaves something in its ring, or does not see what has come. */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <time.h>
@@ -13,6 +13,14 @@
 static bool in_use(const struct guest *g)
 {
     return g->net_channel && mux_open_now(&g->net);
+}
+
+static bool all_wait(const struct guest *g)
+{
+    for (unsigned i = 0; i < g->ncpus; i++)
+        if (g->cpus[i].started && !g->cpus[i].waits)
+            return false;
+    return true;
 }
 
 /* Whatever lies in the network's ring is served. True: there is something the guest waits for. */
@@ -47,6 +55,7 @@ void watch_wait(struct guest_cpu *c, uint64_t deadline)
 
     if (done)
         guest_note(c, APP_EVENT_CHANNEL);
+    c->waits = true;
     while (!done) {
         watch = in_use(g) && !g->watcher;
         if (watch)
@@ -65,6 +74,7 @@ void watch_wait(struct guest_cpu *c, uint64_t deadline)
         }
         done = n <= 0 || !ready;
     }
+    c->waits = false;
     if (in_use(g) && g->watch_off) { /* nobody looks while this CPU runs */
         g->watch_off = false;
         guest_poke();
@@ -73,7 +83,7 @@ void watch_wait(struct guest_cpu *c, uint64_t deadline)
 
 int watch_outside(struct guest *g)
 {
-    g->watch_off = !in_use(g) || g->watcher;
+    g->watch_off = !in_use(g) || all_wait(g);
     return g->watch_off ? -1 : LOOK_MS;
 }
 
@@ -81,10 +91,11 @@ void watch_look(struct guest *g)
 {
     uint32_t before;
 
-    if (!in_use(g) || g->watcher)
+    if (!in_use(g))
         return;
     before = g->net_channel->news;
-    net_ready(&g->net);
+    if (!g->watcher)
+        net_ready(&g->net);
     (void)ring_serve(g);
     if (g->net_channel->news != before)
         guest_event(&g->cpus[0], APP_EVENT_CHANNEL);
