@@ -187,21 +187,27 @@ static err_t strings_make(struct app *a, const struct parts *p, struct app_boot 
 }
 
 /* --- the boot record --------------------------------------------------------------------------------------------------------- */
+static err_t mount_make(struct app *a, struct app_boot *b, const struct vm_share *share, bool dev)
+{
+    struct app_mount *m = &b->mount[b->nmounts++];
+    err_t e = channel_init(a, share->fs, share->read_only, dev);
+
+    *m = (struct app_mount){ .flags = (dev ? APP_MOUNT_DEV : 0) | (share->read_only ? APP_MOUNT_READONLY : 0) };
+    m->channel = e ? 0 : a->channel[a->nchannels - 1].at;
+    fmt_text(m->at, sizeof m->at, "/%s", share->name);
+    b->tty |= dev ? APP_TTY_IN | APP_TTY_OUT | APP_TTY_ERR : 0;
+    return e;
+}
+
+/* The libos takes the last one for its devices. */
 static err_t mounts_make(struct app *a, struct app_boot *b)
 {
     err_t e = OK;
 
-    for (unsigned i = 0; !e && i < a->vm->nshares; i++) {
-        const struct vm_share *share = &a->vm->share[i];
-        bool dev = str_eq(share->name, "dev");
-        struct app_mount *m = &b->mount[b->nmounts++];
-
-        e = channel_init(a, share->fs, share->read_only, dev);
-        *m = (struct app_mount){ .flags = (dev ? APP_MOUNT_DEV : 0) | (share->read_only ? APP_MOUNT_READONLY : 0) };
-        m->channel = APP_AREA_CHANNELS + i * APP_CHANNEL_BYTES;
-        fmt_text(m->at, sizeof m->at, "/%s", share->name);
-        b->tty |= dev ? APP_TTY_IN | APP_TTY_OUT | APP_TTY_ERR : 0;
-    }
+    for (unsigned last = 0; last < 2; last++)
+        for (unsigned i = 0; !e && i < a->vm->nshares; i++)
+            if (str_eq(a->vm->share[i].name, "dev") == last)
+                e = mount_make(a, b, &a->vm->share[i], last);
     return e;
 }
 
