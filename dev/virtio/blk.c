@@ -21,6 +21,12 @@ enum { QUEUE_SIZE = 256, SEGMENT_MAX = 65536 };
 
 /* --- to the disk --- */
 
+/* A flush may take long: nothing waits for its end to be looked at. */
+static bool moves_data(const struct virtio_blk_io *io)
+{
+    return io->req.op == BLK_READ || io->req.op == BLK_WRITE;
+}
+
 static void request_end(struct virtio_blk_io *io, err_t e)
 {
     struct virtio_dev *d = &io->owner->dev;
@@ -32,7 +38,7 @@ static void request_end(struct virtio_blk_io *io, err_t e)
     d->inflight--;
     if (io->generation != d->generation)
         return; /* the driver has reset the device since */
-    io->queue->inflight--;
+    io->queue->inflight -= moves_data(io);
     e = virtq_write(io->queue, &io->chain, io->chain.write_len - 1, &status, 1);
     if (!e)
         virtq_push(io->queue, io->chain.head, written);
@@ -87,7 +93,7 @@ static bool stale(const struct virtio_blk_io *io)
 static void request_run(struct virtio_blk_io *io)
 {
     struct virtio_blk *b = io->owner;
-    bool data = io->req.op == BLK_READ || io->req.op == BLK_WRITE;
+    bool data = moves_data(io);
 
     do {
         io->result = data ? part_fill(io) : OK;
@@ -185,9 +191,9 @@ static err_t request_start(struct virtio_blk_io *io)
         return virtq_fault(io->queue, "request without a status byte");
     list_remove(&io->link);
     d->inflight++;
-    io->queue->inflight++;
     io->generation = d->generation;
     e = request_prepare(io, &head);
+    io->queue->inflight += moves_data(io);
     if (e || head.type == VIRTIO_BLK_GET_ID)
         request_end(io, e);
     else
@@ -215,7 +221,7 @@ static err_t queue_serve(struct virtio_blk *b, struct virtq *q, uint64_t copy_ma
     return e == ERR_GUEST ? e : OK;
 }
 
-/* Takes what the driver has added. It is asked to kick for more only if nothing is in flight: else a completion, or a vCPU that
+/* Takes what the driver has added. It is asked to kick for more only if no data is in flight: else a completion, or a vCPU that
  * halts, makes us look again. */
 static err_t queue_turn(struct virtio_blk *b, struct virtq *q, uint64_t copy_max)
 {

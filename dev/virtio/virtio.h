@@ -30,7 +30,7 @@ struct virtq {
     uint16_t armed;      /* the driver kicks when it adds this chain */
     uint16_t next_used;  /* where the next finished chain goes */
     uint16_t told_used;  /* what the driver was told of */
-    unsigned inflight;   /* the device's own: chains it works on, of this generation */
+    unsigned inflight;   /* the device's own: chains that will soon make it look again, of this generation */
 };
 
 /* A piece of guest memory. Not empty, and inside RAM when virtq_pop() hands it out. */

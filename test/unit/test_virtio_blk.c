@@ -513,7 +513,11 @@ static void what_is_added_while_the_disk_works_needs_no_kick(void **state)
         ;
     for (unsigned i = 0; i < 4; i++)
         expect_used(0, head[i], 513);
-    assert_true(avail_put(0, request_chain(0, 0, VIRTIO_BLK_IN, 0, DATA, 512))); /* nothing is in flight */
+    uint16_t flush = request(0, VIRTIO_BLK_FLUSH, 0, 0, 0); /* nothing was in flight */
+    assert_int_equal(disk.held, 1);
+    assert_true(avail_put(0, request_chain(0, 1, VIRTIO_BLK_IN, 0, DATA, 512))); /* a read does not wait for a flush */
+    assert_true(disk_finish());
+    expect_used(0, flush, 1);
 }
 
 static void queues_starved_of_the_pool_go_on(void **state)
