@@ -165,6 +165,16 @@ static void signal(struct vm *vm, unsigned n)
         app_signal(vm->pc, n);
 }
 
+static uint64_t used(struct vm *vm)
+{
+    struct space *s = &((struct app *)vm->pc)->space;
+
+    lock_take(&s->lock);
+    uint64_t pages = s->used + s->tables;
+    lock_drop(&s->lock);
+    return pages * PAGE_SIZE;
+}
+
 static void power_button(struct vm *vm) { signal(vm, SIGNAL_TERM); }
 
 const struct machine machine_app = {
@@ -174,5 +184,6 @@ const struct machine machine_app = {
     .destroy = destroy,
     .power_button = power_button,
     .signal = signal,
+    .used = used,
     .run = &app_machine_run,
 };

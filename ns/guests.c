@@ -138,7 +138,7 @@ static void guest_status(struct ns_guest *ng, struct ns_status *s)
         (void)str_copy(s->image, sizeof s->image, file->path);
     s->vcpus = vm->cfg.vcpus;
     s->memory = vm->cfg.memory;
-    s->used = s->on ? vm->cfg.memory : 0;
+    s->used = !s->on ? 0 : vm->machine->used ? vm->machine->used(vm) : vm->cfg.memory;
     s->cpu_ms = ground_tsc_to_ns(stats.cpu_tsc) / 1000000;
     s->exits = stats.exits;
     s->starts = vm->starts;

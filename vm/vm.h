@@ -91,6 +91,8 @@ struct machine {
     void (*halts)(struct vm *);
     /* The user pressed a key that means a signal, by Linux's number, on the terminal of its /dev. May be NULL. CPU 0's loop. */
     void (*signal)(struct vm *, unsigned signal);
+    /* Bytes of the machine's memory a guest that is not OFF holds. NULL: all of cfg.memory. CPU 0's loop. */
+    uint64_t (*used)(struct vm *);
 };
 
 /* vm/panic.c's view of a guest that may have panicked. */

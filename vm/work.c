@@ -4,11 +4,15 @@
 #include "vm/sched.h"
 
 #define PERIOD_NS 4000000u /* between two rounds of asking all that wait */
+/* Guests that ask without end get at most a part of each window of CPU 0's time, so that its own guests go on. */
+#define WINDOW_NS 10000000u
+#define WINDOW_PART 2u
 
 /* CPU 0 */
 static struct list works = LIST_INIT(works);
 static struct list *next; /* where the round goes on; work_remove() keeps it right */
 static uint64_t round_at; /* not before then */
+static uint64_t window, spent; /* when it began; how much of it went into work */
 
 /* any CPU */
 static _Atomic unsigned waiting; /* how many wait */
@@ -58,7 +62,15 @@ void work_changed(void)
 
 static uint64_t work_chore(uint64_t now)
 {
+    uint64_t length = ground_ns_to_tsc(WINDOW_NS);
     bool all = atomic_load(&changed) && now >= round_at;
+
+    if (now - window >= length) {
+        window = now;
+        spent = 0;
+    }
+    if (spent > length / WINDOW_PART)
+        return window + length;
 
     if (all) {
         atomic_store(&changed, false);
@@ -73,6 +85,7 @@ static uint64_t work_chore(uint64_t now)
         if (!w->run(w))
             waits_set(w, false);
     }
+    spent += ground_tsc() - now;
     return atomic_load(&changed) ? round_at : UINT64_MAX;
 }
 
@@ -81,6 +94,6 @@ void work_init(void)
     list_init(&works);
     atomic_store(&waiting, 0);
     atomic_store(&changed, false);
-    round_at = 0;
+    round_at = window = spent = 0;
     sched_add_chore(work_chore);
 }

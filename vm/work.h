@@ -1,7 +1,8 @@
 #pragma once
 /* Work for CPU 0's loop. Whatever starts, ends, makes or asks about guests runs there and nowhere else, one piece after the
  * other and with no lock held, so it needs no lock of its own and cannot deadlock with a vCPU's exit. An exit, on any CPU,
- * only leaves its request where run() finds it, and calls work_ask(). */
+ * only leaves its request where run() finds it, and calls work_ask(). However much is asked for, it takes at most half of
+ * CPU 0's time. */
 #include <stdatomic.h>
 #include "base/list.h"
 

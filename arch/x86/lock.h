@@ -1,6 +1,7 @@
 #pragma once
 /* A spin lock. Interrupts are off whenever one is held (ground/ground.h), so it needs nothing about them.
- * Lock order: vm->lock, then a run queue's, then a driver's, then the console's, then the page allocator's. */
+ * Lock order: vm->lock, then a run queue's, then a driver's, then a guest's terminal (ns/dev.h), then the console's, then the page
+ * allocator's. Operations of file trees begin with none held (vm/work.h), but for an app's own /dev under its vm->lock. */
 #include <stdatomic.h>
 #include "base/types.h"
 

@@ -6,6 +6,7 @@ struct job {
     struct work work;
     unsigned runs;
     bool waits, asks, changes;
+    uint64_t takes; /* ns */
     struct work *removes;
 };
 
@@ -14,6 +15,7 @@ static bool job_run(struct work *w)
     struct job *j = container_of(w, struct job, work);
 
     j->runs++;
+    fake_set_tsc(ground_tsc() + j->takes);
     if (j->asks)
         work_ask(w);
     if (j->changes)
@@ -154,6 +156,23 @@ static void work_may_be_removed_by_other_work(void **state)
     assert_int_equal(b.runs, 0);
 }
 
+static void work_without_end_leaves_half_of_the_time(void **state)
+{
+    (void)state;
+    a.asks = true;
+    a.takes = 1000000;
+    work_ask(&a.work);
+    pass(20000000); /* a new window of 10 ms begins */
+    for (int i = 0; i < 100; i++)
+        pass(10000);
+    assert_in_range(a.runs, 5, 7);
+    assert_true(fake_timer() <= ground_tsc() + 10000000); /* it goes on without anybody's kick */
+    pass(10000000);
+    assert_in_range(a.runs, 6, 8);
+    a.asks = false;
+    pass(20000000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +182,7 @@ int main(void)
         cmocka_unit_test_setup(a_change_wakes_those_that_wait_and_no_others, begin),
         cmocka_unit_test_setup(many_changes_are_one_every_few_milliseconds, begin),
         cmocka_unit_test_setup(a_change_while_it_looks_is_not_lost, begin),
+        cmocka_unit_test_setup(work_without_end_leaves_half_of_the_time, begin),
         cmocka_unit_test_setup(work_may_be_removed_by_other_work, begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
