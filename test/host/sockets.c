@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -404,13 +403,8 @@ static void options(void)
 
 static void lookups(void)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST }, *r;
     struct ifaddrs *all, *i;
     int lo = 0;
-    printf("getaddrinfo %d", getaddrinfo("127.0.0.1", "80", &hints, &r));
-    printf(" %s\n", inet_ntoa(((struct sockaddr_in *)r->ai_addr)->sin_addr));
-    hints.ai_flags = AI_PASSIVE;
-    printf("passive %d\n", getaddrinfo(NULL, "8080", &hints, &r));
     getifaddrs(&all);
     for (i = all; i; i = i->ifa_next)
         lo |= i->ifa_addr && i->ifa_addr->sa_family == AF_INET && !strcmp(i->ifa_name, "lo") &&
