@@ -36,6 +36,10 @@ goblin: $(OUT)/goblin ## build the goblin command, out/goblin
 $(OUT)/unit/test_app_tables: $(call objects,host,cpu/kvm/tables.c)
 $(OUT)/unit/test_rights: $(call objects,host,ground/linux/rights.c)
 $(OUT)/unit/test_libos_elf: $(call objects,host,libos/elf.c)
+# without the core's library, which has a space of its own
+$(OUT)/fuzz/fuzz_gate: $(call objects,fuzz,test/fuzz/fuzz_gate.c ground/linux/space.c ground/linux/panic.c cpu/kvm/tables.c base/str.c)
+	@mkdir -p $(@D)
+	$(call say,link,$@)$(CC) $(fuzz_FLAGS) -fsanitize=fuzzer $^ -o $@
 $(OUT)/fuzz/fuzz_elf: $(call objects,fuzz,libos/elf.c)
 $(OUT)/unit/test_erofs: $(call objects,host,libos/erofs.c)
 $(OUT)/fuzz/fuzz_erofs: $(call objects,fuzz,libos/erofs.c)
