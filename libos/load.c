@@ -4,6 +4,7 @@
 #include "libos/vma.h"
 
 #define STACK_BYTES MIB(8)
+#define STACK_GUARD MIB(1) /* nothing is mapped below the stack, so that one that overflows faults */
 #define SCRIPTS_MAX 5u
 #define SCRIPT_LINE 255u
 enum { AT_NULL, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY, AT_UID = 11, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM,
@@ -116,13 +117,18 @@ static int stack_make(const struct program_args *args, const struct elf *e, uint
 {
     unsigned n = args->argc + args->envc, naux;
     uint64_t *at = mem_get((n + 1) * sizeof *at), name, random, platform;
-    int64_t low = vma_mmap(0, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, NULL, 0);
+    int64_t low = vma_mmap(0, STACK_GUARD + STACK_BYTES, 0, MAP_PRIVATE | MAP_ANONYMOUS, NULL, 0);
     struct stack s;
     uint8_t seed[16];
 
     if (low < 0 || !at) {
         mem_put(at);
         return low < 0 ? (int)low : -ENOMEM;
+    }
+    low = vma_mmap((uint64_t)low + STACK_GUARD, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_STACK, NULL, 0);
+    if (low < 0) {
+        mem_put(at);
+        return (int)low;
     }
     program_stack = s.bottom = (uint64_t)low;
     s.at = s.bottom + STACK_BYTES - 8;

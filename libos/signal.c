@@ -193,6 +193,9 @@ static int fpu_put(uint64_t at)
     return e ? e : user_write(at + fpu_size, &end, sizeof end);
 }
 
+/* A handler starts with vector registers as a program does: no state marked as in use, x87's and SSE's exceptions masked. */
+static const uint8_t fpu_first[576] __attribute__((aligned(64))) = { [0] = 0x7F, [1] = 0x03, [24] = 0x80, [25] = 0x1F };
+
 static int frame_push(struct regs *r, int n, const struct siginfo *info)
 {
     const struct sigaction *a = &actions[n];
@@ -214,6 +217,7 @@ static int frame_push(struct regs *r, int n, const struct siginfo *info)
     current->restore_mask = false;
     if (user_write(sp, &f, sizeof f))
         return -EFAULT;
+    fpu_load(fpu_first, fpu_mask);
     r->rsp = sp;
     r->rip = a->handler;
     r->rdi = (uint64_t)n;

@@ -401,10 +401,24 @@ static void page_fault(struct regs *r)
     signal_fault(r, SIGSEGV, v ? SEGV_ACCERR : SEGV_MAPERR, at);
 }
 
+/* Which of the floating-point exceptions that are not masked it was. */
+static int float_code(bool x87)
+{
+    static const uint8_t codes[6] = { FPE_FLTINV, FPE_FLTUND, FPE_FLTDIV, FPE_FLTOVF, FPE_FLTUND, FPE_FLTRES }; /* by bits: the first that is set */
+    uint32_t mxcsr, raised;
+    uint16_t control, state;
+
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr));
+    __asm__ volatile("fnstcw %0" : "=m"(control));
+    __asm__ volatile("fnstsw %0" : "=m"(state));
+    raised = x87 ? state & ~(uint32_t)control : mxcsr & ~(mxcsr >> 7);
+    return raised & 63 ? codes[__builtin_ctz(raised & 63)] : 0;
+}
+
 static void exception(struct regs *r)
 {
     static const struct { uint8_t vector, signal, code; } rows[] = {
-        { 0, SIGFPE, FPE_INTDIV }, { 1, SIGTRAP, 2 }, { 3, SIGTRAP, TRAP_BRKPT }, { 4, SIGSEGV, SI_KERNEL }, { 5, SIGSEGV, SI_KERNEL },
+        { 0, SIGFPE, FPE_INTDIV }, { 1, SIGTRAP, 2 }, { 3, SIGTRAP, SI_KERNEL }, { 4, SIGSEGV, SI_KERNEL }, { 5, SIGSEGV, SI_KERNEL },
         { 6, SIGILL, ILL_ILLOPN }, { 12, SIGBUS, SI_KERNEL }, { 16, SIGFPE, 0 }, { 17, SIGBUS, BUS_ADRALN }, { 19, SIGFPE, 0 },
     };
     int n = SIGSEGV, code = SI_KERNEL;
@@ -414,7 +428,9 @@ static void exception(struct regs *r)
             n = rows[i].signal;
             code = rows[i].code;
         }
-    signal_fault(r, n, code, n == SIGSEGV ? 0 : r->rip);
+    if (n == SIGFPE && r->vector)
+        code = float_code(r->vector == 16);
+    signal_fault(r, n, code, n == SIGSEGV || n == SIGTRAP ? 0 : r->rip);
 }
 
 static bool is_syscall(uint64_t rip)
@@ -434,12 +450,17 @@ void sled_drop(void)
 }
 
 /* A number too large for the sled, or there is no sled: `call *%rax` went somewhere in page 0, or where nothing is. */
+static bool could_be_number(uint64_t n) /* and not the address of a function that is not there */
+{
+    return n < APP_LIBOS || n >= (uint64_t)-4096 || (n >= 0x40000000 && n < 0x40001000); /* the last: x32 */
+}
+
 static bool wild_number(struct regs *r)
 {
     uint64_t back;
     uint8_t code[2];
 
-    if ((r->rax <= SLED_END && !sled_gone) || (r->rip != r->rax && r->rip != r->rax + 1) || user_read(&back, r->rsp, sizeof back) ||
+    if ((r->rax <= SLED_END && !sled_gone) || !could_be_number(r->rax) || (r->rip != r->rax && r->rip != r->rax + 1) || user_read(&back, r->rsp, sizeof back) ||
         user_read(code, back - 2, sizeof code) || code[0] != 0xFF || code[1] != 0xD0)
         return false;
     r->vector = 256;
