@@ -4,6 +4,7 @@
 #include "base/fmt.h"
 #include "ground/ground.h"
 #include "io/tty.h"
+#include "vm/sched.h"
 
 #define SIGNAL_TERM 15u
 
@@ -48,14 +49,19 @@ static bool serve_one(struct channel *c)
 static bool serve(struct work *w)
 {
     struct app *a = container_of(w, struct app, work);
-    bool told = false, waits = false;
+    bool told = false, waits = false, kicking[VM_VCPUS_MAX];
 
     atomic_store(&a->watched, false);
+    for (unsigned i = 0; i < a->vm->nvcpus; i++) /* these have said what they want before they said that they wait for it */
+        kicking[i] = !atomic_load(&a->cpu[i]->served);
     for (unsigned i = 0; i < a->nchannels; i++) {
         told |= serve_one(&a->channel[i]);
         waits |= !a->channel[i].dead && ninep_server_waits(&a->channel[i].server);
     }
     atomic_store(&a->watched, waits);
+    for (unsigned i = 0; i < a->vm->nvcpus; i++)
+        if (kicking[i] && !atomic_exchange(&a->cpu[i]->served, true))
+            sched_wake(&a->cpu[i]->v);
     if (told)
         app_event(a->cpu[0], APP_EVENT_CHANNEL);
     return waits;
@@ -89,6 +95,7 @@ static err_t cpus_get(struct app *a)
         c->v.id = i;
         list_init(&c->v.run_link);
         atomic_store(&c->v.state, VCPU_OFF);
+        atomic_store(&c->served, true);
         if (user->init(&c->v, &a->space, APP_AREA_GATE)) {
             ground_free(c, sizeof *c);
             return ERR_NOMEM;

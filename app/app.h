@@ -55,8 +55,10 @@ struct app_vcpu {
     uint64_t fault_at;                 /* APP_FAULT */
     uint64_t timer, wait_end;          /* TSC; 0: none */
     bool waiting;                      /* in APP_WAIT */
+    bool kicking;                      /* in APP_KICK of a channel that CPU 0's loop serves */
     bool reset;                        /* the backend's registers are to be those of a start */
     /* any CPU, atomic */
+    _Atomic bool served;               /* that has been done */
     _Atomic bool started;              /* between CPU_START and CPU_STOP */
     _Atomic bool rung;                 /* the bell, or an event: APP_WAIT ends, or the next one */
     _Atomic bool inside;               /* it runs the guest, or is about to */

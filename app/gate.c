@@ -126,17 +126,21 @@ static err_t kick(struct app *app, unsigned n)
         lock_drop(&app->vm->lock);
         if (waits && !atomic_load(&app->watched))
             work_ask(&app->work);
-    } else if (ch->dead) {
-        e = ERR_GUEST;
-    } else if (!atomic_exchange(&ch->wanted, true)) {
+    } else {
+        atomic_store(&ch->wanted, true);
         work_ask(&app->work);
     }
     return e;
 }
 
+/* What CPU 0's loop serves it answers before the call returns, too. */
 static int64_t gate_kick(struct app_vcpu *c, const uint64_t a[5])
 {
-    return a[0] < c->app->nchannels ? result_of(kick(c->app, (unsigned)a[0])) : APP_INVAL;
+    if (a[0] >= c->app->nchannels)
+        return APP_INVAL;
+    c->kicking = !c->app->channel[a[0]].here;
+    atomic_store(&c->served, false);
+    return result_of(kick(c->app, (unsigned)a[0]));
 }
 
 static int64_t gate_wait(struct app_vcpu *c, const uint64_t a[5])

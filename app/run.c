@@ -114,6 +114,9 @@ static bool must_wait(struct app_vcpu *c)
     }
     if (atomic_load_explicit(&c->events, memory_order_relaxed))
         events_pass(c);
+    if (c->kicking && !atomic_load(&c->served))
+        return true;
+    c->kicking = false;
     if (!c->waiting)
         return false;
     if (!atomic_exchange(&c->rung, false) && !pending(c) && !(c->wait_end && ground_tsc() >= c->wait_end))
@@ -159,6 +162,8 @@ static bool has_reason(struct vcpu *v)
 
     if (atomic_load(&v->vm->state) != VM_RUNNING || atomic_load(&c->events))
         return true;
+    if (c->kicking)
+        return atomic_load(&c->served);
     return c->waiting ? atomic_load(&c->rung) : atomic_load(&c->started);
 }
 
@@ -213,7 +218,7 @@ err_t app_cpu_start(struct app_vcpu *c, uint64_t entry, uint64_t rsp, app_addr_t
     c->stack_top = cpu.stack_top;
     c->stack_size = cpu.stack_size;
     c->timer = c->wait_end = c->fault_at = 0;
-    c->waiting = false;
+    c->waiting = c->kicking = false;
     c->reset = true;
     atomic_store(&c->events, 0);
     c->v.r = (struct regs){ .rip = entry, .rflags = RFLAGS_FIXED };

@@ -1,5 +1,5 @@
 """App guests: programs at CPL 3 beside the Linuxes, and where there is no virtualisation at all."""
-from disk import APP, File
+from disk import APP, OUT, File
 from lab import check, entry, lab, ticks
 from suite import test
 
@@ -81,3 +81,30 @@ def app_cpus():
             goblin.expect(rf"^{name}: stopped by the user", 20)
         goblin.table()
         check(goblin.free_pages == before, f"{before} pages were free before, {goblin.free_pages} are now")
+
+
+def language(name, args="", memory="128M", namespace="/dev"):
+    """The boot entry of an app image made by `goblin image make`, as `make images` leaves it."""
+    files = app(name, args=args, memory=memory, namespace=namespace)
+    files[f"/apps/{name}.img"] = File(f"{OUT}/images/{name}.img")
+    return files
+
+
+@test(seconds=240)
+def app_languages():
+    """Lua and Python from stock packages and a C program, from the images of goblin run: they compute, start threads, read files of the
+    monitor, on a machine with SVM and on one without SVM, XSAVE and FSGSBASE."""
+    lua = "-e 'print(1 << 40) for line in io.lines([[/vm/lua/status]]) do print(line) end'"
+    python = ("-c 'import threading, json; t = [threading.Thread(target=lambda: print(sum(i * 0.5 for i in range(10000)))) for _ in range(3)]; "
+              "[x.start() for x in t]; [x.join() for x in t]; print(json.dumps(2 ** 70))'")
+    for cpu in (None, "qemu64"):
+        with lab("app_languages", language("lua", lua, namespace="/dev /vm"), language("python", python), language("hello"),
+                 **({"cpu": cpu} if cpu else {})) as goblin:
+            goblin.monitor()
+            for name, said in (("lua", r"1099511627776\s(.*\s)*kind app"), ("python", r"(24997500.0\s+){3}1180591620717411303424"), ("hello", "Hello from")):
+                row = goblin.wait_guest(name, lambda guest: guest.state == "off", 100)
+                check("ended: status 0" in row.line, row.line)
+                start = len(goblin.text)
+                goblin.attach(name)
+                goblin.at = start
+                goblin.expect(said, 30)
