@@ -29,7 +29,7 @@ static int in_child(int (*act)(void), bool net)
 
     assert_true(pid >= 0);
     if (pid == 0) {
-        struct rights_tree trees[] = { { folder, true }, { "/etc", false } };
+        struct rights_tree trees[] = { { .path = folder, .write = true }, { .path = "/etc" } };
         int null = open("/dev/null", O_RDWR);
         dup2(null, 2);
         if (rights_drop(trees, 2, net))
