@@ -295,6 +295,13 @@ bool kvm_cpu_current(const struct kvm_cpu *c)
     return __atomic_load_n(&c->root, __ATOMIC_SEQ_CST) == c->m->tables->root;
 }
 
+bool kvm_cpu_faulting(const struct kvm_cpu *c)
+{
+    struct kvm_vcpu_events ev;
+
+    return ioctl(c->fd, KVM_GET_VCPU_EVENTS, &ev) == 0 && (ev.exception.injected || ev.exception.pending);
+}
+
 enum kvm_stop kvm_cpu_run(struct kvm_cpu *c, bool finish, const char **why)
 {
     struct kvm_run *r = c->run;

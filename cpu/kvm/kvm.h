@@ -64,6 +64,8 @@ enum kvm_stop kvm_cpu_run(struct kvm_cpu *, bool finish, const char **why);
 void kvm_cpu_dirty(struct kvm_cpu *);
 /* For a signal handler in the CPU's thread: a kvm_cpu_run() that is about to begin returns KICK at once. */
 void kvm_cpu_interrupt(struct kvm_cpu *);
+/* An exception is on its way to the guest: its registers must not be changed before. */
+bool kvm_cpu_faulting(const struct kvm_cpu *);
 bool kvm_cpu_current(const struct kvm_cpu *); /* it uses the tables' present root. Any thread */
 uint64_t kvm_cpu_fault(struct kvm_cpu *); /* CR2 */
 uint64_t kvm_machine_tsc_khz(struct kvm_machine *); /* 0: unknown */

@@ -78,7 +78,8 @@ static void event_deliver(struct guest_cpu *c)
     struct kvm_regs_app *r = c->cpu.regs;
     uint64_t frame[5] = { r->rip, 0x33, r->rflags, r->rsp, 0x2B };
 
-    if (!__atomic_load_n(&s->pending, __ATOMIC_SEQ_CST) || s->masked || r->rsp - (c->stack_top - c->stack_size) <= c->stack_size)
+    if (!__atomic_load_n(&s->pending, __ATOMIC_SEQ_CST) || s->masked || r->rsp - (c->stack_top - c->stack_size) <= c->stack_size ||
+        kvm_cpu_faulting(&c->cpu))
         return;
     if (space_write(&c->guest->space, c->stack_top - sizeof frame, frame, sizeof frame)) {
         guest_end(c->guest, APP_EXIT_SIGNAL + SIGSEGV);
