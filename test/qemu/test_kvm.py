@@ -28,7 +28,7 @@ def build(folder):
     return folder + "/initrd"
 
 
-@test(seconds=240)
+@test(seconds=320, alone=True)
 def kvm_ordinary():
     """Programs under goblin run on ordinary KVM do what they do natively: files, memory, signals, threads on two CPUs, missed calls, faults."""
     need(OUT + "/goblin", "the goblin command")
@@ -36,7 +36,7 @@ def kvm_ordinary():
     with tempfile.TemporaryDirectory() as folder:
         with Machine(cpus=2, memory=1024, bare=(KERNEL, build(folder), "console=ttyS0 quiet"), log=log_path("kvm_ordinary"),
                      extra=["-no-reboot"]) as machine:
-            machine.expect("KVM-END", 220)
+            machine.expect("KVM-END", 300)
             failed = re.findall(r"KVM-FAILED .*(?:\n.*){0,6}", machine.text)
             if failed:
                 raise Failure("\n".join(failed))
