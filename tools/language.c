@@ -1,6 +1,9 @@
+/* The languages goblin knows, and how a script of each is recognised. */
+#define _GNU_SOURCE
 #include "tools/language.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct language languages[] = {
     { "lua", ".lua", "lua5.4", "/usr/bin/lua5.4", "lua lua5.4", NULL, "lua-socket" },
@@ -37,6 +40,34 @@ const struct language *language_of_file(const char *path)
         if (word_in(languages[i].suffixes, dot, strlen(dot)))
             return &languages[i];
     return NULL;
+}
+
+/* Whether it is a program of its own whose "#!" line asks for something else than the language, perhaps by way of env. */
+static bool starts_otherwise(const char *path, const struct language *l)
+{
+    char line[256] = "", *word, *rest, *slash;
+    FILE *f = access(path, X_OK) == 0 ? fopen(path, "re") : NULL;
+    bool script = f && fgets(line, sizeof line, f) && line[0] == '#' && line[1] == '!';
+
+    if (f)
+        fclose(f);
+    if (!script)
+        return false;
+    word = strtok_r(line + 2, " \t\n", &rest);
+    for (; word; word = strtok_r(NULL, " \t\n", &rest)) {
+        slash = strrchr(word, '/');
+        word = slash ? slash + 1 : word;
+        if (strcmp(word, "env") != 0 && word[0] != '-' && !strchr(word, '='))
+            break;
+    }
+    return word && strcmp(word, l->name) != 0 && !word_in(l->commands, word, strlen(word));
+}
+
+const struct language *language_of_script(const char *path)
+{
+    const struct language *l = language_of_file(path);
+
+    return l && !starts_otherwise(path, l) ? l : NULL;
 }
 
 const struct language *language_of_command(const char *name)

@@ -15,6 +15,7 @@ extern const struct language languages[];
 extern const size_t languages_count;
 
 const struct language *language_of_file(const char *path);    /* by its suffix; NULL */
+const struct language *language_of_script(const char *path);  /* the same; NULL also if its "#!" line asks for something else */
 const struct language *language_of_command(const char *name); /* by its own name, or that of a command; NULL */
 void languages_print(void);
 /* True if word is one of those in words. */

@@ -193,7 +193,7 @@ static char *image_wanted(const char *name)
 
 static int run_first(struct options *o, char **argv, int argc)
 {
-    const struct language *l = language_of_file(argv[0]);
+    const struct language *l = language_of_script(argv[0]);
     struct stat st;
     bool there = stat(argv[0], &st) == 0;
     char *program;
@@ -260,6 +260,7 @@ const struct verb verb_run = {
             "  a directory with a file goblin.app   an app (`goblin new` makes one)\n"
             "  an image file                        the app in it; arguments come behind its own\n"
             "  a file hello.lua, hello.py ...       a script: its language's image, with the script's directory, read-only, in the same place\n"
+            "                                       (unless it is executable and its #! line asks for another program)\n"
             "  a path, or a command in PATH         a Linux program for x86-64, with this machine's files below it, read-only\n"
             "  the name of an image in the cache    the app in it\n"
             "  a language or its command            its image; made from Debian packages when it is first needed\n"
