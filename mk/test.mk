@@ -5,14 +5,14 @@ $(CACHE)/test.img: mk/initrd $(wildcard test/qemu/initrd/*) $(DEBIAN)
 	$(call say,initrd,$@)mk/initrd $@ $(CACHE)/busybox test/qemu/initrd $(CACHE)/modules=/modules
 
 .PHONY: test test_programs fuzz qemu
-test_programs: $(OUT)/goblin $(IMAGE) $(CACHE)/test.img $(GUESTS) unit_programs fuzz_programs interop_programs
+test_programs: guests $(OUT)/goblin $(IMAGE) $(CACHE)/test.img unit_programs fuzz_programs interop_programs
 
 test: ## run every test: layers, unit, fuzzers, QEMU
 	@OUT=$(OUT) MAKE='$(MAKE)' mk/test
 
 qemu: ## run the QEMU tests only (QEMU_ONLY=regex)
 	@mk/deps test
-	@$(MAKE) --no-print-directory $(JOBS) $(IMAGE) $(CACHE)/test.img $(GUESTS)
+	@$(MAKE) --no-print-directory $(JOBS) guests $(OUT)/goblin $(IMAGE) $(CACHE)/test.img
 	@OUT=$(abspath $(OUT)) test/qemu/run --only '$(QEMU_ONLY)'
 
 # The benchmark system: a static program as the only process of the stock kernel, on the bare machine and in guests.
@@ -29,5 +29,5 @@ bench_programs: $(CACHE)/bench.img
 
 bench: ## measure the figures against their baselines (BENCH_ONLY="exits boot ...")
 	@mk/deps test
-	@$(MAKE) --no-print-directory $(JOBS) $(EFI) $(GUESTS) $(OUT)/goblin bench_programs
+	@$(MAKE) --no-print-directory $(JOBS) guests $(EFI) $(OUT)/goblin bench_programs
 	@OUT=$(abspath $(OUT)) test/bench/run $(BENCH_ONLY)
