@@ -306,7 +306,7 @@ static err_t refill(struct ninep_req *r, err_t e)
 {
     struct ninep_fid *f = r->fid;
 
-    if (e == ERR_AGAIN && f->gave) {
+    if (e == ERR_AGAIN && f->gave && !f->sized) {
         f->gave = false;
         r->out->count = 0;
         return OK;

@@ -60,6 +60,7 @@ struct ninep_fid {
     /* the table is a hash of chains: this place's chain, and the next on the one this fid is on; index + 1, 0: end */
     uint16_t first, next;
     bool open;
+    bool sized;     /* the open operation's: the file has a length and is no stream, its reads wait for a device only */
     bool gave;      /* a read gave data, and the client may ask for more to fill its buffer (server.refills) */
     uint32_t flags; /* of the open */
     struct ninep_qid qid;
@@ -92,7 +93,7 @@ struct ninep_server {
     uint32_t nreqs;
     uint32_t msize_max; /* the largest message, either way; at least NINEP_MSIZE_MIN */
     bool read_only;     /* whatever would change a file is answered with EROFS */
-    /* The client asks again after a short answer until its reader's buffer is full, as Linux' v9fs does: behind data from a file
+    /* The client asks again after a short answer until its reader's buffer is full, as Linux' v9fs does: behind data from a stream
      * that then has nothing, it is told 0 bytes once before a read waits, or its reader would see nothing of them. */
     bool refills;
     /* Told when ninep_server_poll() has something to give: call it soon, but not from in here. May be NULL. */

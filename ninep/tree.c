@@ -132,6 +132,7 @@ static err_t op_open(struct ninep_req *r)
 
     if ((access != NINEP_WRONLY && !(row->mode & 0444)) || (access != NINEP_RDONLY && !(row->mode & 0222)))
         return ninep_fail(r, NINEP_EACCES);
+    r->fid->sized = row->size;
     return row->open ? row->open(r) : OK;
 }
 

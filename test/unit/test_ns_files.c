@@ -201,6 +201,27 @@ static void every_read_asks_the_disk(void **state)
     assert_int_equal(disk_read("vda/data", 0, 10, ERR_IO, &a), NINEP_EIO);
 }
 
+static void a_wait_for_the_disk_is_no_end(void **state)
+{
+    struct ninep_answer got;
+    struct ninep_call *call;
+    uint32_t fid, len;
+
+    (void)state;
+    files_attach(&f, ns_blk_fs());
+    f.w.server.refills = true; /* a client that asks for the rest of a short answer */
+    assert_int_equal(files_open(&f, "vda/data", NINEP_RDONLY, &fid), 0);
+    for (uint64_t at = 0; at < 8000; at += 4000) {
+        const struct ninep_msg q = { .type = NINEP_TREAD, .fid = fid, .offset = at, .count = ninep_client_io_max(&f.w.client) };
+        assert_int_equal(wire_send(&f.w, &q, &call), 0); /* no answer yet, not even one of 0 bytes */
+        disk_done(OK);
+        ninep_server_retry(&f.w.server);
+        len = ninep_server_poll(&f.w.server, f.w.r);
+        assert_int_equal(ninep_client_take(&f.w.client, f.w.r, len, &got), OK);
+        assert_true(got.msg.count >= 4000);
+    }
+}
+
 static void a_reader_that_went_away_leaves_no_old_bytes(void **state)
 {
     struct ninep_call *call;
@@ -235,6 +256,7 @@ int main(void)
         TEST(disks_tell_what_they_are),
         TEST(disks_are_read_by_whole_blocks),
         TEST(every_read_asks_the_disk),
+        TEST(a_wait_for_the_disk_is_no_end),
         TEST(a_reader_that_went_away_leaves_no_old_bytes),
     };
     return cmocka_run_group_tests(tests, group_setup, NULL);
