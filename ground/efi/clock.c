@@ -153,27 +153,32 @@ static void count_towards(uint64_t deadline)
     lapic_timer_count((uint32_t)min_u64(ticks + 1, UINT32_MAX)); /* never early, and never 0: that would be off */
 }
 
-void ground_timer_set(uint64_t deadline)
+/* Towards the deadline, but a second at most where there are other CPUs to look after. */
+static void arm(uint64_t deadline)
 {
-    if (!timer_hz) {
+    if (ground_cpus() > 1)
+        deadline = min_u64(deadline, cpu_tsc() + hz);
+    if (!timer_hz)
         lapic_timer_deadline(deadline == UINT64_MAX ? 0 : deadline);
-        return;
-    }
-    percpu_self()->deadline = deadline;
-    if (deadline == UINT64_MAX)
+    else if (deadline == UINT64_MAX)
         lapic_timer_count(0);
     else
         count_towards(deadline);
 }
 
+void ground_timer_set(uint64_t deadline)
+{
+    atomic_store_explicit(&percpu_self()->deadline, deadline, memory_order_relaxed);
+    arm(deadline);
+}
+
 void clock_timer_fired(void)
 {
-    uint64_t deadline = percpu_self()->deadline;
+    struct percpu *p = percpu_self();
 
-    if (!timer_hz || deadline == UINT64_MAX)
-        return;
-    if (cpu_tsc() < deadline)
-        count_towards(deadline); /* it was further than the counter reaches */
+    irq_rescue();
+    if (cpu_tsc() < p->deadline)
+        arm(p->deadline); /* it is further away than we count */
     else
-        percpu_self()->deadline = UINT64_MAX;
+        atomic_store(&p->deadline, UINT64_MAX); /* the scheduler sets the next one */
 }

@@ -4,6 +4,8 @@
 #include "arch/x86/lock.h"
 #include "ground/efi/machine.h"
 
+#define RESCUE_NS 10000000u /* so late an interrupt counts as lost */
+
 static struct lock lock;
 
 static MUST_USE err_t vector_take(unsigned cpu, void (*fn)(void *), void *arg, uint8_t *vector)
@@ -53,6 +55,8 @@ void irq_handle(unsigned vector)
     struct percpu *p = percpu_self();
     unsigned slot = vector - VECTOR_IRQ;
 
+    if (vector == VECTOR_KICK)
+        atomic_store(&p->kick_sent, 0);
     if (vector == VECTOR_TIMER)
         clock_timer_fired();
     else if (slot < VECTOR_IRQS && p->irq[slot].fn)
@@ -64,10 +68,33 @@ void irq_handle(unsigned vector)
 
 void ground_irq_handle(uint8_t vector) { irq_handle(vector); }
 
+static void kick(struct percpu *p) { lapic_ipi(p->apic_id, LAPIC_IPI_FIXED | VECTOR_KICK); }
+
 void ground_cpu_kick(unsigned cpu)
 {
-    if (cpu < ground_cpus())
-        lapic_ipi(percpu_of[cpu]->apic_id, LAPIC_IPI_FIXED | VECTOR_KICK);
+    if (cpu >= ground_cpus())
+        return;
+    if (!atomic_load_explicit(&percpu_of[cpu]->kick_sent, memory_order_relaxed))
+        atomic_store(&percpu_of[cpu]->kick_sent, cpu_tsc());
+    kick(percpu_of[cpu]);
+}
+
+/* QEMU 7.2 can lose an interrupt: entering and leaving a guest, its CPU's thread changes the word of what is pending without the lock under
+ * which other threads set bits of it. The APIC still has the interrupt, and offers it again with the next one. A CPU that got none would
+ * run a guest that waits for others for ever, so the CPUs look after each other, each time their own timer fires. */
+void irq_rescue(void)
+{
+    uint64_t now = cpu_tsc(), late = ground_ns_to_tsc(RESCUE_NS);
+
+    for (unsigned i = 0; i < ground_cpus(); i++) {
+        struct percpu *p = percpu_of[i];
+        uint64_t sent = atomic_load(&p->kick_sent), deadline = atomic_load(&p->deadline);
+
+        if (p == percpu_self() || !((sent && now > sent + late) || (deadline != UINT64_MAX && now > deadline && now - deadline > late)))
+            continue;
+        atomic_store(&p->kick_sent, now);
+        kick(p);
+    }
 }
 
 void ground_irq_window(void) { __asm__ volatile("sti; nop; cli" ::: "memory"); }

@@ -66,7 +66,8 @@ enum { IST_NMI = 1, IST_DF = 2, IST_MC = 3 };
 struct percpu {
     uint32_t id; /* first: ground_cpu() is mov %gs:0 */
     uint32_t apic_id;
-    uint64_t deadline; /* of ground_timer_set(), where the timer is a counter */
+    _Atomic uint64_t deadline;  /* of ground_timer_set() */
+    _Atomic uint64_t kick_sent; /* TSC of the first kick that has not come yet; 0: none is on its way */
     struct {
         void (*fn)(void *);
         void *arg;
@@ -130,6 +131,7 @@ MUST_USE err_t ioapic_route_isa(unsigned line, uint8_t vector, uint32_t apic_id)
 
 /* --- irq.c --- */
 void irq_handle(unsigned vector);
+void irq_rescue(void); /* kicks CPUs whose timer or kick is long overdue */
 
 /* --- clock.c --- */
 void clock_init(const struct launch *, const struct acpi_info *); /* under 60 ms */
