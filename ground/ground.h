@@ -51,7 +51,7 @@ uint64_t ground_tsc_hz(void);
 uint64_t ground_wall_ns(void); /* nanoseconds since 1970, UTC, now */
 uint64_t ground_tsc_to_ns(uint64_t tsc); /* a difference or a value */
 uint64_t ground_ns_to_tsc(uint64_t ns);
-/* An interrupt on this CPU at or soon after the deadline (TSC; UINT64_MAX: none). Replaces the one before. */
+/* An interrupt on this CPU at or soon after the deadline (TSC; UINT64_MAX: none), and perhaps some before it. Replaces the one before. */
 void ground_timer_set(uint64_t deadline);
 
 /* --- interrupts --- */
