@@ -2,6 +2,7 @@
 #include "io/partition.h"
 
 #include "base/bytes.h"
+#include "base/crc.h"
 #include "base/fmt.h"
 #include "base/str.h"
 
@@ -56,17 +57,6 @@ static const struct blk_ops partition_pace_ops = { .submit = partition_submit, .
 
 /* --- the table --- */
 
-static uint32_t crc32(uint32_t crc, const uint8_t *p, size_t n)
-{
-    crc = ~crc;
-    while (n--) {
-        crc ^= *p++;
-        for (int k = 0; k < 8; k++)
-            crc = crc >> 1 ^ (crc & 1 ? 0xEDB88320u : 0);
-    }
-    return ~crc;
-}
-
 /* All in blocks of the disk's own size. */
 struct gpt {
     uint64_t first, last; /* usable by partitions */
@@ -99,7 +89,7 @@ static err_t header_read(struct blk *disk, uint64_t lba, uint8_t *h, struct gpt 
         return ERR_FORMAT;
     sum = get_le32(h + 16);
     put_le32(h + 16, 0);
-    if (crc32(0, h, len) != sum || get_le64(h + 24) != lba)
+    if (crc32_add(0, h, len) != sum || get_le64(h + 24) != lba)
         return ERR_FORMAT;
     *g = (struct gpt){ .first = get_le64(h + 40),
                        .last = get_le64(h + 48),
@@ -223,7 +213,7 @@ static err_t entries_read(struct blk *disk, const struct gpt *g, struct partitio
 
         if (e)
             return e;
-        crc = crc32(crc, s->work, n);
+        crc = crc32_add(crc, s->work, n);
         for (uint32_t at = 0; take && at < n; at += g->size)
             entry_take(disk, g, (uint8_t *)s->work + at, number++, s);
         left -= n;
