@@ -191,7 +191,7 @@ ap_count:
 /* --- interrupts: all come to guest_trap(struct trap *) --- */
     .text
     .altmacro
-.macro stub n
+.macro vector_entry n
     .balign 16
     .if (\n == 8) || (\n >= 10 && \n <= 14) || (\n == 17) || (\n == 21) || (\n == 29) || (\n == 30)
     .else
@@ -205,7 +205,7 @@ ap_count:
 guest_stubs:
     .set i, 0
     .rept 256
-    stub %i
+    vector_entry %i
     .set i, i + 1
     .endr
 
