@@ -38,7 +38,7 @@ void p9_collect(void); /* takes all answers out of all rings */
 extern struct mount mounts[APP_CHANNELS];
 extern unsigned nmounts;
 
-/* --- node.c --- */
+/* --- node.c, walk.c, name.c, dirlist.c, mount.c --- */
 struct node_ops;
 struct node {
     struct node *parent, *children, *next; /* next: of the parent's children */

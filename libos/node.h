@@ -1,5 +1,5 @@
 #pragma once
-/* What node.c (the tree) and data.c (contents) share. */
+/* What the files about nodes share: node.c, walk.c, name.c, dirlist.c, mount.c, and data.c, object.c, image.c for contents. */
 #include "libos/file.h"
 
 struct timespec node_now(void);
@@ -17,8 +17,18 @@ int64_t object_map(struct node *, uint64_t addr, uint64_t len, unsigned prot, ui
 int object_copy(struct node *, void *user, uint64_t len, uint64_t at, bool out); /* out: to the file */
 void object_cut(struct node *, uint64_t size);
 
-/* node.c, for image.c: a name that is known already, or NULL; one more row of a list. */
-struct node *node_child(const struct node *dir, const char *name, size_t len);
+/* node.c */
+struct node *node_child(const struct node *dir, const char *name, size_t len); /* a name that is known already, or NULL */
+int child_get(struct node *dir, const char *name, size_t len, struct node **out); /* the same, asking the server if need be; -ENOENT ... */
+void name_attach(struct node *dir, struct node *); /* by its name */
+void name_detach(struct node *);
+void node_drop(struct node *); /* its name is gone; so is the node, once nobody holds it */
+/* A directory's links are its own two and one for each directory in it: programs that walk trees rely on it. */
+void links_count(struct node *dir, const struct node *, int change);
+void attr_take(struct node *, const struct ninep_msg *getattr); /* as the server says */
+extern uint64_t next_ino;
+
+/* dirlist.c: one more row. */
 int dirlist_add(struct dirlist *, const char *name, uint64_t ino, uint8_t type);
 
 /* image.c, for nodes with a lower file: 0 or more, or -errno */

@@ -1,0 +1,230 @@
+/* Making, removing, moving and linking names: in the server's tree where that may be written, else in nodes above it. */
+#include "libos/node.h"
+
+static int make_lower(struct node *dir, const char *name, uint32_t mode)
+{
+    struct ninep_msg q = { .type = NINEP_TMKDIR, .fid = dir->fid, .name = name, .mode = mode & 07777, .gid = boot->gid };
+    struct rpc attr = { 0 }, r = { 0 };
+    uint32_t fid;
+    int e;
+
+    if ((mode & S_IFMT) == S_IFDIR)
+        return p9_call(dir->m, &q, &r);
+    if ((mode & S_IFMT) != S_IFREG) {
+        q.type = NINEP_TMKNOD;
+        q.mode = mode;
+        return p9_call(dir->m, &q, &r);
+    }
+    e = fid_walk(dir->m, dir->fid, NULL, &fid, &attr);
+    if (e)
+        return e;
+    q.type = NINEP_TLCREATE;
+    q.fid = fid;
+    q.flags = O_WRONLY | O_CREAT | O_EXCL;
+    e = p9_call(dir->m, &q, &r);
+    fid_clunk(dir->m, fid);
+    return e;
+}
+
+int node_make(struct node *dir, const char *name, uint32_t mode, struct node **out)
+{
+    struct node *old = node_child(dir, name, strlen(name));
+    int e;
+
+    if (dir->gone)
+        return -ENOENT;
+    if (!node_may_write(dir) || dir->ops)
+        return dir->ops ? -EACCES : -EROFS;
+    if (node_direct(dir->m) && !dir->memory) {
+        e = make_lower(dir, name, mode);
+        if (!e)
+            e = child_get(dir, name, strlen(name), out);
+        if (!e)
+            name_tell(dir, *out, name, IN_CREATE, 0);
+        return e;
+    }
+    if (old)
+        node_drop(old);
+    *out = node_add(dir, name, mode);
+    if (!*out)
+        return -ENOSPC;
+    (*out)->m = dir->m;
+    dir->mtime = dir->ctime = node_now();
+    name_tell(dir, *out, name, IN_CREATE, 0);
+    return 0;
+}
+
+static bool has_entries(struct node *dir)
+{
+    struct dirlist l = { 0 };
+    bool any = node_list(dir, &l) || l.n > 2;
+
+    dirlist_free(&l);
+    return any;
+}
+
+/* The server's file of that name must not show through. */
+static void name_hide(struct node *dir, const char *name)
+{
+    struct node *hide = (dir->fid == NINEP_NOFID && !dir->lower) || node_direct(dir->m) || node_child(dir, name, strlen(name)) ? NULL : node_add(dir, name, 0);
+
+    if (hide)
+        hide->negative = true;
+}
+
+/* The program removed it. */
+static void name_gone(struct node *n)
+{
+    struct node *file = node_real(n);
+    bool dir = (n->mode & S_IFMT) == S_IFDIR;
+
+    if (!dir)
+        inotify_tell(file, IN_ATTRIB, NULL, 0);
+    if (dir || file->nlink <= 1)
+        inotify_tell(file, IN_DELETE_SELF, NULL, 0);
+    name_tell(n->parent, n, n->name, IN_DELETE, 0);
+}
+
+int node_unlink(struct node *dir, struct node *n, bool directory)
+{
+    struct rpc r = { 0 };
+    char name[NAME_MAX + 1];
+    int e;
+
+    if (!node_may_write(dir) || n->ops || n->mounted)
+        return n->mounted ? -EBUSY : n->ops ? -EPERM : -EROFS;
+    if (directory != ((n->mode & S_IFMT) == S_IFDIR))
+        return directory ? -ENOTDIR : -EISDIR;
+    if (directory && has_entries(n))
+        return -ENOTEMPTY;
+    str_copy(name, sizeof name, n->name);
+    if (node_direct(dir->m) && !n->memory) {
+        e = p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TUNLINKAT, .fid = dir->fid, .name = name,
+                                                 .flags = directory ? NINEP_REMOVEDIR : 0 }, &r);
+        if (!e) {
+            name_gone(n);
+            node_drop(n);
+        }
+        return e;
+    }
+    name_gone(n);
+    node_drop(n);
+    dir->mtime = dir->ctime = node_now();
+    name_hide(dir, name);
+    return 0;
+}
+
+/* A moved node keeps its fid, so all that is below it in the lower tree moves with it. */
+static int rename_check(struct node *from, const struct node *n, struct node *to, struct node *over)
+{
+    bool dir = (n->mode & S_IFMT) == S_IFDIR;
+
+    if (from->m != to->m || n->mounted)
+        return n->mounted ? -EBUSY : -EXDEV;
+    if (!node_may_write(from) || n->ops || to->ops)
+        return -EROFS;
+    if (to->gone)
+        return -ENOENT;
+    for (const struct node *up = to; dir && up; up = up->parent)
+        if (up == n)
+            return -EINVAL;
+    if (over && dir != ((over->mode & S_IFMT) == S_IFDIR))
+        return dir ? -ENOTDIR : -EISDIR;
+    for (const struct node *up = from; over && up; up = up->parent)
+        if (up == over)
+            return -ENOTEMPTY;
+    return over && dir && has_entries(over) ? -ENOTEMPTY : 0;
+}
+
+int node_rename(struct node *from, struct node *n, struct node *to, const char *name, struct node *over)
+{
+    static uint32_t cookie;
+    struct rpc r = { 0 };
+    char *copy, *old = n->name;
+    int e;
+
+    if (over && node_real(over) == node_real(n))
+        return 0;
+    e = rename_check(from, n, to, over);
+    if (e)
+        return e;
+    copy = mem_text(name, strlen(name));
+    if (!copy)
+        return -ENOMEM;
+    if (node_direct(from->m) && !n->memory)
+        e = p9_call(from->m, &(struct ninep_msg){ .type = NINEP_TRENAMEAT, .fid = from->fid, .name = n->name, .dfid = to->fid, .text = name }, &r);
+    if (e) {
+        mem_put(copy);
+        return e;
+    }
+    cookie++;
+    name_tell(from, n, n->name, IN_MOVED_FROM, cookie);
+    name_tell(to, n, name, IN_MOVED_TO, cookie);
+    inotify_tell(node_real(n), IN_MOVE_SELF, NULL, 0);
+    if (over)
+        node_drop(over);
+    else if (node_child(to, name, strlen(name)))
+        node_drop(node_child(to, name, strlen(name))); /* a negative one */
+    links_count(from, n, -1);
+    links_count(to, n, 1);
+    name_detach(n);
+    n->name = copy;
+    name_attach(to, n);
+    name_hide(from, old);
+    mem_put(old);
+    node_real(n)->ctime = from->mtime = from->ctime = to->mtime = to->ctime = node_now();
+    return 0;
+}
+
+/* RENAME_EXCHANGE, in a layer. */
+int node_exchange(struct node *a, struct node *b)
+{
+    struct node *a_dir = a->parent, *b_dir = b->parent;
+    char *name = a->name;
+    int e = rename_check(a_dir, a, b_dir, NULL);
+
+    if (!e)
+        e = rename_check(b_dir, b, a_dir, NULL);
+    if (e || node_direct(a_dir->m))
+        return e ? e : -EINVAL;
+    links_count(a_dir, a, -1);
+    links_count(a_dir, b, 1);
+    links_count(b_dir, b, -1);
+    links_count(b_dir, a, 1);
+    name_detach(a);
+    name_detach(b);
+    a->name = b->name;
+    b->name = name;
+    name_attach(b_dir, a);
+    name_attach(a_dir, b);
+    return 0;
+}
+
+int node_link(struct node *file, struct node *dir, const char *name)
+{
+    struct rpc r = { 0 };
+    struct node *n, *old = node_child(dir, name, strlen(name));
+    int e = dir->gone ? -ENOENT : (file->mode & S_IFMT) == S_IFDIR ? -EPERM : file->m != dir->m || (!file->m && file->ops) ? -EXDEV :
+            !node_may_write(dir) || dir->ops ? -EROFS : 0;
+
+    if (e)
+        return e;
+    if (node_direct(dir->m) && !dir->memory) {
+        e = p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TLINK, .dfid = dir->fid, .fid = file->fid, .name = name }, &r);
+        if (!e)
+            name_tell(dir, file, name, IN_CREATE, 0);
+        return e ? e : node_refresh(file);
+    }
+    if (old)
+        node_drop(old);
+    n = node_add(dir, name, file->mode);
+    if (!n)
+        return -ENOSPC;
+    n->m = dir->m;
+    n->real = file;
+    node_get(file);
+    file->nlink++;
+    name_tell(dir, file, name, IN_CREATE, 0);
+    file->ctime = dir->mtime = dir->ctime = node_now();
+    return 0;
+}
