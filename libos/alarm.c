@@ -282,7 +282,8 @@ struct posix_timer {
     struct alarm alarm;
     int32_t signo, notify;
     uint32_t tid; /* of whom it tells; 0: the process */
-    uint64_t value, overrun;
+    uint64_t value;
+    uint64_t missed, overrun; /* expiries behind the first: of the signal that is pending, of the last one taken */
 };
 static struct posix_timer *posix_timers[TIMERS];
 
@@ -302,11 +303,22 @@ static void posix_fire(struct alarm *al, uint64_t times)
     if (t->notify == SIGEV_NONE || (t->tid && !to))
         return;
     if (signal_pending(to ? to : current) & 1ull << (t->signo - 1)) { /* the last one was not taken yet */
-        t->overrun += times;
+        t->missed += times;
         return;
     }
-    t->overrun = times - 1;
-    signal_post(to, t->signo, &(struct siginfo){ .signo = t->signo, .code = SI_TIMER, .field = { id | t->overrun << 32, t->value } });
+    t->missed = times - 1;
+    signal_post(to, t->signo, &(struct siginfo){ .signo = t->signo, .code = SI_TIMER, .field = { id, t->value } });
+}
+
+void posix_timer_taken(struct siginfo *info)
+{
+    struct posix_timer *t = timer_by(info->field[0]);
+
+    if (!t)
+        return;
+    t->overrun = min_u64(t->missed, INT32_MAX);
+    t->missed = 0;
+    info->field[0] = (uint32_t)info->field[0] | t->overrun << 32;
 }
 
 SYS(timer_create)
@@ -352,7 +364,7 @@ SYS(timer_settime)
         return e;
     if (a[3] && alarm_write(&t->alarm, a[3]))
         return -EFAULT;
-    t->overrun = 0;
+    t->missed = t->overrun = 0;
     alarm_set(&t->alarm, at, every);
     return 0;
 }
@@ -368,7 +380,7 @@ SYS(timer_getoverrun)
 {
     struct posix_timer *t = timer_by(a[0]);
 
-    return t ? (int64_t)min_u64(t->overrun, INT32_MAX) : -EINVAL;
+    return t ? (int64_t)t->overrun : -EINVAL;
 }
 
 SYS(timer_delete)

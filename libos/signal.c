@@ -1,5 +1,6 @@
 /* Signals: pending sets, frames on the program's stack as Linux makes them, and the way back. */
 #include "libos/signal.h"
+#include "libos/alarm.h"
 #include "libos/thread.h"
 
 #define BIT_OF(n) (1ull << ((n) - 1))
@@ -120,6 +121,8 @@ int signal_take(uint64_t among, struct siginfo *info)
         queue_remove(at);
     if (!queue_find(to, n))
         *pending &= ~BIT_OF(n);
+    if (info->code == SI_TIMER)
+        posix_timer_taken(info);
     return n;
 }
 
