@@ -7,7 +7,7 @@
 #include "base/types.h"
 
 #define APP_MAGIC 0x6E6C426Fu /* "oBln" */
-#define APP_VERSION 1u        /* the monitor starts only a libos with the same number */
+#define APP_VERSION 2u        /* the monitor starts only a libos with the same number */
 
 typedef uint64_t app_addr_t;
 
@@ -66,7 +66,7 @@ enum app_call {
     APP_MAP_FILE,   /* (address, bytes, prot, channel << 32 | fid, offset): the bytes of an open file; APP_IMAGE << 32: of the image */
     APP_UNMAP,      /* (address, bytes) */
     APP_PROTECT,    /* (address, bytes, prot): contents stay; what was not mapped becomes zeroed memory */
-    APP_CLONE,      /* not yet: APP_UNSUPPORTED */
+    APP_TEMPLATE,   /* (): freezes a guest with APP_BOOT_TEMPLATE for ever; 1 in each clone of it, 0 where nothing happens */
     APP_KICK,       /* (channel): questions lie in the ring */
     APP_WAIT,       /* (deadline, 0: none): sleeps until an event is pending; kicks the channel of APP_MOUNT_NET first */
     APP_WAKE,       /* (cpu): an event for another CPU */
@@ -144,6 +144,8 @@ struct app_mount {
 #define APP_MOUNT_NET 0x8u   /* abi/net.h: attached by the first socket */
 #define APP_MOUNT_DEV 0x4u   /* the monitor's own devices: stdin, stdout, stderr, ttyctl */
 
+#define APP_BOOT_TEMPLATE 0x1u /* the guest is to become a template: APP_TEMPLATE freezes it */
+
 #define APP_TTY_IN 0x1u
 #define APP_TTY_OUT 0x2u
 #define APP_TTY_ERR 0x4u
@@ -171,6 +173,6 @@ struct app_boot {
     app_addr_t image;      /* its EROFS file system, mapped read-only; 0: none, a mount is the root */
     uint64_t image_size;   /* a multiple of 4 KiB */
     uint32_t image_flags;  /* IMAGE_* */
-    uint32_t image_pad;
+    uint32_t flags;        /* APP_BOOT_* */
     app_addr_t bell;
 };

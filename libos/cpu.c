@@ -160,6 +160,23 @@ bool cpu_alone(void)
     return limit == 1;
 }
 
+/* All others wait, and know nothing that is not in memory. */
+void cpu_become_boot(void)
+{
+    struct cpu *c = cpu_self();
+
+    for (unsigned i = 0; i < count; i++)
+        if (cpus[i] != c && cpus[i] != &boot_cpu)
+            mem_put(cpus[i]->app);
+    cpus[0] = c;
+    c->app->id = 0;
+    c->timer_at = 0;
+    count = 1;
+    limit = boot->ncpus < MANY ? boot->ncpus : MANY;
+    parked = rung = lock_waiters = 0;
+    guard = NULL;
+}
+
 bool cpu_start(void)
 {
     struct {

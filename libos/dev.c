@@ -274,38 +274,20 @@ static struct node *link_add(struct node *dir, const char *name, const char *tar
     return n;
 }
 
-int dev_init(void)
+static const char *const std_names[3] = { "stdin", "stdout", "stderr" };
+
+int dev_attach(void)
 {
-    static const char *const std_names[3] = { "stdin", "stdout", "stderr" };
-    struct node *dev = node_cover(root_node, "dev");
     static struct opening o[4];
     int e = 0;
 
     devices = &mounts[nmounts - 1];
-    waitq_init(&input.wait);
-    if (!dev)
-        return -ENOMEM;
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct node *n = node_add(dev, rows[i].name, S_IFCHR | 0666);
-        if (!n)
-            return -ENOMEM;
-        n->rdev = rows[i].major << 8 | rows[i].minor;
-        n->arg = rows[i].arg;
-        n->ops = rows[i].ops;
-    }
-    link_add(dev, "fd", "/proc/self/fd");
-    node_add(dev, "shm", S_IFDIR | 01777);
+    input.asked = input.end = false;
+    input.have = input.taken = 0;
+    input.error = 0;
     for (unsigned i = 0; i < 3 && !e; i++) {
-        char target[20] = "/proc/self/fd/0";
-        target[14] = (char)('0' + i);
-        link_add(dev, std_names[i], target);
-        std_node[i] = node_add(NULL, std_names[i], boot->tty & BIT(i) ? S_IFCHR | 0620 : S_IFIFO | 0600);
-        if (!std_node[i])
-            return -ENOMEM;
-        node_get(std_node[i]);
+        std_node[i]->mode = boot->tty & BIT(i) ? S_IFCHR | 0620 : S_IFIFO | 0600;
         std_node[i]->rdev = boot->tty & BIT(i) ? 136 << 8 : 0;
-        std_node[i]->arg = 16 + i;
-        std_node[i]->ops = &tty_node;
         e = open_post(&o[i], std_names[i], i ? O_WRONLY : O_RDONLY, &std_fid[i]);
     }
     if (!e)
@@ -317,4 +299,40 @@ int dev_init(void)
     for (unsigned i = 0; i < ARRAY_LEN(o) && !e; i++)
         e = open_finish(&o[i]);
     return e;
+}
+
+int dev_init(void)
+{
+    static const struct node_ops template_node = { .open = template_open };
+    struct node *dev = node_cover(root_node, "dev"), *template;
+
+    waitq_init(&input.wait);
+    if (!dev)
+        return -ENOMEM;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct node *n = node_add(dev, rows[i].name, S_IFCHR | 0666);
+        if (!n)
+            return -ENOMEM;
+        n->rdev = rows[i].major << 8 | rows[i].minor;
+        n->arg = rows[i].arg;
+        n->ops = rows[i].ops;
+    }
+    template = node_add(dev, "template", S_IFREG | 0444);
+    if (!template)
+        return -ENOMEM;
+    template->ops = &template_node;
+    link_add(dev, "fd", "/proc/self/fd");
+    node_add(dev, "shm", S_IFDIR | 01777);
+    for (unsigned i = 0; i < 3; i++) {
+        char target[20] = "/proc/self/fd/0";
+        target[14] = (char)('0' + i);
+        link_add(dev, std_names[i], target);
+        std_node[i] = node_add(NULL, std_names[i], 0);
+        if (!std_node[i])
+            return -ENOMEM;
+        node_get(std_node[i]);
+        std_node[i]->arg = 16 + i;
+        std_node[i]->ops = &tty_node;
+    }
+    return dev_attach();
 }

@@ -11,7 +11,7 @@
     .section .head, "ax"
     .globl image_head
 image_head:
-    .long 0x6E6C426F, 1
+    .long 0x6E6C426F, 2
     .quad start, syscall_missed_entry, upcall_stubs, boot_stack_top, cpu0, text_end, data_end
 
     .text

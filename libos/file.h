@@ -19,6 +19,7 @@ struct mount {
     uint32_t dev;   /* st_dev */
     uint32_t root;  /* fid */
     struct rpc *attach; /* under way since p9_mount() */
+    struct node *at;    /* its root in the guest's tree, or NULL */
 };
 struct rpc {
     struct ninep_answer a; /* its texts and data are good until the next p9_post() */
@@ -30,6 +31,7 @@ struct rpc {
 /* Version, and attach, which goes with the next question: p9_mounted() waits for it. */
 int p9_mount(struct mount *, unsigned number, const struct app_mount *);
 int p9_mounted(struct mount *);
+void p9_forget(struct mount *); /* the server knows nothing of it any more */
 int p9_post(struct mount *, struct ninep_msg *, struct rpc *); /* writes it to the ring; 0 or -errno */
 void p9_kick(struct mount *);
 int p9_finish(struct rpc *); /* waits; the error */
@@ -86,6 +88,8 @@ struct node_ops {
 
 extern struct node *root_node;
 int node_init(void);
+/* In a clone: all that was known by mounts is forgotten, and those of the boot record are made. 0 or -errno. */
+int mounts_renew(void);
 /* Finds what path names. last: where to write the last name if it need not exist (*out is then its directory, *child NULL or the node). */
 enum { WALK_NOFOLLOW = 1, WALK_PARENT = 2, WALK_DIR = 4 };
 int node_walk(struct node *from, const char *path, unsigned flags, struct node **out, struct node **child, char *last);
@@ -190,7 +194,11 @@ int64_t pipe_ready(struct file *, bool nonblock); /* waits until bytes can pass:
 struct stat stat_nameless(const struct file *); /* what has no name: a pipe, a socket, an anonymous file */
 int64_t file_wait(struct file *); /* for its queue, as read() and write() wait: 0, or -EAGAIN, -ERESTARTSYS */
 int dev_init(void);
+int dev_attach(void); /* opens the monitor's devices: at the start, and in a clone */
+#define DEV_FIDS 4u   /* they have so many fids */
 int proc_init(void);
+void proc_renumber(void); /* boot->pid is another */
+int template_open(struct node *, struct file *); /* template.c */
 struct file *tty_file(unsigned fd); /* the standard files */
 struct mount *dev_mount(void);      /* the monitor's own devices */
 int dev_open(const char *name, uint32_t flags, uint32_t *fid);

@@ -67,7 +67,48 @@ static int mount_put(unsigned number, const struct app_mount *am)
     at->fid = fid;
     at->memory = false;
     at->mounted = true;
+    m->at = at;
     return 0;
+}
+
+static int mounts_put(void)
+{
+    for (unsigned i = 0; i < boot->nmounts && !(boot->mount[i].flags & APP_MOUNT_NET); i++) {
+        int e = mount_put(i, &boot->mount[i]);
+        if (e)
+            return log_line("cannot mount %s: error %d", boot->mount[i].at, -e), e;
+    }
+    return 0;
+}
+
+/* Their fids are no more, so nobody is told. Nobody holds them, either: template.c has looked. */
+static void below_forget(struct node *n)
+{
+    while (n->children) {
+        struct node *child = n->children;
+        for (unsigned i = 0; i < nmounts; i++)
+            if (mounts[i].at == child)
+                mounts[i].at = NULL;
+        child->fid = child->open_fid = NINEP_NOFID;
+        below_forget(child);
+        node_drop(child);
+    }
+}
+
+int mounts_renew(void)
+{
+    for (unsigned i = 0; i < nmounts; i++) {
+        struct node *at = mounts[i].at;
+        if (at) {
+            at->fid = at->open_fid = NINEP_NOFID;
+            at->m = NULL;
+            at->memory = true; /* an empty directory, if it is not mounted again */
+            below_forget(at);
+        }
+        p9_forget(&mounts[i]);
+    }
+    nmounts = 0;
+    return mounts_put();
 }
 
 int node_init(void)
@@ -78,10 +119,6 @@ int node_init(void)
     node_get(root_node);
     if (boot->image && image_root(root_node))
         return -EIO;
-    for (unsigned i = 0; i < boot->nmounts && !(boot->mount[i].flags & APP_MOUNT_NET); i++) {
-        int e = mount_put(i, &boot->mount[i]);
-        if (e)
-            return log_line("cannot mount %s: error %d", boot->mount[i].at, -e), e;
-    }
-    return boot->image ? path_make(boot->cwd, &(struct node *){ NULL }) : 0;
+    int e = mounts_put();
+    return e || !boot->image ? e : path_make(boot->cwd, &(struct node *){ NULL });
 }

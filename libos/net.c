@@ -94,6 +94,22 @@ static void start(void)
         read_post(&net.reads[r]);
 }
 
+bool net_idle(void)
+{
+    for (unsigned i = 0; net.lines[0] && net.lines[1] && i < APP_NET_CONVS; i++)
+        if (net.lines[0][i] || net.lines[1][i])
+            return false;
+    return true;
+}
+
+void net_forget(void)
+{
+    mem_put(net.batch);
+    mem_put(net.lines[0]);
+    mem_put(net.lines[1]);
+    memset(&net, 0, sizeof net);
+}
+
 enum net_mode net_mode(void)
 {
     if (!net.started)

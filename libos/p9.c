@@ -107,6 +107,13 @@ int p9_mount(struct mount *m, unsigned number, const struct app_mount *am)
     return p9_post(m, &(struct ninep_msg){ .type = NINEP_TATTACH, .fid = m->root, .dfid = NINEP_NOFID, .name = "", .text = "", .uid = boot->uid }, m->attach);
 }
 
+void p9_forget(struct mount *m)
+{
+    mem_put(m->client.calls);
+    mem_put(m->client.fids);
+    *m = (struct mount){ 0 };
+}
+
 int p9_mounted(struct mount *m)
 {
     int e = p9_finish(m->attach);

@@ -172,9 +172,23 @@ static int row_add(struct node *self, unsigned i)
     return 0;
 }
 
+static struct node *self;
+
+void proc_renumber(void)
+{
+    char pid[12], *name = mem_text(pid, fmt_text(pid, sizeof pid, "%u", boot->pid));
+
+    if (!name)
+        return; /* it stays under the old one */
+    name_detach(self);
+    mem_put(self->name);
+    self->name = name;
+    name_attach(self->parent, self);
+}
+
 int proc_init(void)
 {
-    struct node *proc = node_cover(root_node, "proc"), *self, *sys = node_cover(root_node, "sys");
+    struct node *proc = node_cover(root_node, "proc"), *sys = node_cover(root_node, "sys");
     char pid[12];
     int e = 0;
 

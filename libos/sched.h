@@ -31,6 +31,7 @@ void thread_dispatch(struct thread *); /* the CPU goes on with that one */
 /* cpu.c. One that is parked may take a thread that is ready; false: there is none. */
 bool cpu_wake_parked(void);
 bool cpu_start(void); /* one more; false: there are no more */
+void cpu_become_boot(void); /* in a clone: there is no other, and it has the boot CPU's number */
 bool cpu_alone(void); /* there is one, and no other can be started */
 void cpu_interrupt(struct cpu *);
 void cpu_wait(void); /* the idle thread: until there may be something to do */

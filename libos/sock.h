@@ -156,6 +156,8 @@ int net_data(struct sock *, const struct app_net_addr *to, struct message *, uin
 void net_taken(struct sock *, uint32_t n);
 void net_end(struct sock *);
 void net_close(struct sock *);
+bool net_idle(void);   /* no socket uses it */
+void net_forget(void); /* in a clone: the first socket starts it anew */
 void net_push(void);  /* somebody will wait for what was written */
 void net_leave(void); /* before a CPU goes back to the program */
 void net_flush(void); /* all that was written goes out now */

@@ -339,6 +339,33 @@ bool thread_frame_leave(struct regs *r)
     return !user_write(r->rsp - 144, at, sizeof at);
 }
 
+/* --- a template and its clones --- */
+/* A clone has the general registers of the call only. Where glibc's fork() would have its child's number written, its copy of the number is. */
+int64_t thread_freeze(void)
+{
+    struct thread *t = current;
+    uint32_t known, old = t->tid;
+    int64_t cloned;
+
+    fpu_save(fpu_area(t), fpu_mask);
+    t->fs = fs_get();
+    cloned = gate(0, 0, 0, 0, 0, APP_TEMPLATE);
+    if (cloned != 1)
+        return cloned;
+    fpu_load(fpu_area(t), fpu_mask);
+    fs_set(t->fs);
+    cpu_become_boot();
+    t->tid = boot->pid;
+    if (next_tid <= t->tid)
+        next_tid = t->tid + 1;
+    if (t->clear_tid && !user_read(&known, t->clear_tid, sizeof known) && known == old)
+        user_write(t->clear_tid, &t->tid, sizeof t->tid);
+    t->used_ns = 0;
+    t->started_ns = time_mono();
+    turn_begin(cpu_self(), t->started_ns);
+    return cloned;
+}
+
 /* --- another program in their place --- */
 bool thread_doomed(const struct thread *t)
 {

@@ -76,11 +76,12 @@ static int64_t gate_protect(struct guest_cpu *c, const uint64_t a[5])
     return space_protect(&c->guest->space, a[0], a[1], (unsigned)a[2]);
 }
 
-static int64_t gate_clone(struct guest_cpu *c, const uint64_t a[5])
+/* No guest becomes a template here. */
+static int64_t gate_template(struct guest_cpu *c, const uint64_t a[5])
 {
     (void)c;
     (void)a;
-    return APP_UNSUPPORTED;
+    return 0;
 }
 
 static int64_t gate_kick(struct guest_cpu *c, const uint64_t a[5])
@@ -156,7 +157,7 @@ static int64_t gate_rewrite(struct guest_cpu *c, const uint64_t a[5])
 
 static gate_fn *const calls[APP_CALLS] = {
     [APP_LOG] = gate_log,           [APP_EXIT] = gate_exit,         [APP_MAP] = gate_map,         [APP_MAP_FILE] = gate_map_file,
-    [APP_UNMAP] = gate_unmap,       [APP_PROTECT] = gate_protect,   [APP_CLONE] = gate_clone,     [APP_KICK] = gate_kick,
+    [APP_UNMAP] = gate_unmap,       [APP_PROTECT] = gate_protect,   [APP_TEMPLATE] = gate_template, [APP_KICK] = gate_kick,
     [APP_WAIT] = gate_wait,         [APP_WAKE] = gate_wake,         [APP_CPU_START] = gate_cpu_start,
     [APP_CPU_STOP] = gate_cpu_stop, [APP_TIMER] = gate_timer,       [APP_FAULT] = gate_fault,     [APP_REWRITE] = gate_rewrite,
 };

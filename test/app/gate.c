@@ -58,7 +58,7 @@ static void other_calls(void)
     EXPECT(CALL(APP_CPU_START, 0, APP_LIBOS, HEAP, (uint64_t)&cpu0), APP_BUSY);
     EXPECT(CALL(APP_CPU_START, 64, APP_LIBOS, HEAP, (uint64_t)&cpu0), APP_INVAL);
     EXPECT(CALL(APP_CPU_STOP, 0), APP_INVAL);
-    EXPECT(CALL(APP_CLONE, 0), APP_UNSUPPORTED);
+    EXPECT(CALL(APP_TEMPLATE, 0), 0); /* it is not to become one */
     EXPECT(CALL(APP_CALLS, 0), APP_INVAL);
     EXPECT(CALL(~0ull, 0), APP_INVAL);
     EXPECT(CALL(BIT64(32), 0), APP_INVAL); /* not APP_LOG */
