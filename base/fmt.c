@@ -11,9 +11,9 @@ struct sink {
 
 /* One conversion: %[flags][width][.precision][length]letter */
 struct spec {
-    bool zero, left, alt, upper;
-    int width, precision; /* precision < 0: none */
-    unsigned bytes;       /* size of the integer argument */
+    bool zero, left, alt, wide; /* wide: a 64-bit number */
+    int width, precision;       /* precision < 0: none */
+    char letter;
 };
 
 static void put(struct sink *s, char c)
@@ -23,39 +23,39 @@ static void put(struct sink *s, char c)
     s->len++;
 }
 
-static void pad(struct sink *s, char c, int n)
+static void pad(struct sink *s, int n)
 {
     while (n-- > 0)
-        put(s, c);
+        put(s, ' ');
 }
 
 static void put_field(struct sink *s, const struct spec *sp, const char *text, int n)
 {
     if (!sp->left)
-        pad(s, ' ', sp->width - n);
+        pad(s, sp->width - n);
     for (int i = 0; i < n; i++)
         put(s, text[i]);
     if (sp->left)
-        pad(s, ' ', sp->width - n);
+        pad(s, sp->width - n);
 }
 
-static void put_number(struct sink *s, const struct spec *sp, uint64_t v, unsigned radix, bool negative)
+static void put_number(struct sink *s, const struct spec *sp, uint64_t v)
 {
-    const char *digits = sp->upper ? "0123456789ABCDEF" : "0123456789abcdef";
+    const char *digits = sp->letter == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
+    bool decimal = sp->letter == 'd' || sp->letter == 'u', negative = sp->letter == 'd' && (int64_t)v < 0, prefix = sp->alt && v;
     char text[72];
-    bool prefix = sp->alt && radix == 16 && v;
     int at = (int)sizeof text, zeros = sp->zero && !sp->left ? sp->width - negative - 2 * prefix : 0;
 
+    if (negative)
+        v = -v;
     do {
-        text[--at] = digits[v % radix];
-        v /= radix;
+        text[--at] = digits[v % (decimal ? 10 : 16)];
+        v /= decimal ? 10 : 16;
     } while (v);
-    if (sp->precision > zeros)
-        zeros = sp->precision;
     while ((int)sizeof text - at < zeros && at > 3)
         text[--at] = '0';
     if (prefix) {
-        text[--at] = sp->upper ? 'X' : 'x';
+        text[--at] = 'x';
         text[--at] = '0';
     }
     if (negative)
@@ -74,47 +74,18 @@ static void put_string(struct sink *s, const struct spec *sp, const char *text)
     put_field(s, sp, text, n);
 }
 
-static int digits(const char **f)
+/* A width or a precision. */
+static int size_parse(const char **f, va_list *ap)
 {
     int n = 0;
 
-    for (; **f >= '0' && **f <= '9' && n < 10000; (*f)++)
+    if (**f == '*') {
+        ++*f;
+        return va_arg(*ap, int);
+    }
+    for (; **f >= '0' && **f <= '9' && n < 10000; ++*f)
         n = n * 10 + (**f - '0');
     return n;
-}
-
-static unsigned length_bytes(const char **f)
-{
-    switch (*(*f)++) {
-    case 'h':
-        if (**f != 'h')
-            return 2;
-        (*f)++;
-        return 1;
-    case 'l':
-        if (**f != 'l')
-            return sizeof(long);
-        (*f)++;
-        return 8;
-    case 'z':
-    case 'j':
-    case 't':
-        return 8;
-    }
-    (*f)--;
-    return 4;
-}
-
-/* Arguments narrower than int arrive promoted to int; the cut to their own size happens here. */
-static uint64_t cut(uint64_t v, unsigned bytes)
-{
-    return bytes == 8 ? v : v & ((1ull << bytes * 8) - 1);
-}
-
-static int64_t extend(uint64_t v, unsigned bytes)
-{
-    unsigned shift = 64 - bytes * 8;
-    return (int64_t)(v << shift) >> shift;
 }
 
 static const char *parse(const char *f, struct spec *sp, va_list *ap)
@@ -130,54 +101,31 @@ static const char *parse(const char *f, struct spec *sp, va_list *ap)
         else
             break;
     }
-    if (*f == '*') {
-        sp->width = va_arg(*ap, int);
-        f++;
-    } else {
-        sp->width = digits(&f);
-    }
+    sp->width = size_parse(&f, ap);
     if (*f == '.') {
         f++;
-        if (*f == '*') {
-            sp->precision = va_arg(*ap, int);
-            f++;
-        } else {
-            sp->precision = digits(&f);
-        }
+        sp->precision = size_parse(&f, ap);
     }
-    sp->bytes = length_bytes(&f);
-    return f;
+    if (*f == 'z' || *f == 'l') {
+        sp->wide = *f == 'z' || f[1] == 'l' || sizeof(long) == 8;
+        f += f[1] == 'l' ? 2 : 1;
+    }
+    sp->letter = *f;
+    return f + (*f != 0);
 }
 
-static uint64_t int_arg(const struct spec *sp, va_list *ap)
-{
-    return sp->bytes == 8 ? va_arg(*ap, uint64_t) : va_arg(*ap, unsigned);
-}
-
-static void convert(struct sink *s, struct spec *sp, char letter, va_list *ap)
+static void convert(struct sink *s, const struct spec *sp, va_list *ap)
 {
     char c;
 
-    switch (letter) {
+    switch (sp->letter) {
     case 'd':
-    case 'i': {
-        int64_t v = extend(int_arg(sp, ap), sp->bytes);
-        put_number(s, sp, v < 0 ? 0 - (uint64_t)v : (uint64_t)v, 10, v < 0);
+        put_number(s, sp, (uint64_t)(sp->wide ? va_arg(*ap, int64_t) : va_arg(*ap, int)));
         break;
-    }
     case 'u':
-        put_number(s, sp, cut(int_arg(sp, ap), sp->bytes), 10, false);
-        break;
-    case 'X':
-        sp->upper = true;
-        put_number(s, sp, cut(int_arg(sp, ap), sp->bytes), 16, false);
-        break;
     case 'x':
-        put_number(s, sp, cut(int_arg(sp, ap), sp->bytes), 16, false);
-        break;
-    case 'p':
-        sp->alt = true;
-        put_number(s, sp, (uintptr_t)va_arg(*ap, void *), 16, false);
+    case 'X':
+        put_number(s, sp, sp->wide ? va_arg(*ap, uint64_t) : va_arg(*ap, unsigned));
         break;
     case 's':
         put_string(s, sp, va_arg(*ap, const char *));
@@ -186,8 +134,10 @@ static void convert(struct sink *s, struct spec *sp, char letter, va_list *ap)
         c = (char)va_arg(*ap, int);
         put_field(s, sp, &c, 1);
         break;
+    case 0:
+        break;
     default:
-        put(s, letter);
+        put(s, sp->letter);
     }
 }
 
@@ -204,9 +154,7 @@ size_t fmt_vtext(char *buf, size_t size, const char *f, va_list args)
             continue;
         }
         f = parse(f + 1, &sp, &ap);
-        if (!*f)
-            break;
-        convert(&s, &sp, *f++, &ap);
+        convert(&s, &sp, &ap);
     }
     va_end(ap);
     if (size)

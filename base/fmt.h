@@ -1,6 +1,6 @@
 #pragma once
 /* Formatting into a caller's buffer: the part of printf the monitor uses.
- * %c %s %d %i %u %x %X %p %%, lengths h hh l ll z j t, width, precision for strings, flags 0, - and #, and * for both. */
+ * %c %s %d %u %x %X %%, lengths l ll z, width, precision for strings, flags 0, - and # (with x), and * for both. */
 #include <stdarg.h>
 #include "base/types.h"
 

@@ -23,9 +23,9 @@ static void fmt_agrees_with_printf(void **state)
     EXPECT("  ab|ab  |a", "%4s|%-4s|%.1s", "ab", "ab", "ab");
     EXPECT("-0012", "%05d", -12);
     EXPECT("c%", "%c%%", 'c');
-    EXPECT("255 -1", "%hhu %hhd", (uint8_t)255, (signed char)-1);
     EXPECT("   1", "%*d", 4, 1);
-    EXPECT("0x1f 0x001f 0 0X1F", "%#x %#06x %#x %#X", 0x1fu, 0x1fu, 0u, 0x1fu);
+    EXPECT("0x1f 0x001f 0", "%#x %#06x %#x", 0x1fu, 0x1fu, 0u);
+    EXPECT("-2 4294967294 7", "%d %u %zu", -2, (unsigned)-2, (size_t)7);
 }
 
 static void fmt_cuts_and_reports_length(void **state)
