@@ -83,7 +83,7 @@ static int size_parse(const char **f, va_list *ap)
         ++*f;
         return va_arg(*ap, int);
     }
-    for (; **f >= '0' && **f <= '9' && n < 10000; ++*f)
+    for (; char_is_digit(**f) && n < 10000; ++*f)
         n = n * 10 + (**f - '0');
     return n;
 }

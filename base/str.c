@@ -10,22 +10,17 @@ bool str_copy(char *dst, size_t size, const char *src)
     return take == n;
 }
 
-static char lower(char c)
-{
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-}
-
 bool str_eq_nocase(const char *a, const char *b)
 {
-    while (*a && lower(*a) == lower(*b))
+    while (*a && char_lower(*a) == char_lower(*b))
         a++, b++;
-    return lower(*a) == lower(*b);
+    return char_lower(*a) == char_lower(*b);
 }
 
 static int digit(char c)
 {
-    c = lower(c);
-    if (c >= '0' && c <= '9')
+    c = char_lower(c);
+    if (char_is_digit(c))
         return c - '0';
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
 }
@@ -37,7 +32,7 @@ static err_t number(const char **s, uint64_t *out)
     unsigned radix = 10;
     uint64_t v = 0;
 
-    if (p[0] == '0' && lower(p[1]) == 'x') {
+    if (p[0] == '0' && char_lower(p[1]) == 'x') {
         radix = 16;
         p += 2;
     }
@@ -76,7 +71,7 @@ err_t str_to_size(const char *s, uint64_t *out)
     if (e)
         return e;
     if (*s) {
-        const char *at = strchr(suffixes, lower(*s));
+        const char *at = strchr(suffixes, char_lower(*s));
         if (!at || s[1])
             return ERR_FORMAT;
         unsigned shift = 10 * (unsigned)(at - suffixes + 1);

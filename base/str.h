@@ -12,6 +12,8 @@ int strcmp(const char *a, const char *b);
 int strncmp(const char *a, const char *b, size_t n);
 char *strchr(const char *s, int c);
 
+static inline bool char_is_digit(char c) { return c >= '0' && c <= '9'; }
+static inline char char_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; } /* ASCII only */
 static inline bool str_eq(const char *a, const char *b) { return strcmp(a, b) == 0; }
 static inline bool str_starts(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
 /* Copies at most size-1 bytes and always ends dst with 0. False if src was cut. size > 0. */

@@ -11,13 +11,6 @@ char *text_after_word(char *line);
 /* Replaces control bytes and whatever is not UTF-8 by '?'. False if there was any. */
 bool text_clean(char *s);
 
-/* The next character of UTF-8 text; -1 for a byte that starts none (it is skipped alone). *s must not be at the end. */
-int32_t text_rune(const char **s);
-/* UTF-8 to UTF-16, bad bytes as '?'. Writes at most size units, the last one 0; returns units written without the 0. */
-size_t text_to_utf16(uint16_t *dst, size_t size, const char *s);
-/* Back; s ends at n units or at a 0. Half a surrogate pair becomes '?'. dst always ends with 0. */
-void text_from_utf16(char *dst, size_t size, const uint16_t *s, size_t n);
-
 /* Shell pattern of the whole string: * and ?. ASCII case does not matter, as on the FAT file system. */
 bool text_glob(const char *pattern, const char *s);
 /* The order of versions: negative if a is older than b. UAPI group, "Version Format Specification". */

@@ -5,6 +5,7 @@
 #include "base/crc.h"
 #include "base/fmt.h"
 #include "base/str.h"
+#include "base/utf.h"
 
 #define ENTRY_MIN 128u
 #define ENTRY_MAX 4096u
@@ -109,56 +110,11 @@ static err_t header_read(struct blk *disk, uint64_t lba, uint8_t *h, struct gpt 
     return OK;
 }
 
-/* One code point at *i, which moves on. What cannot be shown on a terminal becomes '?'. */
-static uint32_t utf16_next(const uint8_t *s, size_t units, size_t *i)
-{
-    uint32_t c = get_le16(s + 2 * *i), low;
-
-    ++*i;
-    if (c < 0x20 || (c >= 0x7F && c < 0xA0))
-        return '?';
-    if (c < 0xD800 || c > 0xDFFF)
-        return c;
-    if (c > 0xDBFF || *i == units)
-        return '?';
-    low = get_le16(s + 2 * *i);
-    if (low < 0xDC00 || low > 0xDFFF)
-        return '?';
-    ++*i;
-    return 0x10000 + ((c - 0xD800) << 10 | (low - 0xDC00));
-}
-
-static size_t utf8_put(char *out, uint32_t c)
-{
-    unsigned more = c < 0x80 ? 0 : c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
-    static const uint8_t lead[] = { 0, 0xC0, 0xE0, 0xF0 };
-
-    out[0] = (char)(lead[more] | c >> 6 * more);
-    for (unsigned k = 1; k <= more; k++)
-        out[k] = (char)(0x80 | (c >> 6 * (more - k) & 0x3F));
-    return more + 1;
-}
-
-static void label_text(char *out, size_t size, const uint8_t *s, size_t units)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < units && get_le16(s + 2 * i);) {
-        char c[4];
-        size_t len = utf8_put(c, utf16_next(s, units, &i));
-
-        if (n + len >= size)
-            break;
-        memcpy(out + n, c, len);
-        n += len;
-    }
-    out[n] = 0;
-}
-
 static void partition_init(struct partition *p, struct blk *disk, unsigned number, const uint8_t *entry)
 {
     size_t n = strlen(disk->name);
-    bool digit = n && disk->name[n - 1] >= '0' && disk->name[n - 1] <= '9';
+    bool digit = n && char_is_digit(disk->name[n - 1]);
+    uint16_t label[36];
 
     p->disk = disk;
     p->number = number;
@@ -168,7 +124,8 @@ static void partition_init(struct partition *p, struct blk *disk, unsigned numbe
     list_init(&p->blk.link);
     fmt_text(p->blk.name, sizeof p->blk.name, "%s%s%u", disk->name, digit ? "p" : "", number);
     fmt_guid(p->blk.partuuid, sizeof p->blk.partuuid, entry + 16);
-    label_text(p->blk.partlabel, sizeof p->blk.partlabel, entry + 56, 36);
+    memcpy(label, entry + 56, sizeof label);
+    utf8_from_utf16(p->blk.partlabel, sizeof p->blk.partlabel, label, ARRAY_LEN(label));
 }
 
 static void entry_take(struct blk *disk, const struct gpt *g, const uint8_t *entry, unsigned number,

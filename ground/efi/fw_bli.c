@@ -2,7 +2,7 @@
  * started it and says what to start next. bootctl and `systemctl reboot --boot-loader-entry` use them. */
 #include "base/fmt.h"
 #include "base/str.h"
-#include "boot/text.h"
+#include "base/utf.h"
 #include "ground/efi/fw.h"
 
 #define UNTIL_RESET (EFI_VAR_BOOT_SERVICE | EFI_VAR_RUNTIME)
@@ -24,7 +24,7 @@ static const struct efi_guid guid = { 0x4a67b082, 0x0a4c, 0x41cf, { 0xb6, 0xc7, 
 static bool set(const uint16_t *name, uint32_t how, const char *value)
 {
     uint16_t text[UNITS];
-    size_t n = text_to_utf16(text, UNITS, value);
+    size_t n = utf8_to_utf16(text, UNITS, value);
 
     return !fw.rt->set_variable(name, &guid, how, 2 * (n + 1), text);
 }
@@ -36,7 +36,7 @@ static bool get(const uint16_t *name, char *value, size_t size)
 
     if (fw.rt->get_variable(name, &guid, NULL, &bytes, text))
         return false;
-    text_from_utf16(value, size, text, bytes / 2);
+    utf8_from_utf16(value, size, text, bytes / 2);
     return *value;
 }
 
@@ -78,7 +78,7 @@ static void tell_entries(const struct fw_list *list)
     size_t n = 0;
 
     for (unsigned i = 0; i < list->count && LIST_UNITS - n > sizeof list->entry[i]->id; i++)
-        n += text_to_utf16(text + n, LIST_UNITS - n, list->entry[i]->id) + 1;
+        n += utf8_to_utf16(text + n, LIST_UNITS - n, list->entry[i]->id) + 1;
     (void)fw.rt->set_variable(u"LoaderEntries", &guid, UNTIL_RESET, 2 * n, text);
 }
 

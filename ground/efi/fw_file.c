@@ -1,7 +1,7 @@
 /* Volumes the firmware has a file system for, and files on them. UEFI 2.10, 13.4 and 13.5. */
 #include "base/bytes.h"
 #include "base/str.h"
-#include "boot/text.h"
+#include "base/utf.h"
 #include "ground/efi/fw.h"
 
 #define VOLUMES 32
@@ -55,7 +55,7 @@ void fw_volumes_close(void)
 static size_t path_to_efi(uint16_t out[PATH_UNITS], const char *path)
 {
     uint16_t raw[PATH_UNITS];
-    size_t n = text_to_utf16(raw, ARRAY_LEN(raw) - 1, path), len = 0;
+    size_t n = utf8_to_utf16(raw, ARRAY_LEN(raw) - 1, path), len = 0;
 
     out[len++] = '\\';
     for (size_t i = 0; i < n; i++) {
@@ -145,7 +145,7 @@ void fw_dir_each(unsigned volume, const char *path, void (*fn)(void *arg, const 
         uint64_t size = sizeof info;
         if (dir->read(dir, &size, &info) || size < sizeof info.i)
             break;
-        text_from_utf16(text, sizeof text, info.i.name, (size - sizeof info.i) / 2);
+        utf8_from_utf16(text, sizeof text, info.i.name, (size - sizeof info.i) / 2);
         if (!str_eq(text, ".") && !str_eq(text, ".."))
             fn(arg, text, info.i.attributes & EFI_FILE_DIRECTORY);
     }

@@ -2,7 +2,7 @@
  * the program runs, all that is left of us is what it was handed: its options and the initrd's open files. */
 #include "base/fmt.h"
 #include "base/str.h"
-#include "boot/text.h"
+#include "base/utf.h"
 #include "ground/efi/fw.h"
 
 #define WATCHDOG_SECONDS 300 /* as the firmware sets it before it starts us (UEFI 3.1.2) */
@@ -98,7 +98,7 @@ static void set_options(const struct entry *e, const char *options, struct efi_l
     if (!*options)
         return;
     image->options = wide;
-    image->options_size = (uint32_t)(2 * (text_to_utf16(wide, ARRAY_LEN(wide), options) + 1));
+    image->options_size = (uint32_t)(2 * (utf8_to_utf16(wide, ARRAY_LEN(wide), options) + 1));
 }
 
 static efi_handle load(const struct entry *e, char *why, size_t size)

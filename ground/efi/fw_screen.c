@@ -2,7 +2,7 @@
  * serial). */
 #include "base/fmt.h"
 #include "base/str.h"
-#include "boot/text.h"
+#include "base/utf.h"
 #include "ground/efi/fw.h"
 
 #define ROWS 64
@@ -23,7 +23,7 @@ static void output(const char *text)
 {
     uint16_t wide[ROW_BYTES];
 
-    (void)text_to_utf16(wide, ARRAY_LEN(wide), text);
+    (void)utf8_to_utf16(wide, ARRAY_LEN(wide), text);
     (void)fw.st->con_out->output(fw.st->con_out, wide);
 }
 

@@ -2,7 +2,7 @@
 #include "base/bytes.h"
 #include "base/fmt.h"
 #include "base/str.h"
-#include "boot/text.h"
+#include "base/utf.h"
 #include "ground/efi/fw.h"
 
 #define OS_INDICATIONS_BOOT_TO_SETUP BIT64(0)
@@ -50,11 +50,6 @@ static const uint8_t *from_partition(const uint8_t *n, const uint8_t *end)
     return NULL;
 }
 
-static uint8_t lower(uint8_t c)
-{
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + ('a' - 'A')) : c;
-}
-
 /* Same partition and file. Letters of the file's name count without regard to case. */
 static bool same_file(const uint8_t *a, const uint8_t *a_end, const uint8_t *b, const uint8_t *b_end)
 {
@@ -63,7 +58,7 @@ static bool same_file(const uint8_t *a, const uint8_t *a_end, const uint8_t *b, 
     if (!a || !b || a_end - a != b_end - b || memcmp(a, b, DRIVE_NODE))
         return false;
     for (a += DRIVE_NODE, b += DRIVE_NODE; a < a_end; a++, b++)
-        if (lower(*a) != lower(*b))
+        if (char_lower((char)*a) != char_lower((char)*b))
             return false;
     return true;
 }
@@ -93,7 +88,7 @@ bool fw_boot_next(const void *file, size_t file_size)
         char text[9];
 
         (void)fmt_text(text, sizeof text, "Boot%04X", order[i]);
-        (void)text_to_utf16(name, ARRAY_LEN(name), text);
+        (void)utf8_to_utf16(name, ARRAY_LEN(name), text);
         if (fw.rt->get_variable(name, &global_guid, NULL, &size, option) || size < 8)
             continue;
         path_len = get_le16(option + 4);

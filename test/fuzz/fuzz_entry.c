@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "base/panic.h"
 #include "base/str.h"
+#include "base/utf.h"
 #include "boot/config.h"
 #include "boot/image.h"
 #include "boot/menu.h"
@@ -14,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_text(const char *s)
 {
     while (*s)
-        ASSERT(text_rune(&s) >= 0);
+        ASSERT(utf8_next(&s) >= 0);
 }
 
 static void take_line(struct screen *s, unsigned row, const char *text, bool highlight)

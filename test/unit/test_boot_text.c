@@ -2,6 +2,7 @@
 #include "test/unit/unit.h"
 #include <string.h>
 #include "boot/line.h"
+#include "base/utf.h"
 #include "boot/text.h"
 
 static void lines_end_with_lf_crlf_or_nothing(void **state)
@@ -60,15 +61,15 @@ static void utf16_and_back(void **state)
     char back[32], small[5];
 
     (void)state;
-    assert_int_equal(text_to_utf16(wide, ARRAY_LEN(wide), text), 6);
+    assert_int_equal(utf8_to_utf16(wide, ARRAY_LEN(wide), text), 6);
     assert_int_equal(wide[3], 0xd83d);
-    text_from_utf16(back, sizeof back, wide, ARRAY_LEN(wide));
+    utf8_from_utf16(back, sizeof back, wide, ARRAY_LEN(wide));
     assert_string_equal(back, text);
-    text_from_utf16(back, sizeof back, lone, ARRAY_LEN(lone));
+    utf8_from_utf16(back, sizeof back, lone, ARRAY_LEN(lone));
     assert_string_equal(back, "x?y?");
-    text_from_utf16(small, sizeof small, wide, 6); /* a character that does not fit whole is left out */
+    utf8_from_utf16(small, sizeof small, wide, 6); /* a character that does not fit whole is left out */
     assert_string_equal(small, "a\xc3\xbc");
-    assert_int_equal(text_to_utf16(tiny, ARRAY_LEN(tiny), "a\xf0\x9f\x98\x80"), 1);
+    assert_int_equal(utf8_to_utf16(tiny, ARRAY_LEN(tiny), "a\xf0\x9f\x98\x80"), 1);
     assert_int_equal(tiny[1], 0);
 }
 

@@ -1,0 +1,10 @@
+#pragma once
+/* UTF-8, and UTF-16 as firmwares and partition tables have it. */
+#include "base/types.h"
+
+/* The next character of UTF-8 text; -1 for a byte that starts none (it is skipped alone). *s must not be at the end. */
+int32_t utf8_next(const char **s);
+/* UTF-8 to UTF-16, bad bytes as '?'. Writes at most size units, the last one 0; returns units written without the 0. */
+size_t utf8_to_utf16(uint16_t *dst, size_t size, const char *s);
+/* Back; s ends at n units or at a 0. Half a surrogate pair, and what a terminal would obey, becomes '?'. dst always ends with 0. */
+void utf8_from_utf16(char *dst, size_t size, const uint16_t *s, size_t n);
