@@ -10,7 +10,8 @@ CC := clang
 CLANG_FORMAT := clang-format
 OUT := out
 
-WARN := -Wall -Wextra -Wconversion -Wno-sign-conversion -Wconditional-uninitialized -Wimplicit-fallthrough \
+# an unused parameter has no name, as in C23
+WARN := -Wall -Wextra -Wno-c2x-extensions -Wconversion -Wno-sign-conversion -Wconditional-uninitialized -Wimplicit-fallthrough \
 	-Wframe-larger-than=2048 -Wmissing-prototypes -Wvla -Werror
 CFLAGS := -std=c17 -g -I. -I$(OUT)/gen $(WARN) -MMD -MP
 

@@ -144,16 +144,8 @@ static void do_send_chord(struct view *v)
     do_back(v);
     view_type(last_guest, &(uint8_t){ CHORD }, 1);
 }
-static void do_log(struct view *v)
-{
-    (void)v;
-    show(&log, 0);
-}
-static void do_table(struct view *v)
-{
-    (void)v;
-    console_print_status();
-}
+static void do_log(struct view *) { show(&log, 0); }
+static void do_table(struct view *) { console_print_status(); }
 
 static void ask(unsigned key)
 {

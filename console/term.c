@@ -140,11 +140,10 @@ static void csi_back_tab(struct term *t, unsigned n)
     unsigned stop = (t->cur.x + 7u) / 8;
     grid_go(t, stop < n ? 0 : (stop - n) * 8, t->cur.y);
 }
-static void csi_erase_screen(struct term *t, unsigned n)
+static void csi_erase_screen(struct term *t, unsigned)
 {
     unsigned from = 0, end = t->rows, what = t->param[0];
 
-    (void)n;
     if (what == 0) {
         grid_erase(t, t->cur.y, t->cur.x, t->cols);
         from = t->cur.y + 1u;
@@ -161,11 +160,10 @@ static void csi_erase_screen(struct term *t, unsigned n)
     for (unsigned y = from; y < end; y++)
         grid_erase(t, y, 0, t->cols);
 }
-static void csi_erase_line(struct term *t, unsigned n)
+static void csi_erase_line(struct term *t, unsigned)
 {
     unsigned what = t->param[0];
 
-    (void)n;
     if (what > 2)
         return;
     grid_erase(t, t->cur.y, what == 0 ? t->cur.x : 0, what == 1 ? t->cur.x + 1u : t->cols);
@@ -211,16 +209,8 @@ static void csi_repeat(struct term *t, unsigned n)
     for (n = min_u(n, t->cols); n && t->last; n--)
         grid_put(t, t->last);
 }
-static void csi_set_modes(struct term *t, unsigned n)
-{
-    (void)n;
-    set_modes(t, true);
-}
-static void csi_reset_modes(struct term *t, unsigned n)
-{
-    (void)n;
-    set_modes(t, false);
-}
+static void csi_set_modes(struct term *t, unsigned) { set_modes(t, true); }
+static void csi_reset_modes(struct term *t, unsigned) { set_modes(t, false); }
 static void csi_region(struct term *t, unsigned n)
 {
     unsigned end = t->nparams > 1 && t->param[1] ? t->param[1] : t->rows;
@@ -232,21 +222,9 @@ static void csi_region(struct term *t, unsigned n)
     t->region_end = (uint16_t)end;
     grid_go_addressed(t, 0, 0);
 }
-static void csi_save(struct term *t, unsigned n)
-{
-    (void)n;
-    grid_cursor_save(t, &t->saved);
-}
-static void csi_restore(struct term *t, unsigned n)
-{
-    (void)n;
-    grid_cursor_restore(t, &t->saved);
-}
-static void csi_rendition(struct term *t, unsigned n)
-{
-    (void)n;
-    term_sgr(&t->cur.pen, t->param, t->nparams);
-}
+static void csi_save(struct term *t, unsigned) { grid_cursor_save(t, &t->saved); }
+static void csi_restore(struct term *t, unsigned) { grid_cursor_restore(t, &t->saved); }
+static void csi_rendition(struct term *t, unsigned) { term_sgr(&t->cur.pen, t->param, t->nparams); }
 static void csi_report(struct term *t, unsigned n)
 {
     char text[24];
@@ -259,11 +237,7 @@ static void csi_report(struct term *t, unsigned n)
     fmt_text(text, sizeof text, "\33[%u;%uR", y + 1u, t->cur.x + 1u);
     reply(t, text);
 }
-static void csi_attributes(struct term *t, unsigned n)
-{
-    (void)n;
-    reply(t, "\33[?62;22c"); /* a VT220 with ANSI colour */
-}
+static void csi_attributes(struct term *t, unsigned) { reply(t, "\33[?62;22c"); } /* a VT220 with ANSI colour */
 
 static const struct {
     char letter;

@@ -10,11 +10,10 @@ enum { SLEEP_ENABLE = 0x20, SLEEP_TYPE_SHIFT = 2, SLEEP_TYPE_MASK = 7 };
 enum { PVPANIC_PANICKED = 1, PVPANIC_CRASH_LOADED = 2 };
 enum { KBD_RESET_MASK = 0xF1, KBD_RESET = 0xF0 }; /* commands F0-FE pulse output lines; bit 0 clear: the reset line */
 
-static err_t power_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
+static err_t power_read(void *dev, uint64_t off, unsigned, uint64_t *val)
 {
     struct power *p = dev;
 
-    (void)size;
     *val = 0; /* sleep status: never woke up; keyboard status: ready for a command */
     if (off == PC_EVENT_PORT - PC_SLEEP_PORT) {
         *val = p->events;
@@ -32,28 +31,25 @@ static err_t sleep_write(void *dev, uint64_t off, unsigned size, uint64_t val)
     return OK;
 }
 
-static err_t kbd_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+static err_t kbd_write(void *dev, uint64_t, unsigned, uint64_t val)
 {
     struct power *p = dev;
 
-    (void)off, (void)size;
     if ((val & KBD_RESET_MASK) == KBD_RESET)
         vm_stop(p->vm, VM_REBOOTED, "by the keyboard controller");
     return OK;
 }
 
-static err_t pvpanic_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
+static err_t pvpanic_read(void *, uint64_t, unsigned, uint64_t *val)
 {
-    (void)dev, (void)off, (void)size;
     *val = PVPANIC_PANICKED | PVPANIC_CRASH_LOADED; /* the events it knows */
     return OK;
 }
 
-static err_t pvpanic_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+static err_t pvpanic_write(void *dev, uint64_t, unsigned, uint64_t val)
 {
     struct power *p = dev;
 
-    (void)off, (void)size;
     if (val & PVPANIC_PANICKED)
         vm_stop(p->vm, VM_PANICKED, "its last words are on its console");
     else if (val & PVPANIC_CRASH_LOADED)

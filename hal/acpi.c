@@ -6,9 +6,8 @@
 
 #define HEADER_LEN 36u
 
-static const uint8_t *identity_map(void *ctx, uint64_t pa, uint64_t len)
+static const uint8_t *identity_map(void *, uint64_t pa, uint64_t len)
 {
-    (void)ctx;
     return pa && pa + len > pa ? hpa_ptr(hpa(pa)) : NULL;
 }
 const struct acpi_mem acpi_identity = { .map = identity_map };

@@ -35,17 +35,15 @@ static volatile uint32_t *ecam_reg(struct hal_pci_at at, uint32_t off)
     return NULL;
 }
 
-static uint32_t ecam_read(const struct hal_pci_access *a, struct hal_pci_at at, uint32_t off)
+static uint32_t ecam_read(const struct hal_pci_access *, struct hal_pci_at at, uint32_t off)
 {
     volatile uint32_t *reg = ecam_reg(at, off);
-    (void)a;
     return reg ? *reg : UINT32_MAX;
 }
 
-static void ecam_write(const struct hal_pci_access *a, struct hal_pci_at at, uint32_t off, uint32_t val)
+static void ecam_write(const struct hal_pci_access *, struct hal_pci_at at, uint32_t off, uint32_t val)
 {
     volatile uint32_t *reg = ecam_reg(at, off);
-    (void)a;
     if (reg)
         *reg = val;
 }
@@ -57,10 +55,9 @@ static void port_select(struct hal_pci_at at, uint32_t off)
     cpu_out32(0xCF8, BIT(31) | (uint32_t)at.bus << 16 | (uint32_t)at.devfn << 8 | off);
 }
 
-static uint32_t port_read(const struct hal_pci_access *a, struct hal_pci_at at, uint32_t off)
+static uint32_t port_read(const struct hal_pci_access *, struct hal_pci_at at, uint32_t off)
 {
     uint32_t val;
-    (void)a;
     if (off > 0xFF)
         return UINT32_MAX;
     lock_take(&port_lock);
@@ -70,9 +67,8 @@ static uint32_t port_read(const struct hal_pci_access *a, struct hal_pci_at at, 
     return val;
 }
 
-static void port_write(const struct hal_pci_access *a, struct hal_pci_at at, uint32_t off, uint32_t val)
+static void port_write(const struct hal_pci_access *, struct hal_pci_at at, uint32_t off, uint32_t val)
 {
-    (void)a;
     if (off > 0xFF)
         return;
     lock_take(&port_lock);

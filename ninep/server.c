@@ -159,11 +159,7 @@ static err_t do_version(struct ninep_req *r)
 }
 
 /* ENOENT is how clients are told that none is needed: whoever has the channel may use it. */
-static err_t do_auth(struct ninep_req *r)
-{
-    (void)r;
-    return ERR_NOTFOUND;
-}
+static err_t do_auth(struct ninep_req *) { return ERR_NOTFOUND; }
 
 static err_t do_attach(struct ninep_req *r)
 {
@@ -185,11 +181,7 @@ static err_t do_attach(struct ninep_req *r)
 }
 
 /* What it cancels, ninep_server_take() has cancelled before. */
-static err_t do_flush(struct ninep_req *r)
-{
-    (void)r;
-    return OK;
-}
+static err_t do_flush(struct ninep_req *) { return OK; }
 
 /* One step from `at`, which is r->fid's place (held: at holds a node of its own, which is given up). */
 static err_t walk_step(struct ninep_req *r, struct ninep_fid *at, bool held, const char *name)

@@ -37,9 +37,8 @@ static err_t op_attach(struct ninep_req *r)
     return OK;
 }
 
-static err_t op_clone(struct ninep_fs *fs, const struct ninep_fid *from, struct ninep_fid *to)
+static err_t op_clone(struct ninep_fs *, const struct ninep_fid *from, struct ninep_fid *to)
 {
-    (void)fs;
     to->node = from->node;
     to->key = from->key;
     return OK;
@@ -253,10 +252,7 @@ static err_t op_setattr(struct ninep_req *r)
     return r->in.flags & (NINEP_SET_MODE | NINEP_SET_UID | NINEP_SET_GID) ? ninep_fail(r, NINEP_EPERM) : OK;
 }
 
-static err_t op_refuse(struct ninep_req *r)
-{
-    return ninep_fail(r, NINEP_EPERM);
-}
+static err_t op_refuse(struct ninep_req *r) { return ninep_fail(r, NINEP_EPERM); }
 
 static err_t op_statfs(struct ninep_req *r)
 {
@@ -264,11 +260,7 @@ static err_t op_statfs(struct ninep_req *r)
     return OK;
 }
 
-static err_t op_fsync(struct ninep_req *r)
-{
-    (void)r;
-    return OK;
-}
+static err_t op_fsync(struct ninep_req *) { return OK; }
 
 static const struct ninep_fs_ops tree_ops = {
     .attach = op_attach,

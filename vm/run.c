@@ -32,17 +32,8 @@ static err_t emulate(struct vcpu *v, err_t (*exit)(struct vcpu *, const struct s
     return e;
 }
 
-static enum next on_irq(struct vcpu *v)
-{
-    (void)v;
-    return END_PREEMPTED;
-}
-
-static enum next on_window(struct vcpu *v)
-{
-    (void)v;
-    return RUN_ON; /* the next deliver() finds the guest ready */
-}
+static enum next on_irq(struct vcpu *) { return END_PREEMPTED; }
+static enum next on_window(struct vcpu *) { return RUN_ON; } /* the next deliver() finds the guest ready */
 
 static enum next on_cpuid(struct vcpu *v)
 {

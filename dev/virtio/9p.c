@@ -159,9 +159,8 @@ static bool serve(struct work *w)
     return ninep_server_waits(&p->server);
 }
 
-static err_t notify(struct virtio_dev *d, unsigned queue)
+static err_t notify(struct virtio_dev *d, unsigned)
 {
-    (void)queue;
     work_ask(&container_of(d, struct virtio_9p, dev)->work);
     return OK;
 }

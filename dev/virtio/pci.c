@@ -220,19 +220,18 @@ static err_t regs_write(void *dev, uint64_t off, unsigned size, uint64_t val)
     return e || !started ? e : kick_all(d);
 }
 
-static err_t kick_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
+static err_t kick_read(void *, uint64_t, unsigned, uint64_t *val)
 {
-    (void)dev, (void)off, (void)size;
     *val = 0;
     return OK;
 }
 
-static err_t kick_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+/* The port says which queue. */
+static err_t kick_write(void *dev, uint64_t off, unsigned, uint64_t)
 {
     struct virtio_dev *d = dev;
     unsigned queue = (unsigned)off / KICK_STRIDE;
 
-    (void)size, (void)val; /* the port says which queue */
     return queue < d->nqueues ? d->ops->notify(d, queue) : OK;
 }
 

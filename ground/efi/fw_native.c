@@ -30,13 +30,12 @@ static struct {
 } initrd;
 
 /* All files in a row, each padded to 4 bytes. */
-static efi_status initrd_load(struct efi_load_file2 *self, struct efi_device_path *path, bool boot_policy,
+static efi_status initrd_load(struct efi_load_file2 *self, struct efi_device_path *, bool boot_policy,
                               uint64_t *size, void *buf)
 {
     uint64_t need = 0, room;
     uint8_t *out = buf;
 
-    (void)path;
     if (self != &initrd.protocol || !size)
         return EFI_INVALID_PARAMETER;
     if (boot_policy)

@@ -27,11 +27,10 @@ static void output(const char *text)
     (void)fw.st->con_out->output(fw.st->con_out, wide);
 }
 
-static void show_cursor(struct screen *s, bool visible, unsigned row, unsigned column)
+static void show_cursor(struct screen *, bool visible, unsigned row, unsigned column)
 {
     struct efi_text_out *out = fw.st->con_out;
 
-    (void)s;
     if (visible)
         (void)out->set_cursor(out, column, row);
     if (out->mode->cursor_visible != visible)
@@ -47,13 +46,12 @@ static unsigned columns_of(const char *s)
     return n;
 }
 
-static void show_line(struct screen *s, unsigned row, const char *text, bool highlight)
+static void show_line(struct screen *, unsigned row, const char *text, bool highlight)
 {
     struct efi_text_out *out = fw.st->con_out;
     unsigned columns, before;
     char padded[ROW_BYTES];
 
-    (void)s;
     if (row >= ROWS || (str_eq(shown[row].text, text) && shown[row].highlight == highlight))
         return;
     columns = columns_of(text);

@@ -102,9 +102,8 @@ static void boot_main(struct launch *l)
     sched_run();
 }
 
-static void ap_main(unsigned id)
+static void ap_main(unsigned)
 {
-    (void)id;
     while (!atomic_load(&ready))
         cpu_pause();
     cpu_begin();
