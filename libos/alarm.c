@@ -1,4 +1,4 @@
-/* Clocks by their numbers, and timers on them: POSIX timers, setitimer, alarm; timerfd.c has the rest. */
+/* Clocks by their numbers, and timers on them: POSIX timers, setitimer, alarm; counter.c has timerfd. */
 #include "libos/alarm.h"
 #include "libos/signal.h"
 #include "libos/sys.h"
@@ -80,8 +80,6 @@ SYS(clock_settime)
 
     return (uint32_t)a[0] != CLOCK_REALTIME ? -EINVAL : timespec_read(a[1], &ns) ? timespec_read(a[1], &ns) : -EPERM;
 }
-
-SYS(settimeofday) { return (void)a, -EPERM; /* the clock is the monitor's */ }
 
 SYS(gettimeofday)
 {

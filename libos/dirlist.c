@@ -92,3 +92,24 @@ int node_list(struct node *dir, struct dirlist *l)
             e = dirlist_add(l, n->name, node_real(n)->ino, NINEP_DT(n->mode));
     return e || !dir->ops || !dir->ops->list ? e : list_made(dir, l);
 }
+
+void file_list_drop(struct file *f)
+{
+    if (f->list)
+        dirlist_free(f->list);
+    mem_put(f->list);
+    f->list = NULL;
+}
+
+int file_list(struct file *f)
+{
+    int e;
+
+    if (f->list || f->node->gone)
+        return f->list ? 0 : -ENOENT;
+    f->list = mem_get(sizeof *f->list);
+    e = f->list ? node_list(f->node, f->list) : -ENOMEM;
+    if (e)
+        file_list_drop(f);
+    return e;
+}

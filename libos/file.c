@@ -36,9 +36,7 @@ void file_put(struct file *f)
         node_tell(f->node, (f->flags & O_ACCMODE) == O_RDONLY ? IN_CLOSE_NOWRITE : IN_CLOSE_WRITE);
     if (f->ops->close)
         f->ops->close(f);
-    if (f->list)
-        dirlist_free(f->list);
-    mem_put(f->list);
+    file_list_drop(f);
     mem_put(f->text);
     if (f->node)
         node_put(f->node);
@@ -89,6 +87,32 @@ int64_t fd_new(struct file *f, bool cloexec, uint64_t from)
         fds_low = fd + 1;
     fds[fd] = (struct descriptor){ .file = f, .cloexec = cloexec };
     return (int64_t)fd;
+}
+
+int64_t fd_special(const struct file_ops *ops, void *data, struct waitq *wait, uint32_t flags)
+{
+    struct file *f = data ? file_new(ops, flags & ~(uint32_t)O_CLOEXEC) : NULL;
+
+    if (!f) {
+        if (data)
+            ops->close(&(struct file){ .data = data });
+        return -ENOMEM;
+    }
+    f->data = data;
+    f->wait = wait;
+    return fd_new(f, flags & O_CLOEXEC, 0);
+}
+
+int64_t fd_pair(struct file *const f[2], bool cloexec, user_t to)
+{
+    int64_t one = fd_new(f[0], cloexec, 0), two = fd_new(f[1], cloexec, 0);
+    int64_t e = one < 0 ? one : two < 0 ? two : user_write(to, (const int32_t[2]){ (int32_t)one, (int32_t)two }, 8);
+
+    if (e && one >= 0)
+        fd_close((uint64_t)one);
+    if (e && two >= 0)
+        fd_close((uint64_t)two);
+    return e;
 }
 
 int64_t fd_close(uint64_t fd)

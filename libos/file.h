@@ -100,6 +100,7 @@ struct node *node_cover(struct node *dir, const char *name); /* an empty directo
 int node_unlink(struct node *dir, struct node *name, bool directory);
 int node_rename(struct node *from, struct node *n, struct node *to, const char *name, struct node *over);
 int node_exchange(struct node *a, struct node *b);
+int node_symlink(struct node *dir, const char *name, const char *target);
 int node_link(struct node *file, struct node *dir, const char *name); /* one more name */
 int node_nameless(const char *text, struct node *like, uint32_t mode, struct node **out); /* in memory; goes with its last hold */
 int node_stat(struct node *, struct stat *);
@@ -113,6 +114,7 @@ int64_t node_path(struct node *, char *to, size_t room); /* the length; ends wit
 void node_get(struct node *);
 void node_put(struct node *);
 static inline struct node *node_real(struct node *n) { return n->real ? n->real : n; }
+static inline bool node_is(const struct node *n, uint32_t kind) { return (n->mode & S_IFMT) == kind; }
 bool node_may_write(const struct node *);
 struct dirlist {
     uint32_t n, room;
@@ -154,9 +156,11 @@ void file_get(struct file *);
 void file_put(struct file *);
 struct file *fd_file(uint64_t fd); /* NULL: EBADF */
 struct file *fd_held(uint64_t fd); /* the same, and NULL for one with O_PATH */
-struct file *fd_readable(uint64_t fd, int64_t *e); /* *e: 0, -EBADF, or -EINVAL: that cannot be read */
-struct file *fd_writable(uint64_t fd, int64_t *e);
+struct file *fd_for(uint64_t fd, bool out, int64_t *e); /* to be read or written. *e: 0, -EBADF, or -EINVAL: that cannot be */
 int64_t fd_new(struct file *, bool cloexec, uint64_t from); /* takes the caller's hold on it, also on error */
+/* A new file of no node on data, which is its own from now on, also on error: its descriptor. data NULL: -ENOMEM. */
+int64_t fd_special(const struct file_ops *, void *data, struct waitq *, uint32_t flags);
+int64_t fd_pair(struct file *const f[2], bool cloexec, user_t to); /* two at once: their numbers are written to `to`, or there are none */
 int64_t fd_close(uint64_t fd);
 int64_t fd_dup_to(uint64_t from, uint64_t to, bool cloexec);
 bool fd_flag(uint64_t fd, int set); /* close-on-exec; set < 0: only asks */
@@ -193,6 +197,9 @@ uint32_t pipe_peek(const struct file *, uint8_t *to, uint32_t len); /* a copy; n
 int64_t pipe_ready(struct file *, bool nonblock); /* waits until bytes can pass: how many; 0: the end; -errno */
 struct stat stat_nameless(const struct file *); /* what has no name: a pipe, a socket, an anonymous file */
 int64_t file_wait(struct file *); /* for its queue, as read() and write() wait: 0, or -EAGAIN, -ERESTARTSYS */
+int64_t file_await(struct file *, uint32_t events); /* the same, until its poll() says one of them */
+void file_list_drop(struct file *);
+int file_list(struct file *); /* sees to it that f->list has what is in the directory */
 int dev_init(void);
 int dev_attach(void); /* opens the monitor's devices: at the start, and in a clone */
 #define DEV_FIDS 4u   /* they have so many fids */
@@ -205,9 +212,8 @@ int dev_open(const char *name, uint32_t flags, uint32_t *fid);
 void object_put(struct node *); /* object.c; it may have none */
 /* poll.c */
 void epoll_forget(struct file *, uint64_t fd);
-struct file *epoll_make(void);
 int64_t epoll_ctl(struct file *ep, uint64_t op, uint64_t fd, user_t event);
 int64_t epoll_wait(struct file *ep, user_t events, int64_t max, uint64_t deadline);
 uint32_t file_poll(struct file *);
-/* sleeps until one of them may be ready */
-int64_t poll_wait(struct pollfd *, uint32_t n, uint64_t deadline, bool forever);
+/* sleeps until one of them may be ready, or the deadline, UINT64_MAX: none */
+int64_t poll_wait(struct pollfd *, uint32_t n, uint64_t deadline);

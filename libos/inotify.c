@@ -100,13 +100,11 @@ static int64_t events_read(struct file *f, user_t to, uint64_t len, uint64_t *po
 {
     struct inotify *in = f->data;
     uint64_t done = 0;
+    int64_t error = file_await(f, POLLIN);
 
     (void)pos;
-    while (!in->first) {
-        int64_t e = file_wait(f);
-        if (e)
-            return e;
-    }
+    if (error)
+        return error;
     while (in->first && done + sizeof in->first->head + in->first->head.len <= len) {
         struct event *e = in->first;
         if (user_write(to + done, &e->head, sizeof e->head) || user_write(to + done + sizeof e->head, e->name, e->head.len))
@@ -128,8 +126,6 @@ static uint32_t events_poll(struct file *f)
 
 static int64_t events_ioctl(struct file *f, uint64_t request, user_t arg)
 {
-    enum { FIONREAD = 0x541B };
-
     return request == FIONREAD ? user_write(arg, &((struct inotify *)f->data)->bytes, 4) : -ENOTTY;
 }
 
@@ -154,32 +150,13 @@ static const struct file_ops inotify_ops = { .read = events_read, .poll = events
 
 SYS(inotify_init1)
 {
-    struct inotify *in;
-    struct file *f;
+    struct inotify *in = a[0] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK) ? NULL : mem_get(sizeof *in);
 
-    if (a[0] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK))
-        return -EINVAL;
-    in = mem_get(sizeof *in);
-    f = in ? file_new(&inotify_ops, (uint32_t)a[0] & O_NONBLOCK) : NULL;
-    if (!f) {
-        mem_put(in);
-        return -ENOMEM;
-    }
+    if (!in)
+        return a[0] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK) ? -EINVAL : -ENOMEM;
     in->next_wd = 1;
     waitq_init(&in->wait);
-    f->data = in;
-    f->wait = &in->wait;
-    return fd_new(f, a[0] & O_CLOEXEC, 0);
-}
-
-SYS(inotify_init) { return (void)a, sys_inotify_init1((const uint64_t[6]){ 0 }); }
-
-static int64_t inotify_of(uint64_t fd, struct inotify **in)
-{
-    struct file *f = fd_file(fd);
-
-    *in = f && f->ops == &inotify_ops ? f->data : NULL;
-    return *in ? 0 : f ? -EINVAL : -EBADF;
+    return fd_special(&inotify_ops, in, &in->wait, (uint32_t)a[0]);
 }
 
 static int64_t watch_add(struct inotify *in, struct node *n, uint32_t mask)
@@ -203,33 +180,22 @@ static int64_t watch_add(struct inotify *in, struct node *n, uint32_t mask)
     return w->wd;
 }
 
-SYS(inotify_add_watch)
+SYS_FILE(inotify_add_watch)
 {
-    struct inotify *in = NULL;
     struct node *n = NULL;
-    char *path;
     uint32_t mask = (uint32_t)a[2];
-    int64_t e = inotify_of(a[0], &in);
+    int64_t e = f->ops != &inotify_ops || !(mask & IN_ALL) || (mask & IN_MASK_CREATE && mask & IN_MASK_ADD) ? -EINVAL :
+                node_at(CWD, a[1], mask & IN_DONT_FOLLOW ? AT_SYMLINK_NOFOLLOW : 0, &n);
 
-    if (e || !(mask & IN_ALL) || (mask & IN_MASK_CREATE && mask & IN_MASK_ADD))
-        return e ? e : -EINVAL;
-    e = path_get(a[1], &path);
-    if (e)
-        return e;
-    e = node_walk(cwd, path, mask & IN_DONT_FOLLOW ? WALK_NOFOLLOW : 0, &n, NULL, NULL);
-    mem_put(path);
-    if (!e && mask & IN_ONLYDIR && (n->mode & S_IFMT) != S_IFDIR)
+    if (!e && mask & IN_ONLYDIR && !node_is(n, S_IFDIR))
         e = -ENOTDIR;
-    return e ? e : watch_add(in, n, mask);
+    return e ? e : watch_add(f->data, n, mask);
 }
 
-SYS(inotify_rm_watch)
+SYS_FILE(inotify_rm_watch)
 {
-    struct inotify *in = NULL;
-    int64_t e = inotify_of(a[0], &in);
-
-    for (struct watch **at = &watches; !e && *at; at = &(*at)->next)
-        if ((*at)->in == in && (*at)->wd == (int32_t)a[1])
+    for (struct watch **at = &watches; f->ops == &inotify_ops && *at; at = &(*at)->next)
+        if ((*at)->in == f->data && (*at)->wd == (int32_t)a[1])
             return watch_end(at), 0;
-    return e ? e : -EINVAL;
+    return -EINVAL;
 }

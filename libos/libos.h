@@ -27,7 +27,7 @@ void log_line(const char *fmt, ...) PRINTF(1, 2);
 NORETURN void libos_exit(uint32_t status);
 bool events_take(void); /* serves what the monitor has noted; true if there was something */
 
-/* --- syscall.c --- */
+/* --- upcall.c --- */
 void sled_drop(void); /* page 0 becomes empty: each system call is a fault from now on */
 
 /* --- cpu.c --- */

@@ -54,6 +54,22 @@ int node_make(struct node *dir, const char *name, uint32_t mode, struct node **o
     return 0;
 }
 
+int node_symlink(struct node *dir, const char *name, const char *target)
+{
+    struct node *n;
+    struct rpc r = { 0 };
+    int e;
+
+    if (node_direct(dir->m) && !dir->memory)
+        return p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TSYMLINK, .fid = dir->fid, .name = name, .text = target, .gid = boot->gid }, &r);
+    e = node_make(dir, name, S_IFLNK | 0777, &n);
+    if (e)
+        return e;
+    n->link = mem_text(target, strlen(target));
+    n->size = strlen(target);
+    return n->link ? 0 : -ENOSPC;
+}
+
 static bool has_entries(struct node *dir)
 {
     struct dirlist l = { 0 };

@@ -25,6 +25,15 @@ int64_t file_wait(struct file *f)
     return e == -EINTR ? -ERESTARTSYS : 0;
 }
 
+int64_t file_await(struct file *f, uint32_t events)
+{
+    int64_t e = 0;
+
+    while (!e && !(f->ops->poll(f) & events))
+        e = file_wait(f);
+    return e;
+}
+
 static int64_t pipe_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
 {
     struct pipe *p = f->data;
@@ -98,7 +107,6 @@ static uint32_t pipe_poll_write(struct file *f)
 
 static int64_t pipe_ioctl(struct file *f, uint64_t request, user_t arg)
 {
-    enum { FIONREAD = 0x541B };
     struct pipe *p = f->data;
     int32_t n = (int32_t)ring_used(&p->ring);
 

@@ -1,5 +1,6 @@
 /* poll, select and epoll: a look at all files; if none is ready, a place in the queue of each. */
 #include "libos/sock.h"
+#include "libos/sys.h"
 
 #define ALWAYS (POLLERR | POLLHUP | POLLNVAL)
 
@@ -44,7 +45,10 @@ static int64_t look(struct pollfd *p, uint32_t n)
     return ready;
 }
 
-int64_t poll_wait(struct pollfd *p, uint32_t n, uint64_t deadline, bool forever)
+/* As thread_block() wants it. */
+static uint64_t block_until(uint64_t deadline) { return deadline == UINT64_MAX ? 0 : deadline; }
+
+int64_t poll_wait(struct pollfd *p, uint32_t n, uint64_t deadline)
 {
     struct place *w = mem_get((n + 1) * sizeof *w);
     int64_t ready;
@@ -52,13 +56,13 @@ int64_t poll_wait(struct pollfd *p, uint32_t n, uint64_t deadline, bool forever)
 
     if (!w)
         return -ENOMEM;
-    while (!(ready = look(p, n)) && !e && (forever || deadline > time_mono())) {
+    while (!(ready = look(p, n)) && !e && deadline > time_mono()) {
         for (uint32_t i = 0; i < n; i++) {
             struct file *f = p[i].fd < 0 ? NULL : fd_file((uint64_t)p[i].fd);
             place_take(&w[i], f);
         }
         net_push();
-        e = thread_block(forever ? 0 : deadline);
+        e = thread_block(block_until(deadline));
         for (uint32_t i = 0; i < n; i++)
             place_leave(&w[i]);
     }
@@ -149,22 +153,17 @@ static void epoll_close(struct file *f)
 
 static const struct file_ops epoll_ops = { .poll = epoll_poll, .close = epoll_close };
 
-struct file *epoll_make(void)
+SYS(epoll_create1)
 {
     struct epoll *ep = mem_get(sizeof *ep);
-    struct file *f = ep ? file_new(&epoll_ops, O_RDWR) : NULL;
 
-    if (!f) {
-        mem_put(ep);
-        return NULL;
-    }
+    if (!ep)
+        return -ENOMEM;
     waitq_init(&ep->wait);
     list_init(&ep->watches);
     list_init(&ep->ready);
     list_push_back(&epolls, &ep->link);
-    f->data = ep;
-    f->wait = &ep->wait;
-    return f;
+    return fd_special(&epoll_ops, ep, &ep->wait, O_RDWR | ((uint32_t)a[0] & O_CLOEXEC));
 }
 
 /* A descriptor was closed: a watch of it ends. */
@@ -288,9 +287,9 @@ int64_t epoll_wait(struct file *epf, user_t events, int64_t max, uint64_t deadli
 
     if (epf->ops != &epoll_ops || max <= 0)
         return -EINVAL;
-    while (!(n = epoll_take(ep, events, max)) && !e && (!deadline || deadline > time_mono())) {
+    while (!(n = epoll_take(ep, events, max)) && !e && deadline > time_mono()) {
         net_push();
-        e = waitq_wait(&ep->wait, deadline);
+        e = waitq_wait(&ep->wait, block_until(deadline));
     }
     return n ? n : e == -EINTR ? -EINTR : 0;
 }

@@ -3,8 +3,6 @@
 #include "libos/alarm.h"
 #include "libos/thread.h"
 
-#define BIT_OF(n) (1ull << ((n) - 1))
-#define UNBLOCKABLE (BIT_OF(SIGKILL) | BIT_OF(SIGSTOP))
 #define IGNORED (BIT_OF(SIGCHLD) | BIT_OF(SIGURG) | BIT_OF(SIGWINCH) | BIT_OF(SIGCONT))
 #define STOPS (BIT_OF(SIGSTOP) | BIT_OF(SIGTSTP) | BIT_OF(SIGTTIN) | BIT_OF(SIGTTOU))
 #define RED_ZONE 128u
@@ -164,7 +162,7 @@ struct frame {
     struct siginfo info;
 };
 
-static bool on_altstack(uint64_t sp)
+bool on_altstack(uint64_t sp)
 {
     const struct sigstack *a = &current->altstack;
 

@@ -2,9 +2,6 @@
 #include "libos/signal.h"
 #include "libos/sys.h"
 
-struct signal_file {
-    uint64_t mask;
-};
 static struct waitq posted;
 
 void signalfd_tell(void)
@@ -42,19 +39,15 @@ static struct signal_record record_of(const struct siginfo *i)
 
 static int64_t signal_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
 {
-    struct signal_file *s = f->data;
+    const uint64_t *mask = f->data;
     struct siginfo info;
     uint64_t done = 0;
+    int64_t e = len < sizeof(struct signal_record) ? -EINVAL : file_await(f, POLLIN);
 
     (void)pos;
-    if (len < sizeof(struct signal_record))
-        return -EINVAL;
-    while (!(signal_pending(current) & s->mask)) {
-        int64_t e = file_wait(f);
-        if (e)
-            return e;
-    }
-    while (done + sizeof(struct signal_record) <= len && signal_take(s->mask, &info)) {
+    if (e)
+        return e;
+    while (done + sizeof(struct signal_record) <= len && signal_take(*mask, &info)) {
         struct signal_record r = record_of(&info);
         if (user_write(to + done, &r, sizeof r))
             return done ? (int64_t)done : -EFAULT;
@@ -65,49 +58,32 @@ static int64_t signal_read(struct file *f, user_t to, uint64_t len, uint64_t *po
 
 static uint32_t signal_poll(struct file *f)
 {
-    return signal_pending(current) & ((struct signal_file *)f->data)->mask ? POLLIN | POLLRDNORM : 0;
+    return signal_pending(current) & *(const uint64_t *)f->data ? POLLIN | POLLRDNORM : 0;
 }
 
-static void signal_close(struct file *f)
-{
-    mem_put(f->data);
-}
+static void signal_close(struct file *f) { mem_put(f->data); }
 
 static const struct file_ops signal_ops = { .read = signal_read, .poll = signal_poll, .close = signal_close };
 
 SYS(signalfd4)
 {
     struct file *f = (int32_t)a[0] == -1 ? NULL : fd_file(a[0]);
-    struct signal_file *s;
-    uint64_t mask;
+    uint64_t mask, *kept;
 
     if (a[3] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK) || a[2] != sizeof mask)
         return -EINVAL;
     if (user_read(&mask, a[1], sizeof mask))
         return -EFAULT;
-    mask &= ~(1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1));
-    if ((int32_t)a[0] != -1) {
-        if (!f || f->ops != &signal_ops)
-            return f ? -EINVAL : -EBADF;
-        ((struct signal_file *)f->data)->mask = mask;
-        signalfd_tell();
-        return (int32_t)a[0];
-    }
+    if ((int32_t)a[0] != -1 && (!f || f->ops != &signal_ops))
+        return f ? -EINVAL : -EBADF;
     if (!posted.list.next)
         waitq_init(&posted);
-    s = mem_get(sizeof *s);
-    f = s ? file_new(&signal_ops, O_RDWR | ((uint32_t)a[3] & O_NONBLOCK)) : NULL;
-    if (!f) {
-        mem_put(s);
+    kept = f ? f->data : mem_get(sizeof *kept);
+    if (!kept)
         return -ENOMEM;
-    }
-    s->mask = mask;
-    f->data = s;
-    f->wait = &posted;
-    return fd_new(f, a[3] & O_CLOEXEC, 0);
-}
-
-SYS(signalfd)
-{
-    return sys_signalfd4((const uint64_t[6]){ a[0], a[1], a[2] });
+    *kept = mask & ~UNBLOCKABLE;
+    if (!f)
+        return fd_special(&signal_ops, kept, &posted, O_RDWR | (uint32_t)a[3]);
+    signalfd_tell();
+    return (int32_t)a[0];
 }

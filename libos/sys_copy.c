@@ -1,6 +1,8 @@
 /* System calls that move bytes from one descriptor to another, through the libos' memory. */
 #include "libos/sys.h"
 
+sys_fn sys_readv, sys_writev;
+
 #define PIECE 32768u
 
 /* Up to len bytes, in pieces. A file's position moves by what was written; from a pipe only as much is taken as the other side has said
@@ -42,7 +44,7 @@ static bool is_regular(const struct file *f)
 SYS(sendfile)
 {
     int64_t e, e2, n;
-    struct file *to = fd_writable(a[0], &e), *from = fd_readable(a[1], &e2);
+    struct file *to = fd_for(a[0], true, &e), *from = fd_for(a[1], false, &e2);
     uint64_t pos;
 
     if (e == -EBADF || e2 == -EBADF)
@@ -62,7 +64,7 @@ SYS(sendfile)
 SYS(copy_file_range)
 {
     int64_t e, e2, n;
-    struct file *from = fd_readable(a[0], &e), *to = fd_writable(a[2], &e2);
+    struct file *from = fd_for(a[0], false, &e), *to = fd_for(a[2], true, &e2);
     uint64_t in, out, len = a[4];
 
     if (e == -EBADF || e2 == -EBADF)
@@ -114,7 +116,7 @@ static int64_t splice(struct file *in, uint64_t *in_pos, struct file *out, uint6
 SYS(splice)
 {
     int64_t e, e2, n;
-    struct file *in = fd_readable(a[0], &e), *out = fd_writable(a[2], &e2);
+    struct file *in = fd_for(a[0], false, &e), *out = fd_for(a[2], true, &e2);
     uint64_t from = 0, to = 0;
 
     if (a[5] & ~15ull)
@@ -138,7 +140,7 @@ SYS(splice)
 SYS(tee)
 {
     int64_t e, e2, n;
-    struct file *in = fd_readable(a[0], &e), *out = fd_writable(a[1], &e2);
+    struct file *in = fd_for(a[0], false, &e), *out = fd_for(a[1], true, &e2);
     uint8_t *buffer;
 
     if (a[3] & ~15ull)

@@ -21,11 +21,6 @@ static bool wild(uint64_t addr, uint64_t len)
     return len > APP_TOP || addr > APP_TOP - len;
 }
 
-SYS(brk) { return vma_brk(a[0]); }
-SYS(munmap) { return vma_munmap(a[0], a[1]); }
-SYS(mremap) { return vma_mremap(a[0], a[1], a[2], (uint32_t)a[3], a[4]); }
-SYS(madvise) { return vma_madvise(a[0], a[1], (uint32_t)a[2]); }
-
 SYS(mprotect)
 {
     const struct vma *v = vma_find(a[0]);
@@ -74,7 +69,6 @@ SYS(msync)
 SYS(mlock) { return wild(a[0], a[1]) || !mapped(a[0], a[1] + a[0] % PAGE_SIZE) ? -ENOMEM : 0; }
 SYS(mlock2) { return a[2] & ~1ull ? -EINVAL : sys_mlock(a); }
 SYS(mlockall) { return !a[0] || a[0] & ~7ull || a[0] == 4 ? -EINVAL : 0; }
-SYS(munlockall) { return (void)a, 0; }
 
 SYS(mincore)
 {

@@ -158,11 +158,6 @@ SYS(accept4)
     return fd;
 }
 
-SYS(accept)
-{
-    return sys_accept4((const uint64_t[6]){ a[0], a[1], a[2] });
-}
-
 SYS(connect)
 {
     struct file *f;

@@ -1,0 +1,126 @@
+/* System calls on descriptors. */
+#include "libos/sys.h"
+
+SYS(close_range)
+{
+    enum { UNSHARE = 2, CLOEXEC = 4 };
+    uint64_t last = min_u64((uint32_t)a[1], FILES_MAX - 1);
+
+    if ((uint32_t)a[0] > (uint32_t)a[1] || a[2] & ~(uint64_t)(UNSHARE | CLOEXEC))
+        return -EINVAL;
+    for (uint64_t fd = fd_next((uint32_t)a[0]); fd <= last; fd = fd_next(fd + 1)) {
+        if (a[2] & CLOEXEC)
+            fd_flag(fd, 1);
+        else
+            fd_close(fd);
+    }
+    return 0;
+}
+
+static int64_t dup_from(uint64_t fd, uint64_t from, bool cloexec)
+{
+    struct file *f = fd_file(fd);
+
+    if (!f)
+        return -EBADF;
+    if ((uint32_t)from >= limits[RLIMIT_NOFILE][0])
+        return -EINVAL;
+    file_get(f);
+    return fd_new(f, cloexec, (uint32_t)from);
+}
+
+SYS(dup) { return dup_from(a[0], 0, false); }
+SYS(dup3) { return a[0] == a[1] || a[2] & ~(uint64_t)O_CLOEXEC ? -EINVAL : fd_dup_to(a[0], a[1], a[2] & O_CLOEXEC); }
+
+static int64_t seals_add(struct file *f, uint64_t more)
+{
+    if ((f->flags & O_ACCMODE) == O_RDONLY)
+        return -EPERM;
+    if (!f->node || !f->node->sealable || more & ~31ull)
+        return -EINVAL;
+    if (f->node->seals & F_SEAL_SEAL)
+        return -EPERM;
+    f->node->seals |= (uint32_t)more;
+    return 0;
+}
+
+SYS(fcntl)
+{
+    enum { CHANGEABLE = O_APPEND | O_NONBLOCK | 020000 | 040000 | 01000000 };
+    struct file *f = fd_file(a[0]);
+    uint64_t op = (uint32_t)a[1];
+
+    if (!f || (f->flags & O_PATH && op != F_DUPFD && op != F_DUPFD_CLOEXEC && op > F_GETFL))
+        return -EBADF;
+    switch (op) {
+    case F_DUPFD:
+    case F_DUPFD_CLOEXEC: return dup_from(a[0], a[2], op == F_DUPFD_CLOEXEC);
+    case F_GETFD: return fd_flag(a[0], -1);
+    case F_SETFD: fd_flag(a[0], a[2] & 1); return 0;
+    case F_GETFL: return f->flags;
+    case F_SETFL: f->flags = (f->flags & ~(uint32_t)CHANGEABLE) | ((uint32_t)a[2] & CHANGEABLE); return 0;
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW: return lock_fcntl(f, (enum lock_op)(op - F_GETLK), false, a[2]);
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW: return lock_fcntl(f, (enum lock_op)(op - F_OFD_GETLK), true, a[2]);
+    case F_GETOWN: return f->owner;
+    case F_SETOWN: f->owner = (int32_t)a[2]; return 0;
+    case F_GETSIG: return 0;
+    case F_SETPIPE_SZ: return pipe_resize(f, (uint32_t)a[2]);
+    case F_GETPIPE_SZ: return pipe_size(f);
+    case F_ADD_SEALS: return seals_add(f, a[2]);
+    case F_GET_SEALS: return f->node && f->node->sealable ? f->node->seals : -EINVAL;
+    }
+    return -EINVAL;
+}
+
+SYS_FILE(ioctl)
+{
+    enum { FIONBIO = 0x5421, FIONCLEX = 0x5450, FIOCLEX };
+    uint32_t request = (uint32_t)a[1];
+    int32_t n;
+
+    if (request == FIOCLEX || request == FIONCLEX)
+        return fd_flag(a[0], request == FIOCLEX), 0;
+    if (request == FIONBIO) {
+        if (user_read(&n, a[2], sizeof n))
+            return -EFAULT;
+        f->flags = n ? f->flags | O_NONBLOCK : f->flags & ~(uint32_t)O_NONBLOCK;
+        return 0;
+    }
+    if (request == FIONREAD && f->node && node_is(f->node, S_IFREG)) {
+        n = (int32_t)(f->node->size - f->pos);
+        return user_write(a[2], &n, sizeof n);
+    }
+    return f->ops->ioctl ? f->ops->ioctl(f, request, a[2]) : -ENOTTY;
+}
+
+SYS(pipe2)
+{
+    struct file *ends[2];
+    int e = a[1] & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK) /* packets (O_DIRECT): no */ ? -EINVAL : pipe_make(ends, (uint32_t)a[1] & O_NONBLOCK);
+
+    return e ? e : fd_pair(ends, a[1] & O_CLOEXEC, a[0]);
+}
+
+SYS(memfd_create)
+{
+    enum { MFD_CLOEXEC = 1, MFD_ALLOW_SEALING = 2, MFD_NOEXEC_SEAL = 8, MFD_EXEC = 16 };
+    char name[7 + 250] = "memfd:";
+    struct node *n = NULL;
+    struct file *f;
+    int64_t e = user_text(name + 6, a[0], 250);
+
+    if (a[1] & ~(uint64_t)(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL | MFD_EXEC) || e == -ENAMETOOLONG)
+        return -EINVAL;
+    if (e >= 0)
+        e = node_nameless(name, NULL, S_IFREG | (a[1] & MFD_NOEXEC_SEAL ? 0666 : 0777), &n);
+    if (e)
+        return e;
+    n->sealable = true;
+    n->seals = a[1] & (MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL) ? 0 : F_SEAL_SEAL;
+    f = file_nameless(n, O_RDWR);
+    return f ? fd_new(f, a[1] & MFD_CLOEXEC, 0) : -ENOMEM;
+}

@@ -1,0 +1,125 @@
+/* System calls about who the program is and where it runs: one process of one user, with no special rights. */
+#include "libos/sys.h"
+#include "libos/vma.h"
+
+bool is_self(uint64_t pid) { return !(uint32_t)pid || (uint32_t)pid == boot->pid; }
+
+SYS(getpgid) { return is_self(a[0]) ? (int64_t)boot->pid : -ESRCH; }
+
+SYS(setpgid)
+{
+    if ((int32_t)a[1] < 0)
+        return -EINVAL;
+    return !is_self(a[0]) ? -ESRCH : is_self(a[1]) ? 0 : -EPERM;
+}
+
+static int64_t three(const uint64_t a[6], uint32_t id)
+{
+    for (unsigned i = 0; i < 3; i++)
+        if (user_write(a[i], &id, sizeof id))
+            return -EFAULT;
+    return 0;
+}
+
+SYS(getresuid) { return three(a, boot->uid); }
+SYS(getresgid) { return three(a, boot->gid); }
+
+SYS(getgroups)
+{
+    if ((int32_t)a[0] < 0)
+        return -EINVAL;
+    return (int32_t)a[0] && user_write(a[1], &boot->gid, 4) ? -EFAULT : 1;
+}
+
+/* One may become whom one is: there is nobody else in a guest. */
+static int64_t become(const uint64_t *id, unsigned n, uint32_t now, bool keep)
+{
+    for (unsigned i = 0; i < n; i++)
+        if ((uint32_t)id[i] != now && !(keep && (uint32_t)id[i] == UINT32_MAX))
+            return (uint32_t)id[i] == UINT32_MAX ? -EINVAL : -EPERM;
+    return 0;
+}
+
+SYS(setuid) { return become(a, 1, boot->uid, false); }
+SYS(setgid) { return become(a, 1, boot->gid, false); }
+SYS(setreuid) { return become(a, 2, boot->uid, true); }
+SYS(setregid) { return become(a, 2, boot->gid, true); }
+SYS(setresuid) { return become(a, 3, boot->uid, true); }
+SYS(setresgid) { return become(a, 3, boot->gid, true); }
+
+SYS(setgroups)
+{
+    uint32_t gid;
+
+    if (boot->uid || a[0] > 65536)
+        return boot->uid ? -EPERM : -EINVAL;
+    return !a[0] ? 0 : user_read(&gid, a[1], sizeof gid) ? -EFAULT : a[0] == 1 && gid == boot->gid ? 0 : -EPERM;
+}
+
+/* Capabilities: none, since nothing they allow can be done in a guest. */
+static int64_t caps_version(user_t header, uint32_t h[2])
+{
+    enum { V1 = 0x19980330, V2 = 0x20071026, V3 = 0x20080522 };
+
+    if (user_read(h, header, 8))
+        return -EFAULT;
+    if (h[0] != V1 && h[0] != V2 && h[0] != V3)
+        return user_write(header, &(uint32_t){ V3 }, 4) ? -EFAULT : -EINVAL;
+    return (int32_t)h[1] < 0 ? -EINVAL : is_self(h[1]) || thread_by(h[1]) ? (h[0] == V1 ? 12 : 24) : -ESRCH;
+}
+
+SYS(capget)
+{
+    uint32_t h[2], none[6] = { 0 };
+    int64_t n = caps_version(a[0], h);
+
+    if (n == -EINVAL && !a[1])
+        return 0; /* only the version was asked for */
+    return n < 0 ? n : user_write(a[1], none, (size_t)n);
+}
+
+SYS(capset)
+{
+    uint32_t h[2], set[6] = { 0 };
+    int64_t n = caps_version(a[0], h);
+
+    if (n < 0 || user_read(set, a[1], (size_t)n))
+        return n < 0 ? n : -EFAULT;
+    for (unsigned i = 0; i < 6; i++)
+        if (set[i])
+            return -EPERM;
+    return 0;
+}
+
+SYS(personality)
+{
+    static uint32_t personality;
+    uint32_t old = personality;
+
+    if ((uint32_t)a[0] != UINT32_MAX)
+        personality = (uint32_t)a[0];
+    return old;
+}
+
+SYS(uname)
+{
+    char u[6][65] = { "Linux", "", "6.1.0-goblin", "#1 SMP", "x86_64", "(none)" };
+
+    str_copy(u[1], sizeof u[1], boot->host);
+    return user_write(a[0], u, sizeof u);
+}
+
+SYS(sysinfo)
+{
+    struct {
+        int64_t uptime;
+        uint64_t loads[3], totalram, freeram, sharedram, bufferram, totalswap, freeswap;
+        uint16_t procs, pad;
+        uint32_t pad2;
+        uint64_t totalhigh, freehigh;
+        uint32_t unit, pad3;
+    } s = { .uptime = (int64_t)(time_mono() / 1000000000u), .totalram = boot->mem_limit, .procs = (uint16_t)thread_count, .unit = 1 };
+
+    s.freeram = boot->mem_limit > vma_bytes() ? boot->mem_limit - vma_bytes() : 0;
+    return user_write(a[0], &s, sizeof s);
+}
