@@ -35,6 +35,7 @@ goblin: $(OUT)/goblin ## build the goblin command, out/goblin
 # what these tests take beside the core
 $(OUT)/unit/test_app_tables: $(call objects,host,cpu/kvm/tables.c)
 $(OUT)/unit/test_rights: $(call objects,host,ground/linux/rights.c)
+$(OUT)/unit/test_kvm_cpuid: $(call objects,host,cpu/kvm/cpuid.c)
 $(OUT)/unit/test_libos_elf: $(call objects,host,libos/elf.c)
 # without the core's library, which has a space of its own
 $(OUT)/fuzz/fuzz_gate: $(call objects,fuzz,test/fuzz/fuzz_gate.c ground/linux/space.c ground/linux/panic.c cpu/kvm/tables.c base/str.c)

@@ -42,6 +42,7 @@ static int start(struct options *o)
     o->cfg.name = o->host;
     o->cfg.cwd = o->cwd;
     o->cfg.env = o->env;
+    o->cfg.cpuid = cache_maybe("cpuid");
     if (!o->cfg.memory)
         o->cfg.memory = (uint64_t)sysconf(_SC_PHYS_PAGES) / 2 * (uint64_t)sysconf(_SC_PAGESIZE);
     if (guest_run(&o->cfg, &status, &killed))

@@ -50,19 +50,7 @@ const char *kvm_machine_missing(void)
            "`kvm_intel`; in a virtual machine, allow nested virtualisation outside";
 }
 
-static err_t machine_cpuid(struct kvm_machine *m)
-{
-    enum { MANY = 256 };
-    struct kvm_cpuid2 *c = calloc(1, sizeof *c + MANY * sizeof c->entries[0]);
-
-    if (!c)
-        return ERR_NOMEM;
-    c->nent = MANY;
-    m->cpuid = c;
-    return ioctl(m->dev, KVM_GET_SUPPORTED_CPUID, c) ? ERR_UNSUPPORTED : OK;
-}
-
-err_t kvm_machine_init(struct kvm_machine *m, struct tables *t)
+err_t kvm_machine_init(struct kvm_machine *m, struct tables *t, const char *cpuid)
 {
     int size;
 
@@ -76,7 +64,8 @@ err_t kvm_machine_init(struct kvm_machine *m, struct tables *t)
         goto fail;
     m->run_size = (unsigned)size;
     m->vm = ioctl(m->dev, KVM_CREATE_VM, 0);
-    if (m->vm < 0 || machine_cpuid(m))
+    m->cpuid = m->vm < 0 ? NULL : kvm_cpuid_get(m->dev, cpuid);
+    if (!m->cpuid)
         goto fail;
     return OK;
 fail:

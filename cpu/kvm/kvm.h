@@ -8,6 +8,7 @@
 #include "cpu/kvm/tables.h"
 
 struct kvm_run;
+struct kvm_cpuid2;
 
 #define KVM_APP_PORT 0x47 /* `out %eax, $port` is the gate */
 #define KVM_APP_BELL 0x48 /* and on this one the bell: KVM knows some of its numbers */
@@ -21,7 +22,7 @@ struct kvm_machine {
     int dev, vm;
     unsigned run_size;
     int slots;
-    void *cpuid; /* struct kvm_cpuid2 */
+    struct kvm_cpuid2 *cpuid;
     struct tables *tables;
     uint64_t missed; /* see struct app_image */
 };
@@ -43,8 +44,8 @@ enum kvm_stop { KVM_STOP_GATE, KVM_STOP_BELL, KVM_STOP_KICK, KVM_STOP_MEMORY, KV
 
 /* Why /dev/kvm cannot be used and what to do about it, in words; NULL: it can. */
 const char *kvm_machine_missing(void);
-/* Opens a machine with no memory. The tables' arena must be added before a CPU is. ERR_UNSUPPORTED, ERR_IO. */
-MUST_USE err_t kvm_machine_init(struct kvm_machine *, struct tables *);
+/* Opens a machine with no memory. The tables' arena must be added before a CPU is. cpuid: see kvm_cpuid_get(). ERR_UNSUPPORTED, ERR_IO. */
+MUST_USE err_t kvm_machine_init(struct kvm_machine *, struct tables *, const char *cpuid);
 void kvm_machine_fini(struct kvm_machine *);
 /* Makes host memory at `at` the guest-physical memory [gpa, gpa + len). It stays so. */
 MUST_USE err_t kvm_machine_memory(struct kvm_machine *, uint64_t gpa, void *at, uint64_t len);
@@ -69,3 +70,6 @@ bool kvm_cpu_faulting(const struct kvm_cpu *);
 bool kvm_cpu_current(const struct kvm_cpu *); /* it uses the tables' present root. Any thread */
 uint64_t kvm_cpu_fault(struct kvm_cpu *); /* CR2 */
 uint64_t kvm_machine_tsc_khz(struct kvm_machine *); /* 0: unknown */
+
+/* cpuid.c: what KVM at `dev` can show a guest, to be freed. path: a file that keeps it, NULL: none. NULL: KVM does not say, or no memory. */
+struct kvm_cpuid2 *kvm_cpuid_get(int dev, const char *path);

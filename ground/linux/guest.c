@@ -206,19 +206,22 @@ static err_t mounts_make(struct guest *g, const struct guest_config *cfg, struct
     return e;
 }
 
+/* The bytes below APP_TOP that are used at the start: the monitor's, the image's, and below them what the guest maps first. */
+static uint64_t start_bytes(const struct guest *g)
+{
+    return APP_TOP - AREA + align_up(g->root ? g->root->size : 0, SPACE_UNIT) + MIB(8) + SPACE_UNIT;
+}
+
 /* The file system of an image, below everything else of the monitor's; below that the guest will begin to map. */
 static err_t root_map(struct guest *g, struct app_boot *b)
 {
-    err_t e;
-
     b->free = AREA;
     if (!g->root)
-        return space_ready(&g->space, b->free - 2 * SPACE_UNIT, 2 * SPACE_UNIT);
+        return OK;
     b->image_size = g->root->size;
     b->image_flags = g->root->flags;
     b->free = b->image = AREA - align_up(b->image_size, SPACE_UNIT);
-    e = space_ready(&g->space, b->free - 2 * SPACE_UNIT, 2 * SPACE_UNIT);
-    return e ? e : space_window(&g->space, b->image, b->image_size, g->root->fd, g->root->at) ? ERR_NOMEM : OK;
+    return space_window(&g->space, b->image, b->image_size, g->root->fd, g->root->at) ? ERR_NOMEM : OK;
 }
 
 static err_t boot_make(struct guest *g, const struct guest_config *cfg)
@@ -368,14 +371,14 @@ static err_t rights_end(const struct guest_config *cfg)
 
 static err_t guest_start(struct guest *g, const struct guest_config *cfg)
 {
-    err_t e = kvm_machine_init(&g->machine, &g->space.tables);
+    err_t e = kvm_machine_init(&g->machine, &g->space.tables, cfg->cpuid);
     const char *missing = e ? kvm_machine_missing() : NULL;
 
     if (e) {
         fprintf(stderr, "goblin: %s\n", missing ? missing : "this /dev/kvm lacks what goblin needs (Linux 4.17 or newer)");
         return e;
     }
-    e = space_init(&g->space, &g->machine, UINT64_MAX);
+    e = space_init(&g->space, &g->machine, UINT64_MAX, start_bytes(g));
     if (!e)
         e = libos_load(g, cfg);
     if (!e)

@@ -37,6 +37,7 @@ struct guest_config {
     unsigned cpus;  /* 0: all of the machine's */
     const char *cwd, *name;
     const char *sites; /* the file that keeps the system-call sites of programs, or NULL */
+    const char *cpuid; /* the file that keeps what KVM says of the CPU, or NULL */
     const char *state;   /* a directory that the command itself writes to until the end; NULL: none */
     struct guest_mount mounts[APP_CHANNELS];
     unsigned nmounts;

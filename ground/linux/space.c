@@ -67,21 +67,25 @@ err_t space_write(struct space *s, uint64_t addr, const void *src, uint64_t len)
 }
 
 /* --- set-up ---------------------------------------------------------------------------------------------------------- */
-static err_t arena_grow(struct space *s)
+/* With it, what lies `below`: the host waits for all its CPUs whenever a slot is added, so that one large slot starts sooner than two. */
+static err_t arena_grow(struct space *s, uint64_t below)
 {
+    uint64_t from = ARENA_AT + s->arena - below;
     err_t e;
 
     if (s->arena + ARENA_STEP > ARENA_MAX)
         return ERR_FULL;
-    e = kvm_machine_memory(s->machine, ARENA_AT + s->arena, s->tables.mem + s->arena, ARENA_STEP);
+    e = kvm_machine_memory(s->machine, from, s->base + from, below + ARENA_STEP);
     if (e)
         return e;
+    for (uint64_t at = from; at < APP_TOP; at += SPACE_UNIT)
+        s->units[at / SPACE_UNIT / 8] |= (uint8_t)BIT(at / SPACE_UNIT % 8);
     s->arena += ARENA_STEP;
     s->tables.size = s->arena;
     return OK;
 }
 
-err_t space_init(struct space *s, struct kvm_machine *machine, uint64_t limit)
+err_t space_init(struct space *s, struct kvm_machine *machine, uint64_t limit, uint64_t used)
 {
     uint8_t *at = mmap(NULL, APP_TOP + ARENA_MAX + MIB(2), HOST_RW, HOST_ANON, -1, 0);
     err_t e;
@@ -94,7 +98,7 @@ err_t space_init(struct space *s, struct kvm_machine *machine, uint64_t limit)
     s->machine = machine;
     s->limit = limit;
     s->tables = (struct tables){ .mem = s->base + ARENA_AT, .gpa = ARENA_AT, .top = APP_TOP };
-    e = arena_grow(s);
+    e = arena_grow(s, align_up(used, SPACE_UNIT));
     if (!e)
         e = tables_init(&s->tables, KVM_APP_SYSTEM);
     return e;
@@ -156,7 +160,8 @@ static err_t slot_add(struct space *s, uint64_t first, uint64_t end)
     return e;
 }
 
-err_t space_ready(struct space *s, uint64_t addr, uint64_t len)
+/* Slots over a range: one that is added once CPUs run makes KVM forget all it knew. */
+static err_t slots_make(struct space *s, uint64_t addr, uint64_t len)
 {
     uint64_t last = (addr + len - 1) / SPACE_UNIT;
     err_t e = OK;
@@ -182,9 +187,9 @@ static int64_t space_reserve(struct space *s, uint64_t addr, uint64_t len)
     if (after > s->limit)
         return APP_NOMEM;
     while (s->tables.used + tables_need(&s->tables, addr, len) > s->tables.size)
-        if (arena_grow(s))
+        if (arena_grow(s, 0))
             return APP_NOMEM;
-    return space_ready(s, addr, len) ? APP_NOMEM : 0;
+    return slots_make(s, addr, len) ? APP_NOMEM : 0;
 }
 
 /* Fresh memory, or none, in the host's mapping; KVM forgets what it knew of it. */
@@ -258,7 +263,7 @@ int64_t space_unmap(struct space *s, uint64_t addr, uint64_t len)
     if (e || !any_mapped(s, addr, len))
         return e;
     while (s->tables.used + tables_need(&s->tables, addr, len) > s->tables.size)
-        if (arena_grow(s))
+        if (arena_grow(s, 0))
             return APP_NOMEM;
     e = tables_apply(s, addr, len, 0, false);
     host_clear(s, addr, len);

@@ -17,16 +17,14 @@ struct space {
     uint8_t units[APP_TOP / SPACE_UNIT / 8]; /* those that have slots */
 };
 
-/* Reserves address space, and the first piece of arena. ERR_NOMEM, ERR_FULL. machine is kept. */
-MUST_USE err_t space_init(struct space *, struct kvm_machine *machine, uint64_t limit);
+/* Reserves address space, the first piece of arena, and a slot for the `used` bytes below APP_TOP. ERR_NOMEM, ERR_FULL. machine is kept. */
+MUST_USE err_t space_init(struct space *, struct kvm_machine *machine, uint64_t limit, uint64_t used);
 void space_fini(struct space *);
 
 /* These are the gate's calls; they return 0 or an enum app_error. prot: APP_READ ... */
 int64_t space_map(struct space *, uint64_t addr, uint64_t len, unsigned prot);
 /* fd is open for what prot asks and not kept. */
 int64_t space_map_file(struct space *, uint64_t addr, uint64_t len, unsigned prot, int fd, uint64_t offset);
-/* Makes room for memory there: a slot that is added once CPUs run makes KVM forget all it knew. */
-MUST_USE err_t space_ready(struct space *, uint64_t addr, uint64_t len);
 /* A file to be read only, shared with whoever else maps it. */
 int64_t space_window(struct space *, uint64_t addr, uint64_t len, int fd, uint64_t offset);
 int64_t space_unmap(struct space *, uint64_t addr, uint64_t len);

@@ -90,7 +90,7 @@ static void fresh(void)
 {
     if (space.base)
         space_fini(&space);
-    ASSERT(space_init(&space, NULL, UINT64_MAX) == OK);
+    ASSERT(space_init(&space, NULL, UINT64_MAX, 0) == OK);
     tables_at_start = space.tables.used;
     space.limit = tables_at_start + LIMIT_PAGES * (uint64_t)PAGE_SIZE + MIB(1);
     memset(model, 0, sizeof model);
