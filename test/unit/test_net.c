@@ -249,6 +249,20 @@ static void a_conversation_lives_while_it_is_open(void **state)
     stop();
 }
 
+/* A conversation that waits for a call to port 80: its ctl, and the file whose opening waits. */
+static void announced(uint32_t *ctl, uint32_t *call)
+{
+    struct ninep_call *waiting;
+    char number[16], path[40];
+
+    *ctl = clone("tcp/clone");
+    assert_int_equal(put(*ctl, "announce *!80"), 0);
+    number_of(*ctl, number);
+    snprintf(path, sizeof path, "tcp/%s/listen", number);
+    assert_int_equal(wire_walk(&w, root, path, call), 0);
+    assert_int_equal(wire_send(&w, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = *call, .flags = NINEP_RDWR }, &waiting), 0);
+}
+
 static void a_published_port_leads_in(void **state)
 {
     (void)state;
@@ -259,12 +273,7 @@ static void a_published_port_leads_in(void **state)
 
     start(GUEST_NET_NONE);
     assert_int_equal(host_connect(), -1); /* bound, but nobody listens */
-    ctl = clone("tcp/clone");
-    assert_int_equal(put(ctl, "announce *!80"), 0);
-    number_of(ctl, number);
-    snprintf(path, sizeof path, "tcp/%s/listen", number);
-    assert_int_equal(wire_walk(&w, root, path, &call), 0);
-    assert_int_equal(wire_send(&w, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = call, .flags = NINEP_RDWR }, &waiting), 0);
+    announced(&ctl, &call);
     s = host_connect();
     assert_true(s >= 0);
     assert_int_equal(late(), 0);
@@ -303,17 +312,10 @@ static void a_published_port_leads_in(void **state)
 static void what_waits_ends_with_its_conversation(void **state)
 {
     (void)state;
-    struct ninep_call *waiting;
     uint32_t ctl, call;
-    char number[16], path[40];
 
     start(GUEST_NET_NONE);
-    ctl = clone("tcp/clone");
-    assert_int_equal(put(ctl, "announce *!80"), 0);
-    number_of(ctl, number);
-    snprintf(path, sizeof path, "tcp/%s/listen", number);
-    assert_int_equal(wire_walk(&w, root, path, &call), 0);
-    assert_int_equal(wire_send(&w, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = call, .flags = NINEP_RDWR }, &waiting), 0);
+    announced(&ctl, &call);
     assert_int_equal(wire_clunk(&w, ctl), 0);
     assert_int_equal(late(), ENOENT);
     stop();
