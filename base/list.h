@@ -19,7 +19,6 @@ static inline void list_insert_before(struct list *at, struct list *n)
     at->prev = n;
 }
 static inline void list_push_back(struct list *head, struct list *n) { list_insert_before(head, n); }
-static inline void list_push_front(struct list *head, struct list *n) { list_insert_before(head->next, n); }
 
 /* Safe to call on a node that is on no list. */
 static inline void list_remove(struct list *n)

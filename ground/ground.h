@@ -13,7 +13,6 @@
 
 /* --- memory: runs of 2^order pages, aligned to their size, contents undefined. Any CPU. --- */
 #define PAGE_ORDER_2M 9
-#define PAGE_ORDER_1G 18
 MUST_USE err_t ground_pages_get(unsigned order, hpa_t *out); /* ERR_NOMEM */
 void ground_pages_put(hpa_t at, unsigned order);
 /* A run may have several owners: n more of them, each of which puts it once. at: as ground_pages_get() gave it. Any CPU. */

@@ -13,7 +13,6 @@ enum { LSR_DATA = 1, LSR_THRE = 0x20 };
 
 #define FIFO_BYTES 16u
 #define RX_AT_ONCE 256u    /* a line that never runs dry must not hold CPU 0 */
-#define WAIT_TRIES 100000u /* a byte takes 87 us, a port read most of one */
 
 static uint8_t in(const struct uart *u, unsigned reg) { return u->port->in8((uint16_t)(u->base + reg)); }
 static void out(const struct uart *u, unsigned reg, unsigned val)
@@ -99,15 +98,4 @@ void uart_start(struct uart *u, unsigned irq)
     u->serial.polled = ground_irq_isa(irq, uart_irq, u) != OK;
     if (!u->serial.polled)
         out(u, IER, u->waits ? IER_RX | IER_THRE : IER_RX);
-}
-
-void uart_write_wait(struct uart *u, const char *text, size_t n)
-{
-    for (; n--; text++) {
-        unsigned tries = WAIT_TRIES;
-        while (!(in(u, LSR) & LSR_THRE))
-            if (!tries--)
-                return;
-        out(u, DATA, (uint8_t)*text);
-    }
 }

@@ -19,5 +19,3 @@ struct uart {
 MUST_USE err_t uart_init(struct uart *, const struct port_ops *, uint16_t base);
 /* Takes its interrupt. Without one serial.polled is set. After serial.received and serial.has_room are set. */
 void uart_start(struct uart *, unsigned irq);
-/* Sends all of it, waiting for a working port but not for a dead one: for a panic, and before uart_start(). Any CPU. */
-void uart_write_wait(struct uart *, const char *text, size_t n);

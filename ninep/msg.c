@@ -9,7 +9,6 @@ enum kind {
     U16,
     U32,
     U64,
-    QID,
     NAME,  /* a file's name */
     TEXT,  /* any text without a 0 byte */
     DATA,  /* count[4] and as many bytes: msg.count, msg.data */
@@ -36,88 +35,79 @@ struct field {
 #define name(f) FIELD(NAME, f, sizeof(char *))
 #define text(f) FIELD(TEXT, f, sizeof(char *))
 #define time(f) u64(f.sec), u64(f.nsec)
-#define QID_ FIELD(QID, qid, sizeof(struct ninep_qid))
+#define QID_ u8(qid.type), u32(qid.version), u64(qid.path)
 #define DATA_ FIELD(DATA, data, sizeof(void *))
 
-/* ROW(Twalk, TWALK + 0, fields...): what a message carries behind its header, in order. */
-#define ROW(title, type, ...)                                                                                          \
-    [NINEP_##type] = { #title, (const struct field[]){ __VA_ARGS__ __VA_OPT__(, ){ END, 0 } } }
+/* ROW(TWALK, fields...): what a message carries behind its header, in order. An answer is its question + 1. */
+#define ROW(type, ...) [NINEP_##type] = (const struct field[]){ __VA_ARGS__ __VA_OPT__(, ){ END, 0 } }
 
-static const struct layout {
-    const char *title;
-    const struct field *fields;
-} layouts[NINEP_TYPES] = {
-    ROW(Rlerror, RLERROR, u32(ecode)),
-    ROW(Tstatfs, TSTATFS, u32(fid)),
-    ROW(Rstatfs, TSTATFS + 1, u32(statfs.type), u32(statfs.bsize), u64(statfs.blocks), u64(statfs.bfree),
+static const struct field *const layouts[NINEP_TYPES] = {
+    ROW(RLERROR, u32(ecode)),
+    ROW(TSTATFS, u32(fid)),
+    ROW(TSTATFS + 1, u32(statfs.type), u32(statfs.bsize), u64(statfs.blocks), u64(statfs.bfree),
         u64(statfs.bavail), u64(statfs.files), u64(statfs.ffree), u64(statfs.fsid), u32(statfs.namelen)),
-    ROW(Tlopen, TLOPEN, u32(fid), u32(flags)),
-    ROW(Rlopen, TLOPEN + 1, QID_, u32(iounit)),
-    ROW(Tlcreate, TLCREATE, u32(fid), name(name), u32(flags), u32(mode), u32(gid)),
-    ROW(Rlcreate, TLCREATE + 1, QID_, u32(iounit)),
-    ROW(Tsymlink, TSYMLINK, u32(fid), name(name), text(text), u32(gid)),
-    ROW(Rsymlink, TSYMLINK + 1, QID_),
-    ROW(Tmknod, TMKNOD, u32(fid), name(name), u32(mode), u32(major), u32(minor), u32(gid)),
-    ROW(Rmknod, TMKNOD + 1, QID_),
-    ROW(Trename, TRENAME, u32(fid), u32(dfid), name(name)),
-    ROW(Rrename, TRENAME + 1),
-    ROW(Treadlink, TREADLINK, u32(fid)),
-    ROW(Rreadlink, TREADLINK + 1, text(text)),
-    ROW(Tgetattr, TGETATTR, u32(fid), u64(attr.valid)),
-    ROW(Rgetattr, TGETATTR + 1, u64(attr.valid), QID_, u32(attr.mode), u32(attr.uid), u32(attr.gid), u64(attr.nlink),
+    ROW(TLOPEN, u32(fid), u32(flags)),
+    ROW(TLOPEN + 1, QID_, u32(iounit)),
+    ROW(TLCREATE, u32(fid), name(name), u32(flags), u32(mode), u32(gid)),
+    ROW(TLCREATE + 1, QID_, u32(iounit)),
+    ROW(TSYMLINK, u32(fid), name(name), text(text), u32(gid)),
+    ROW(TSYMLINK + 1, QID_),
+    ROW(TMKNOD, u32(fid), name(name), u32(mode), u32(major), u32(minor), u32(gid)),
+    ROW(TMKNOD + 1, QID_),
+    ROW(TRENAME, u32(fid), u32(dfid), name(name)),
+    ROW(TRENAME + 1),
+    ROW(TREADLINK, u32(fid)),
+    ROW(TREADLINK + 1, text(text)),
+    ROW(TGETATTR, u32(fid), u64(attr.valid)),
+    ROW(TGETATTR + 1, u64(attr.valid), QID_, u32(attr.mode), u32(attr.uid), u32(attr.gid), u64(attr.nlink),
         u64(attr.rdev), u64(attr.size), u64(attr.blksize), u64(attr.blocks), time(attr.atime), time(attr.mtime),
         time(attr.ctime), time(attr.btime), u64(attr.gen), u64(attr.data_version)),
-    ROW(Tsetattr, TSETATTR, u32(fid), u32(flags), u32(attr.mode), u32(attr.uid), u32(attr.gid), u64(attr.size),
+    ROW(TSETATTR, u32(fid), u32(flags), u32(attr.mode), u32(attr.uid), u32(attr.gid), u64(attr.size),
         time(attr.atime), time(attr.mtime)),
-    ROW(Rsetattr, TSETATTR + 1),
-    ROW(Txattrwalk, TXATTRWALK, u32(fid), u32(dfid), text(name)),
-    ROW(Rxattrwalk, TXATTRWALK + 1, u64(size)),
-    ROW(Txattrcreate, TXATTRCREATE, u32(fid), text(name), u64(size), u32(flags)),
-    ROW(Rxattrcreate, TXATTRCREATE + 1),
-    ROW(Treaddir, TREADDIR, u32(fid), u64(offset), u32(count)),
-    ROW(Rreaddir, TREADDIR + 1, DATA_),
-    ROW(Tfsync, TFSYNC, u32(fid), { REST, 0 }),
-    ROW(Rfsync, TFSYNC + 1),
-    ROW(Tlock, TLOCK, u32(fid), u8(kind), u32(flags), u64(offset), u64(size), u32(pid), text(text)),
-    ROW(Rlock, TLOCK + 1, u8(status)),
-    ROW(Tgetlock, TGETLOCK, u32(fid), u8(kind), u64(offset), u64(size), u32(pid), text(text)),
-    ROW(Rgetlock, TGETLOCK + 1, u8(kind), u64(offset), u64(size), u32(pid), text(text)),
-    ROW(Tlink, TLINK, u32(dfid), u32(fid), name(name)),
-    ROW(Rlink, TLINK + 1),
-    ROW(Tmkdir, TMKDIR, u32(fid), name(name), u32(mode), u32(gid)),
-    ROW(Rmkdir, TMKDIR + 1, QID_),
-    ROW(Trenameat, TRENAMEAT, u32(fid), name(name), u32(dfid), name(text)),
-    ROW(Rrenameat, TRENAMEAT + 1),
-    ROW(Tunlinkat, TUNLINKAT, u32(fid), name(name), u32(flags)),
-    ROW(Runlinkat, TUNLINKAT + 1),
-    ROW(Tversion, TVERSION, u32(msize), text(text)),
-    ROW(Rversion, TVERSION + 1, u32(msize), text(text)),
-    ROW(Tauth, TAUTH, u32(dfid), text(name), text(text), u32(uid)),
-    ROW(Rauth, TAUTH + 1, QID_),
-    ROW(Tattach, TATTACH, u32(fid), u32(dfid), text(name), text(text), u32(uid)),
-    ROW(Rattach, TATTACH + 1, QID_),
-    ROW(Tflush, TFLUSH, u16(oldtag)),
-    ROW(Rflush, TFLUSH + 1),
-    ROW(Twalk, TWALK, u32(fid), u32(dfid), { NAMES, 0 }),
-    ROW(Rwalk, TWALK + 1, { QIDS, 0 }),
-    ROW(Tread, TREAD, u32(fid), u64(offset), u32(count)),
-    ROW(Rread, TREAD + 1, DATA_),
-    ROW(Twrite, TWRITE, u32(fid), u64(offset), DATA_),
-    ROW(Rwrite, TWRITE + 1, u32(count)),
-    ROW(Tclunk, TCLUNK, u32(fid)),
-    ROW(Rclunk, TCLUNK + 1),
-    ROW(Tremove, TREMOVE, u32(fid)),
-    ROW(Rremove, TREMOVE + 1),
+    ROW(TSETATTR + 1),
+    ROW(TXATTRWALK, u32(fid), u32(dfid), text(name)),
+    ROW(TXATTRWALK + 1, u64(size)),
+    ROW(TXATTRCREATE, u32(fid), text(name), u64(size), u32(flags)),
+    ROW(TXATTRCREATE + 1),
+    ROW(TREADDIR, u32(fid), u64(offset), u32(count)),
+    ROW(TREADDIR + 1, DATA_),
+    ROW(TFSYNC, u32(fid), { REST, 0 }),
+    ROW(TFSYNC + 1),
+    ROW(TLOCK, u32(fid), u8(kind), u32(flags), u64(offset), u64(size), u32(pid), text(text)),
+    ROW(TLOCK + 1, u8(status)),
+    ROW(TGETLOCK, u32(fid), u8(kind), u64(offset), u64(size), u32(pid), text(text)),
+    ROW(TGETLOCK + 1, u8(kind), u64(offset), u64(size), u32(pid), text(text)),
+    ROW(TLINK, u32(dfid), u32(fid), name(name)),
+    ROW(TLINK + 1),
+    ROW(TMKDIR, u32(fid), name(name), u32(mode), u32(gid)),
+    ROW(TMKDIR + 1, QID_),
+    ROW(TRENAMEAT, u32(fid), name(name), u32(dfid), name(text)),
+    ROW(TRENAMEAT + 1),
+    ROW(TUNLINKAT, u32(fid), name(name), u32(flags)),
+    ROW(TUNLINKAT + 1),
+    ROW(TVERSION, u32(msize), text(text)),
+    ROW(TVERSION + 1, u32(msize), text(text)),
+    ROW(TAUTH, u32(dfid), text(name), text(text), u32(uid)),
+    ROW(TAUTH + 1, QID_),
+    ROW(TATTACH, u32(fid), u32(dfid), text(name), text(text), u32(uid)),
+    ROW(TATTACH + 1, QID_),
+    ROW(TFLUSH, u16(oldtag)),
+    ROW(TFLUSH + 1),
+    ROW(TWALK, u32(fid), u32(dfid), { NAMES, 0 }),
+    ROW(TWALK + 1, { QIDS, 0 }),
+    ROW(TREAD, u32(fid), u64(offset), u32(count)),
+    ROW(TREAD + 1, DATA_),
+    ROW(TWRITE, u32(fid), u64(offset), DATA_),
+    ROW(TWRITE + 1, u32(count)),
+    ROW(TCLUNK, u32(fid)),
+    ROW(TCLUNK + 1),
+    ROW(TREMOVE, u32(fid)),
+    ROW(TREMOVE + 1),
 };
 
 static const struct field *fields_of(uint8_t type)
 {
-    return type < NINEP_TYPES ? layouts[type].fields : NULL;
-}
-
-const char *ninep_type_name(uint8_t type)
-{
-    return fields_of(type) ? layouts[type].title : "?";
+    return type < NINEP_TYPES ? layouts[type] : NULL;
 }
 
 /* The part of a buffer that is not used yet. */
@@ -191,45 +181,38 @@ static void qid_put(uint8_t *p, const struct ninep_qid *q)
 
 #define QID_SIZE 13u
 
-/* Bytes on the wire of the kinds that always have the same. */
+/* Bytes on the wire of numbers, which lie in memory as there, and of the counts that other kinds begin with. */
 static const uint8_t fixed_size[] = {
-    [U8] = 1, [U16] = 2, [U32] = 4, [U64] = 8, [QID] = QID_SIZE, [DATA] = 4, [NAMES] = 2, [QIDS] = 2, [REST] = 0,
+    [U8] = 1, [U16] = 2, [U32] = 4, [U64] = 8, [DATA] = 4, [NAMES] = 2, [QIDS] = 2, [REST] = 0,
 };
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are copied");
 
 static err_t list_get(struct span *s, struct ninep_msg *m, enum kind kind)
 {
-    err_t e = OK;
+    err_t e = m->nwalk > NINEP_WALK_MAX ? ERR_FORMAT : OK;
 
-    if (m->nwalk > NINEP_WALK_MAX)
-        return ERR_FORMAT;
     for (unsigned i = 0; i < m->nwalk && !e; i++) {
-        if (kind == NAMES) {
-            e = string_get(s, &m->wname[i], NAMES);
-            continue;
-        }
-        uint8_t *p = span_take(s, QID_SIZE);
-        if (!p)
-            return ERR_FORMAT;
-        qid_get(p, &m->wqid[i]);
+        uint8_t *p = kind == QIDS ? span_take(s, QID_SIZE) : NULL;
+
+        if (p)
+            qid_get(p, &m->wqid[i]);
+        else
+            e = kind == QIDS ? ERR_FORMAT : string_get(s, &m->wname[i], NAMES);
     }
     return e;
 }
 
 static err_t list_put(struct span *s, const struct ninep_msg *m, enum kind kind)
 {
-    err_t e = OK;
+    err_t e = m->nwalk > NINEP_WALK_MAX ? ERR_INVAL : OK;
 
-    if (m->nwalk > NINEP_WALK_MAX)
-        return ERR_INVAL;
     for (unsigned i = 0; i < m->nwalk && !e; i++) {
-        if (kind == NAMES) {
-            e = string_put(s, m->wname[i], NAMES);
-            continue;
-        }
-        uint8_t *p = span_take(s, QID_SIZE);
-        if (!p)
-            return ERR_FULL;
-        qid_put(p, &m->wqid[i]);
+        uint8_t *p = kind == QIDS ? span_take(s, QID_SIZE) : NULL;
+
+        if (p)
+            qid_put(p, &m->wqid[i]);
+        else
+            e = kind == QIDS ? ERR_FULL : string_put(s, m->wname[i], NAMES);
     }
     return e;
 }
@@ -245,21 +228,6 @@ static err_t field_get(struct span *s, const struct field *f, struct ninep_msg *
     if (!p)
         return ERR_FORMAT;
     switch (f->kind) {
-    case U8:
-        *(uint8_t *)to = *p;
-        break;
-    case U16:
-        *(uint16_t *)to = get_le16(p);
-        break;
-    case U32:
-        *(uint32_t *)to = get_le32(p);
-        break;
-    case U64:
-        *(uint64_t *)to = get_le64(p);
-        break;
-    case QID:
-        qid_get(p, to);
-        break;
     case DATA:
         m->count = get_le32(p);
         m->data = span_take(s, m->count);
@@ -269,10 +237,9 @@ static err_t field_get(struct span *s, const struct field *f, struct ninep_msg *
         m->nwalk = get_le16(p);
         return list_get(s, m, f->kind);
     case REST:
-        if (s->at != s->end && !span_take(s, 4))
-            return ERR_FORMAT;
-        break;
+        return s->at == s->end || span_take(s, 4) ? OK : ERR_FORMAT;
     }
+    memcpy(to, p, fixed_size[f->kind]);
     return OK;
 }
 
@@ -287,21 +254,6 @@ static err_t field_put(struct span *s, const struct field *f, const struct ninep
     if (!p)
         return ERR_FULL;
     switch (f->kind) {
-    case U8:
-        *p = *(const uint8_t *)from;
-        break;
-    case U16:
-        put_le16(p, *(const uint16_t *)from);
-        break;
-    case U32:
-        put_le32(p, *(const uint32_t *)from);
-        break;
-    case U64:
-        put_le64(p, *(const uint64_t *)from);
-        break;
-    case QID:
-        qid_put(p, from);
-        break;
     case DATA:
         put_le32(p, m->count);
         data = span_take(s, m->count);
@@ -309,12 +261,13 @@ static err_t field_put(struct span *s, const struct field *f, const struct ninep
             return ERR_FULL;
         if (m->count && m->data != data)
             memcpy(data, m->data, m->count);
-        break;
+        return OK;
     case NAMES:
     case QIDS:
         put_le16(p, m->nwalk);
         return list_put(s, m, f->kind);
     }
+    memcpy(p, from, fixed_size[f->kind]);
     return OK;
 }
 

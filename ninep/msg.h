@@ -153,8 +153,6 @@ MUST_USE err_t ninep_decode(void *bytes, uint32_t len, struct ninep_msg *m);
 /* Writes m, size field included. A NULL string is empty; data that is already in its place in bytes is not copied.
  * ERR_FULL: room is too small; else as ninep_decode. */
 MUST_USE err_t ninep_encode(const struct ninep_msg *m, void *bytes, uint32_t room, uint32_t *len);
-/* "Twalk"; "?" for a type that does not exist. */
-const char *ninep_type_name(uint8_t type);
 
 /* One entry in the data of Rreaddir. */
 struct ninep_dirent {

@@ -69,9 +69,7 @@ bool mem_holds(const struct vm *vm, gpa_t gpa, uint64_t n)
     return at >= MEM_HIGH_START && at - MEM_HIGH_START < high && n <= high - (at - MEM_HIGH_START);
 }
 
-enum copy { COPY_IN, COPY_OUT, COPY_ZERO };
-
-static err_t copy(struct vm *vm, uint64_t at, uint8_t *buf, uint64_t n, enum copy how)
+static err_t copy(struct vm *vm, uint64_t at, uint8_t *buf, uint64_t n, bool to_guest)
 {
     uint64_t left, take;
 
@@ -83,11 +81,7 @@ static err_t copy(struct vm *vm, uint64_t at, uint8_t *buf, uint64_t n, enum cop
         uint8_t *ram = locate(vm, at, &left);
 
         take = min_u64(n, left);
-        if (how == COPY_ZERO) {
-            memset(ram, 0, take);
-            continue;
-        }
-        memcpy(how == COPY_IN ? buf : ram, how == COPY_IN ? ram : buf, take);
+        memcpy(to_guest ? ram : buf, to_guest ? buf : ram, take);
         buf += take;
     }
     return OK;
@@ -95,17 +89,12 @@ static err_t copy(struct vm *vm, uint64_t at, uint8_t *buf, uint64_t n, enum cop
 
 err_t mem_read(struct vm *vm, gpa_t at, void *dst, size_t n)
 {
-    return copy(vm, at.v, dst, n, COPY_IN);
+    return copy(vm, at.v, dst, n, false);
 }
 
 err_t mem_write(struct vm *vm, gpa_t at, const void *src, size_t n)
 {
-    return copy(vm, at.v, (uint8_t *)(uintptr_t)src, n, COPY_OUT);
-}
-
-err_t mem_zero(struct vm *vm, gpa_t at, uint64_t n)
-{
-    return copy(vm, at.v, NULL, n, COPY_ZERO);
+    return copy(vm, at.v, (uint8_t *)(uintptr_t)src, n, true);
 }
 
 err_t mem_dma(struct vm *vm, gpa_t at, uint64_t len, hpa_t *out, uint64_t *run)

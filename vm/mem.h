@@ -14,7 +14,6 @@ struct vm;
 /* ERR_GUEST if any byte is outside RAM; then nothing was copied. */
 MUST_USE err_t mem_read(struct vm *, gpa_t at, void *dst, size_t n);
 MUST_USE err_t mem_write(struct vm *, gpa_t at, const void *src, size_t n);
-MUST_USE err_t mem_zero(struct vm *, gpa_t at, uint64_t n);
 
 /* Where the guest's [at, at+len) lies for a device's DMA: the longest piece that is contiguous in the machine, not more
  * than len. ERR_GUEST if `at` is outside RAM or len is 0. The memory stays the guest's until the VM has stopped and every

@@ -76,7 +76,6 @@ CPU_REG(dr7)
 #undef CPU_REG
 
 static inline void cpu_cli(void) { __asm__ volatile("cli" ::: "memory"); }
-static inline void cpu_sti(void) { __asm__ volatile("sti" ::: "memory"); }
 static inline void cpu_pause(void) { __builtin_ia32_pause(); }
 static inline void cpu_invlpg(uint64_t va) { __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory"); }
 NORETURN static inline void cpu_halt_forever(void)

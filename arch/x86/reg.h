@@ -27,7 +27,6 @@ enum reg { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RD
 #define CR0_NE BIT64(5)
 #define CR0_WP BIT64(16)
 #define CR0_NW BIT64(29)
-#define CR0_CD BIT64(30)
 #define CR0_PG BIT64(31)
 #define CR4_PSE BIT64(4)
 #define CR4_PAE BIT64(5)

@@ -319,7 +319,7 @@ static void again(void)
         return;
     }
     stopped.count = 0;
-    MUST(!mem_zero(&vm, gpa(0), 0x60000));
+    guest_zero(0, 0x60000);
     MUST(!pci_host_init(&host, &vm));
 }
 

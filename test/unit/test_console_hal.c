@@ -196,16 +196,6 @@ static void a_stuck_port_does_not_hold_the_cpu(void **state)
     chip.stuck = true;
     uart.serial.ops->poll(&uart.serial);
     assert_true(ngot <= 256);
-    chip.queued = 1; /* and never sends */
-    uart_write_wait(&uart, "panic", 5);
-    assert_int_equal(chip.nsent, 0);
-}
-
-static void a_panic_is_written_without_interrupts(void **state)
-{
-    (void)state;
-    uart_write_wait(&uart, "panic", 5);
-    assert_memory_equal(chip.sent, "panic", 5);
 }
 
 /* --- frame buffer --- */
@@ -394,7 +384,6 @@ int main(void)
         cmocka_unit_test_setup(a_16450_gets_one_byte_at_a_time, fresh_chip),
         cmocka_unit_test_setup(input_is_handed_on_whole, fresh_chip),
         cmocka_unit_test_setup(a_stuck_port_does_not_hold_the_cpu, fresh_chip),
-        cmocka_unit_test_setup(a_panic_is_written_without_interrupts, fresh_chip),
         cmocka_unit_test(the_font_has_what_consoles_need),
         cmocka_unit_test_setup_teardown(the_screen_is_cleared_and_the_text_in_the_middle, fresh_fb, drop_fb),
         cmocka_unit_test_setup_teardown(cells_are_drawn_with_their_colours, fresh_fb, drop_fb),

@@ -382,7 +382,7 @@ static void questions_are_copied_before_they_are_read(void **state)
     session("wait");
     uint16_t waits = offer(1, &(struct ninep_msg){ .type = NINEP_TREAD, .tag = 9, .fid = 1, .count = 100 }, 200);
     (void)run_work();
-    MUST(!mem_zero(&vm, gpa(ASK_AT(1)), 64)); /* too late */
+    guest_zero(ASK_AT(1), 64); /* too late */
     news = true;
     work_ask(the_work);
     (void)run_work();

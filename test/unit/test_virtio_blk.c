@@ -343,7 +343,7 @@ static void requests_are_split_to_the_disks_limits(void **state)
         disk.blk.max_bytes = bytes[k / 2 / ARRAY_LEN(segs)];
         disk.later = k & 1;
         drv_start(SLOT, 16, 0);
-        assert_int_equal(mem_zero(&vm, gpa(DATA), 0x4000), OK);
+        guest_zero(DATA, 0x4000);
         head_put(0, VIRTIO_BLK_IN, 30);
         submit(0, chain_put(0, p, 6));
         while (disk_finish())

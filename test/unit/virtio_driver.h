@@ -65,6 +65,14 @@ void vm_stop(struct vm *v, enum vm_why why, const char *fmt, ...)
     va_end(ap);
 }
 
+static inline void guest_zero(uint64_t at, size_t n)
+{
+    static const uint8_t zeros[PAGE_SIZE];
+
+    for (size_t done = 0; done < n; done += sizeof zeros)
+        MUST(!mem_write(&vm, gpa(at + done), zeros, n - done < sizeof zeros ? n - done : sizeof zeros));
+}
+
 /* RAM, an empty PCI bus, nothing recorded. */
 static inline void guest_start(unsigned vcpus)
 {
@@ -300,7 +308,7 @@ static inline void queue_up(unsigned n, uint16_t size)
 {
     uint64_t at = QUEUE_AREA(n);
 
-    MUST(!mem_zero(&vm, gpa(at), 0x6000));
+    guest_zero(at, 0x6000);
     drv.q[n] = (struct drvq){ .size = size, .desc = at, .driver = at + 0x2000, .device = at + 0x4000 };
     MUST(!queue_enable_at(n, size, at, at + 0x2000, at + 0x4000));
     msix_route(drv.slot, n + 1, 0x40 + n + 1);

@@ -27,7 +27,7 @@ static void check_at(bool good, const char *what, int line)
     if (good)
         return;
     failures++;
-    printf("FAILED line %d: %s (answer %s, error %u)\n", line, what, ninep_type_name(got.msg.type),
+    printf("FAILED line %d: %s (answer %u, error %u)\n", line, what, got.msg.type,
            (unsigned)got.msg.ecode);
 }
 #define CHECK(x) check_at((x), #x, __LINE__)
