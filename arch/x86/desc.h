@@ -10,6 +10,11 @@ enum { SEL_CODE64 = 0x08, SEL_DATA = 0x10, SEL_CODE32 = 0x18, SEL_TSS = 0x20 };
 #define DESC_DATA 0x00CF93000000FFFFull
 #define DESC_CODE32 0x00CF9B000000FFFFull
 
+/* Selectors of apps, at CPL 3: those of Linux, which programs may see in a signal frame. */
+enum { SEL_USER_DATA = 0x2B, SEL_USER_CODE = 0x33 };
+#define DESC_USER_DATA 0x00CFF3000000FFFFull
+#define DESC_USER_CODE 0x00AFFB000000FFFFull
+
 struct PACKED desc_ptr {
     uint16_t limit;
     uint64_t base;

@@ -8,6 +8,7 @@
 #include "cpu/ring3/ring3.h"
 #include "ground/ground.h"
 #include "vm/cpuid.h"
+#include "vm/fsgs.h"
 
 #define CR4_TSD BIT64(2)
 #define CR4_PCE BIT64(8)
@@ -160,6 +161,18 @@ static void refuse_rip(struct user_exit *x)
     *x = (struct user_exit){ .kind = USER_EXCEPTION, .vector = VEC_GP, .has_error = true };
 }
 
+/* The guest's GS is swapped away while the monitor runs. */
+static bool fsgs_serve(struct vcpu *v)
+{
+    uint64_t base[2] = { cpu_rdmsr(MSR_FS_BASE), cpu_rdmsr(MSR_KERNEL_GS_BASE) };
+
+    if (!fsgs_emulate(v, ((struct ring3_vcpu *)v->hw)->space, base))
+        return false;
+    cpu_wrmsr(MSR_FS_BASE, base[0]);
+    cpu_wrmsr(MSR_KERNEL_GS_BASE, base[1]);
+    return true;
+}
+
 static bool has_error(uint64_t vector) { return 0x60227D00u >> vector & 1; }
 
 static void run(struct vcpu *v, struct user_exit *x)
@@ -179,7 +192,7 @@ static void run(struct vcpu *v, struct user_exit *x)
     } else if (a->vector >= 32) {
         x->kind = USER_IRQ;
         x->vector = (uint8_t)a->vector;
-    } else if (a->vector == VEC_UD && !has.fsgsbase && fsgs_emulate(v)) {
+    } else if (a->vector == VEC_UD && !has.fsgsbase && fsgs_serve(v)) {
         x->kind = USER_NOTHING;
     } else {
         *x = (struct user_exit){ USER_EXCEPTION, (uint8_t)a->vector, has_error(a->vector), (uint32_t)a->error, cpu_read_cr2() };

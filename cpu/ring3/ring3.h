@@ -15,10 +15,7 @@ enum { AREA_CODE = 0, AREA_DATA = 0x2000, AREA_STACKS = 0x3000, AREA_IDT = 0x400
 #define AREA_STACK 1024u /* four of them: entry, NMI, double fault, machine check */
 enum { AREA_IST_NMI = 4, AREA_IST_DF = 5, AREA_IST_MC = 6 };
 
-/* Selectors at CPL 3 are those of Linux, which programs may see in a signal frame. */
-enum { SEL_USER_DATA = 0x2B, SEL_USER_CODE = 0x33, SEL_AREA_TSS = 0x40, AREA_GDT_ENTRIES = 10 };
-#define DESC_USER_DATA 0x00CFF3000000FFFFull
-#define DESC_USER_CODE 0x00AFFB000000FFFFull
+enum { SEL_AREA_TSS = 0x40, AREA_GDT_ENTRIES = 10 };
 
 #define RING3_SYSCALL 256u /* a vector for `syscall` */
 
@@ -60,6 +57,3 @@ extern struct ring3_area *area_of[CPU_MAX]; /* where the monitor reaches it, one
 uint64_t area_top_entry(void);
 typedef void ring3_enter_fn(struct regs *) __attribute__((sysv_abi));
 ring3_enter_fn *area_enter(unsigned cpu);
-
-/* fsgs.c: does RDFSBASE and its like for a guest on a CPU that has them not. False: it was something else. */
-bool fsgs_emulate(struct vcpu *);
