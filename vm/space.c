@@ -247,12 +247,14 @@ static uint64_t tables_needed(const struct space *s, const struct edit *e, uint6
     return n;
 }
 
+/* Once no CPU runs the guest it is counted, so whoever enters it afterwards sees that. */
 static void hold(struct space *s)
 {
-    if (!s->hold)
-        return;
-    atomic_store(&s->held, true);
-    s->hold(s);
+    if (s->hold) {
+        atomic_store(&s->held, true);
+        s->hold(s);
+    }
+    atomic_fetch_add(&s->edits, 1);
 }
 
 static void release(struct space *s)
@@ -570,6 +572,7 @@ err_t space_clone(struct space *from, struct space *to)
 {
     lock_take(&from->lock);
     err_t e = clone_table(to, top_table(from), top_table(to), TOP_LEVEL);
+    atomic_fetch_add(&from->edits, 1);
     lock_drop(&from->lock);
     if (e)
         clear(to);

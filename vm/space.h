@@ -17,7 +17,7 @@ struct space {
     hpa_t root;       /* for CR3 */
     uint64_t limit;   /* pages: mapped and tables */
     /* Keeps the guest's other CPUs from running, until `held` is false again, and returns when none does. Set by the owner
-     * before the first of them runs; NULL: there is one CPU at most. Called with the lock held. */
+     * before the first of them runs; NULL: none does. Called with the lock held. */
     void (*hold)(struct space *);
     /* under lock */
     uint64_t mapped;  /* pages, touched or not */
@@ -26,6 +26,7 @@ struct space {
     uint64_t spare;   /* tables for the change under way, a list through their first words */
     /* any CPU, atomic */
     _Atomic bool held; /* who runs the guest looks at it after saying that it runs */
+    _Atomic uint64_t edits; /* grows when something is taken away: what a TLB knew before that is wrong */
 };
 
 /* What a page fault wanted: the processor's error code. */
