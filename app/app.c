@@ -8,7 +8,7 @@
 
 #define SIGNAL_TERM 15u
 
-const struct user_ops *user;
+const struct user_ops *user, *user_vm;
 
 /* Called with space->held set: makes sure that no other CPU runs the guest. */
 static void hold(struct space *s)
@@ -76,7 +76,7 @@ static void cpus_put(struct app *a)
         struct app_vcpu *c = a->cpu[--vm->nvcpus];
         vm->cpu_tsc += c->v.run_tsc;
         vm->exits += c->v.nexits;
-        user->fini(&c->v);
+        a->user->fini(&c->v);
         ground_free(c, sizeof *c);
         vm->vcpu[vm->nvcpus] = NULL;
     }
@@ -96,7 +96,7 @@ static err_t cpus_get(struct app *a)
         list_init(&c->v.run_link);
         atomic_store(&c->v.state, VCPU_OFF);
         atomic_store(&c->served, true);
-        if (user->init(&c->v, &a->space, APP_AREA_GATE)) {
+        if (a->user->init(&c->v, &a->space, APP_AREA_GATE)) {
             ground_free(c, sizeof *c);
             return ERR_NOMEM;
         }
@@ -122,21 +122,23 @@ static void parts_put(struct app *a)
 
 static err_t build(struct vm *vm)
 {
+    const struct user_ops *ops = vm->cfg.isolate ? user_vm : user;
     struct app *a;
     err_t e;
 
-    if (!user) {
-        fmt_text(vm->why_text, sizeof vm->why_text, "this CPU cannot run apps");
+    if (!ops) {
+        fmt_text(vm->why_text, sizeof vm->why_text, "this CPU cannot run apps%s", vm->cfg.isolate ? " inside a VM" : "");
         return ERR_UNSUPPORTED;
     }
     a = ground_alloc(sizeof *a);
     if (!a)
         return ERR_NOMEM;
-    if (space_init(&a->space, UINT64_MAX, user->top_entry())) {
+    if (space_init(&a->space, UINT64_MAX, ops->top_entry())) {
         ground_free(a, sizeof *a);
         return ERR_NOMEM;
     }
     a->vm = vm;
+    a->user = ops;
     a->work.run = serve;
     vm->pc = a;
     work_add(&a->work);
@@ -147,7 +149,7 @@ static err_t build(struct vm *vm)
         parts_put(a);
         return e;
     }
-    a->space.hold = vm->nvcpus > 1 ? hold : NULL;
+    a->space.hold = hold;
     if (vm->line)
         tty_open(vm->line, vm->tty_user, vm->tty_user_data);
     return OK;

@@ -68,6 +68,7 @@ struct app_vcpu {
 
 struct app {
     struct vm *vm;
+    const struct user_ops *user;       /* what runs its CPUs */
     struct space space;
     struct app_image image;            /* where the libos wants to be called */
     hpa_t fs;                          /* the image's file system */

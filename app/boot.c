@@ -17,18 +17,18 @@ struct parts {
 };
 
 /* Pages that all guests map, read-only. */
-static uint8_t gate_page[PAGE_SIZE] ALIGNED(PAGE_SIZE);
+static uint8_t gate_page[2][PAGE_SIZE] ALIGNED(PAGE_SIZE); /* [1]: for `isolate vm` */
 static union {
     struct app_time time;
     uint8_t bytes[PAGE_SIZE];
 } time_page ALIGNED(PAGE_SIZE);
 
 /* The TSC is the only clock, so one scale serves for ever: it begins with the TSC at 0. */
-static void pages_fill(void)
+static void pages_fill(const struct app *a)
 {
     uint64_t now = ground_tsc();
 
-    memcpy(gate_page, user->gate, sizeof user->gate);
+    memcpy(gate_page[a->vm->cfg.isolate], a->user->gate, sizeof a->user->gate);
     time_page.time.mult = cpu_mul_div(1000000000ull << 32, 1, ground_tsc_hz());
     time_page.time.wall_offset = (int64_t)(ground_wall_ns() - cpu_mul_shift32(now, time_page.time.mult));
 }
@@ -259,12 +259,13 @@ err_t app_boot(struct app *a)
 
     if (e)
         return e;
-    pages_fill();
+    pages_fill(a);
     e = libos_map(a, &p);
     if (!e)
         e = window_map(a, &p);
     if (!e)
-        e = space_map_image(&a->space, APP_AREA_GATE, PAGE_SIZE, APP_READ | APP_EXEC, hpa_of(gate_page));
+        e = space_map_image(&a->space, APP_AREA_GATE, PAGE_SIZE, APP_READ | APP_EXEC,
+                            hpa_of(gate_page[a->vm->cfg.isolate]));
     if (!e)
         e = space_map_image(&a->space, APP_AREA_TIME, PAGE_SIZE, APP_READ, hpa_of(&time_page));
     if (!e)

@@ -101,7 +101,7 @@ static void enter(struct app_vcpu *c)
             cpu_pause();
         atomic_store(&c->inside, true);
     }
-    user->run(&c->v, &c->exit);
+    c->app->user->run(&c->v, &c->exit);
     atomic_store_explicit(&c->inside, false, memory_order_release);
 }
 
@@ -147,6 +147,7 @@ static enum run_end run(struct vcpu *v)
         case USER_IRQ:
             ground_irq_handle(c->exit.vector);
             return RUN_PREEMPTED;
+        case USER_IRQ_WAITS: return RUN_PREEMPTED;
         case USER_GATE: app_gate(c); break;
         case USER_BELL: app_bell(c); break;
         case USER_SYSCALL: v->r.rip = c->app->image.missed; break;
@@ -180,12 +181,12 @@ static void load(struct vcpu *v)
     struct app_vcpu *c = app_vcpu_of(v);
 
     if (c->reset)
-        user->reset(v, c->shared);
+        c->app->user->reset(v, c->shared);
     c->reset = false;
-    user->load(v);
+    c->app->user->load(v);
 }
 
-static void unload(struct vcpu *v) { user->unload(v); }
+static void unload(struct vcpu *v) { app_vcpu_of(v)->app->user->unload(v); }
 
 const struct machine_run app_machine_run = {
     .load = load,

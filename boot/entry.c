@@ -143,6 +143,14 @@ static void set_autostart(struct parse *p, char *value)
         MISTAKE(p, "'%.40s' is neither yes nor no; write one of them", value);
 }
 
+static void set_isolate(struct parse *p, char *value)
+{
+    p->e->isolate_line = p->line;
+    p->e->isolate = str_eq(value, "vm");
+    if (!p->e->isolate && !str_eq(value, "none"))
+        MISTAKE(p, "'%.40s' is not a way to isolate; write vm or none", value);
+}
+
 static void set_memory(struct parse *p, char *value)
 {
     uint64_t size = 0;
@@ -243,6 +251,7 @@ static const struct key keys[] = {
     { "namespace", set_spaces, KEY_OURS | KEY_ONCE, 0 },
     { "autostart", set_autostart, KEY_OURS | KEY_ONCE, 0 },
     { "app", set_start, KEY_OURS, ENTRY_APP },
+    { "isolate", set_isolate, KEY_OURS | KEY_ONCE, 0 },
     { "args", add_options, KEY_OURS | KEY_MAY_BE_EMPTY, 0 },
 };
 _Static_assert(ARRAY_LEN(keys) <= 32, "one bit of struct parse's seen for each key");
@@ -309,6 +318,8 @@ static void check_whole(struct entry *e)
         return; /* more would only be the consequence of what was said */
     if (!*e->start.path)
         entry_note(e, 0, ENTRY_BLOCKED, "says nothing to start; add e.g. linux /FILE");
+    else if (e->isolate_line && e->kind != ENTRY_APP)
+        entry_note(e, e->isolate_line, ENTRY_BLOCKED, "isolate: only for apps; a system that runs as a guest is isolated; remove the line");
     else if (e->autostart && !e->guest)
         entry_note(e, 0, ENTRY_BLOCKED, "autostart: only guests start by themselves; add run vm, or remove autostart");
 }

@@ -61,6 +61,8 @@ struct entry {
     unsigned cpus;
     struct entry_file disk[ENTRY_DISKS]; /* a file for a RAM disk if it starts with '/' */
     unsigned ndisks;
+    bool isolate;    /* an app inside a VM */
+    unsigned isolate_line;
     const char *spaces; /* "/dev /vm:ro": the file trees a guest is given */
     bool hidden; /* for another architecture: not to be shown */
     bool bad;    /* its boot counter has run out: sorts last */

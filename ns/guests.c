@@ -133,6 +133,7 @@ static void guest_status(struct ns_guest *ng, struct ns_status *s)
     s->state = states[atomic_load(&vm->state)];
     s->on = !is_off(g);
     s->kind = !vm->cfg.kernel.size ? "none" : vm->cfg.app ? "app" : "linux";
+    s->isolate = !vm->cfg.app ? NULL : vm->cfg.isolate ? "vm" : "none";
     status_why(g, s->why);
     if (file)
         (void)str_copy(s->image, sizeof s->image, file->path);
@@ -163,7 +164,7 @@ static size_t guest_type(struct ns_guest *g, const uint8_t *bytes, size_t n) { r
 /* In a line that begins with what to start, " key=value" may stand for a line of its own; behind options= all is options. */
 static void lines_split(char *line)
 {
-    static const char *const keys[] = { "options", "initrd", "memory", "cpus", "disk", "args", "namespace", "title" };
+    static const char *const keys[] = { "options", "initrd", "memory", "cpus", "disk", "args", "namespace", "isolate", "title" };
 
     for (; line; line = strchr(line, '\n')) {
         line += *line == '\n';
@@ -185,7 +186,7 @@ static void lines_split(char *line)
 /* Entry files may have other programs' keys; here a word that means nothing is a mistake. */
 static const char *unknown_word(const char *line)
 {
-    static const char *const keys[] = { "title", "linux", "app", "initrd", "options", "args", "memory", "cpus", "disk", "namespace" };
+    static const char *const keys[] = { "title", "linux", "app", "initrd", "options", "args", "memory", "cpus", "disk", "namespace", "isolate" };
 
     for (; line; line = strchr(line, '\n')) {
         size_t n = 0;
@@ -276,14 +277,21 @@ static err_t guest_define(struct guest *g, char *text, char *why)
         return refuse(why, ERR_INVAL, "%s", wrong->text);
     if (e.kind == ENTRY_APP && !setup.app)
         return refuse(why, ERR_UNSUPPORTED, "app: this machine runs no apps");
+    if (e.isolate && setup.no_isolation)
+        return refuse(why, ERR_UNSUPPORTED, "isolate: %s; write isolate none", setup.no_isolation);
     cfg = g->vm->cfg;
     if (*e.start.path) { /* a new definition */
         cfg.ninitrd = cfg.ndisks = 0;
         cfg.cmdline[0] = 0;
         cfg.app = e.kind == ENTRY_APP;
+        cfg.isolate = false;
     } else if (!e.memory_line) {
         e.memory = cfg.memory;
     }
+    if (e.isolate_line && !cfg.app)
+        return refuse(why, ERR_INVAL, "isolate: only for apps; leave it out");
+    if (e.isolate_line)
+        cfg.isolate = e.isolate;
     err = config_change(&cfg, &e, why);
     if (err)
         return err;

@@ -31,6 +31,7 @@ struct ns_setup {
     struct blk *(*disk)(const char *name); /* what `disk` in an entry names; NULL: there is none */
     const struct machine *pc;              /* for guests that are made at run time */
     const struct machine *app;             /* NULL: this build has no apps */
+    const char *no_isolation;              /* why there is no `isolate vm` here; NULL: there is */
     void (*added)(struct vm *);            /* a guest is new: gives it its place on the console */
     void (*removed)(struct vm *);          /* a guest is about to be freed */
 };

@@ -134,6 +134,8 @@ static err_t ctl_print(struct tree *t, uint64_t key, struct tree_text *x)
 static void status_text(const struct ns_guest *g, const struct ns_status *s, struct tree_text *x)
 {
     tree_print(x, "name %s\nkind %s\nstate %s\nwhy %s\nimage %s\n", g->name, s->kind, s->state, s->why, s->image);
+    if (s->isolate)
+        tree_print(x, "isolate %s\n", s->isolate);
     tree_print(x, "vcpus %u\nmemory %" PRIu64 "\nused %" PRIu64 "\n", s->vcpus, s->memory, s->used);
     tree_print(x, "cpu %u\ncpu_ms %" PRIu64 "\nexits %" PRIu64 "\nexits_per_s %" PRIu64 "\n", s->cpu, s->cpu_ms, s->exits,
                s->exits_per_s);

@@ -14,6 +14,7 @@ struct ns_vm;
 /* What `status` tells. Strings are without line ends. */
 struct ns_status {
     const char *kind;  /* "linux", "app", "none" */
+    const char *isolate; /* "vm", "none": of an app; NULL: it is none */
     const char *state; /* "off", "running", "stopping" */
     bool on;           /* not off */
     char why[NS_WHY_MAX]; /* how it ended last; "-" while it runs */

@@ -1,12 +1,13 @@
 #pragma once
-/* What runs an app guest's CPU at CPL 3: enter it, say why it came out. app/run.c calls it; cpu/ring3 is one. The CPU's general
- * registers are in struct vcpu; its page tables are those of its struct space. */
+/* What runs an app guest's CPU at CPL 3: enter it, say why it came out. app/run.c calls it; cpu/ring3 is one, cpu/svm/user.c, for apps
+ * with `isolate vm`, another. The CPU's general registers are in struct vcpu; its page tables are those of its struct space. */
 #include "vm/space.h"
 #include "vm/vcpu.h"
 
 enum user_exit_kind {
     USER_NOTHING,   /* the backend has done for it what there was to do */
     USER_IRQ,       /* a host interrupt, for ground_irq_handle(): nothing for the guest */
+    USER_IRQ_WAITS, /* the same, but the CPU has not taken it: the scheduler lets it in */
     USER_GATE,      /* a gate call: rip is behind it */
     USER_BELL,      /* the bell: the same */
     USER_SYSCALL,   /* a system call from anywhere else: rip is behind it, and in rcx; rflags is in r11 */
@@ -27,7 +28,7 @@ struct user_ops {
     const char *name;
     /* NULL if this CPU can run app guests; else what it lacks, for the user. */
     const char *(*lacks)(void);
-    /* The calling CPU can from now on. CPU 0 first; before a struct cpu_ops is started there. */
+    /* The calling CPU can from now on. CPU 0 first. `user` before a struct cpu_ops is started there, `user_vm` after that. */
     MUST_USE err_t (*cpu_start)(void);
     uint64_t (*top_entry)(void); /* for space_init() */
     /* The code of the gate page: the gate at 0, the bell at USER_BELL_AT; where in it each comes out */
@@ -45,5 +46,5 @@ struct user_ops {
     void (*run)(struct vcpu *, struct user_exit *);
 };
 
-/* The one in use; set by the ground's drivers.c before the first guest. NULL: no app guests here. */
-extern const struct user_ops *user;
+/* Those in use, user_vm for `isolate vm`; set by the ground's drivers.c before the first guest. NULL: no such app guests here. */
+extern const struct user_ops *user, *user_vm;

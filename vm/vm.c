@@ -214,8 +214,8 @@ err_t vm_start(struct vm *vm)
     atomic_store(&vm->state, VM_RUNNING);
     for (unsigned i = 0; i < vm->nvcpus; i++)
         sched_place(vm->vcpu[i]);
-    ground_log("%s: started, %" PRIu64 " MiB, %u vCPU%s", vm->cfg.name, vm->cfg.memory >> 20, vm->nvcpus,
-               vm->nvcpus == 1 ? "" : "s");
+    ground_log("%s: started, %" PRIu64 " MiB, %u vCPU%s%s", vm->cfg.name, vm->cfg.memory >> 20, vm->nvcpus,
+               vm->nvcpus == 1 ? "" : "s", vm->cfg.isolate ? ", isolated" : "");
     sched_wake(vm->vcpu[0]); /* the others wait for their start-up IPI */
     return OK;
 }

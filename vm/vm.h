@@ -36,6 +36,7 @@ struct vm_config {
     char name[VM_NAME_MAX];   /* the entry's file name without .conf; unique */
     char title[64];
     bool app;                 /* kernel is an app image or a libos, cmdline more arguments for it: machine_app */
+    bool isolate;             /* an app inside a VM: user_vm */
     struct blob kernel;
     struct blob initrd[VM_INITRDS_MAX]; /* concatenated, each padded to 4 bytes */
     unsigned ninitrd;

@@ -1,4 +1,4 @@
-/* The SVM backend: AMD's virtualisation with nested paging. AMD APM volume 2, chapter 15. */
+/* The SVM backend: AMD's virtualisation with nested paging; user.c is its other half, for apps. AMD APM volume 2, chapter 15. */
 #include "cpu/svm/svm.h"
 #include "arch/x86/cpu.h"
 #include "base/str.h"
@@ -24,7 +24,7 @@ static struct {
     uint64_t generation; /* of TLB tags; 0: none given yet */
 } cpus[CPU_MAX];
 
-static const char *lacks(void)
+const char *svm_lacks(void)
 {
     if (cpu_id(0x80000000, 0).eax < 0x8000000A || !(cpu_id(0x80000001, 0).ecx & BIT(2)))
         return "the CPU has no AMD-V (SVM)";
@@ -110,19 +110,26 @@ static size_t vcpu_bytes(void)
     return sizeof(struct svm_vcpu) + svm_shared.fpu_size;
 }
 
+err_t svm_vcpu_get(struct vcpu *v)
+{
+    v->hw = ground_alloc(vcpu_bytes());
+    return v->hw ? OK : ERR_NOMEM;
+}
+
 static err_t vcpu_init(struct vcpu *v)
 {
-    struct svm_vcpu *h = v->hw = ground_alloc(vcpu_bytes());
+    err_t e = svm_vcpu_get(v);
+    struct svm_vcpu *h = v->hw;
 
-    if (!h)
-        return ERR_NOMEM;
+    if (e)
+        return e;
     memcpy(h->fpu + MXCSR_OFFSET, &(uint32_t){ MXCSR_RESET }, 4);
     h->xcr0 = 1;
     vmcb_init(&h->vmcb, v->vm);
     return OK;
 }
 
-static void vcpu_fini(struct vcpu *v)
+void svm_vcpu_put(struct vcpu *v)
 {
     ground_free(v->hw, vcpu_bytes());
     v->hw = NULL;
@@ -147,6 +154,12 @@ static void asid_get(struct svm_vcpu *h)
     h->vmcb.asid = cpus[me].next_asid++;
 }
 
+void svm_asid_renew(struct svm_vcpu *h)
+{
+    h->asid_generation = 0;
+    asid_get(h);
+}
+
 static void fpu_load(struct svm_vcpu *h)
 {
     uint64_t mask = svm_shared.xcr0_mask;
@@ -169,7 +182,7 @@ static void fpu_unload(struct svm_vcpu *h)
     cpu_fpu_save(h->fpu, mask);
 }
 
-static void load(struct vcpu *v)
+void svm_load(struct vcpu *v)
 {
     struct svm_vcpu *h = v->hw;
 
@@ -182,7 +195,7 @@ static void load(struct vcpu *v)
     cpu_write_dr3(h->dr[3]);
 }
 
-static void unload(struct vcpu *v)
+void svm_unload(struct vcpu *v)
 {
     struct svm_vcpu *h = v->hw;
 
@@ -194,7 +207,7 @@ static void unload(struct vcpu *v)
     h->dr[3] = cpu_read_dr3();
 }
 
-static void run(struct vcpu *v)
+void svm_go(struct vcpu *v)
 {
     struct vmcb *b = vmcb_of(v);
 
@@ -205,15 +218,22 @@ static void run(struct vcpu *v)
     svm_enter(&v->r, hpa_of(b), cpus[ground_cpu()].host_vmcb);
     b->tlb_control = TLB_KEEP;
     b->event_inj = 0;
+    v->r.gpr[REG_RAX] = b->rax;
+    v->r.gpr[REG_RSP] = b->rsp;
+    v->r.rip = b->rip;
+    v->r.rflags = b->rflags;
+}
+
+static void run(struct vcpu *v)
+{
+    struct vmcb *b = vmcb_of(v);
+
+    svm_go(v);
     if (v->irq_sent) {
         v->irq_sent = false;
         v->irq_untaken = b->vintr & VINTR_IRQ;
         b->vintr &= ~VINTR_WINDOW;
     }
-    v->r.gpr[REG_RAX] = b->rax;
-    v->r.gpr[REG_RSP] = b->rsp;
-    v->r.rip = b->rip;
-    v->r.rflags = b->rflags;
     svm_decode_exit(v);
 }
 
@@ -292,17 +312,17 @@ static void skip_done(struct vcpu *v)
 
 const struct cpu_ops cpu_svm = {
     .name = "svm",
-    .lacks = lacks,
+    .lacks = svm_lacks,
     .cpu_start = cpu_start,
     .vm_init = npt_init,
     .vm_fini = npt_fini,
     .vcpu_init = vcpu_init,
-    .vcpu_fini = vcpu_fini,
+    .vcpu_fini = svm_vcpu_put,
     .start_at = svm_start_at,
     .reset = svm_reset,
     .sipi = svm_sipi,
-    .load = load,
-    .unload = unload,
+    .load = svm_load,
+    .unload = svm_unload,
     .run = run,
     .ready = ready,
     .holds_irq = holds_irq,

@@ -2,8 +2,10 @@
 /* The SVM backend's own structs; nothing outside cpu/svm sees them. */
 #include "cpu/svm/vmcb.h"
 #include "vm/cpu.h"
+#include "vm/user.h"
 
 extern const struct cpu_ops cpu_svm;
+extern const struct user_ops cpu_svm_user; /* user.c; only beside cpu_svm */
 
 /* vcpu->hw: whole pages, contiguous in the machine */
 struct svm_vcpu {
@@ -13,6 +15,10 @@ struct svm_vcpu {
     /* TLB tag: valid on asid_cpu while that CPU's generation is still this */
     unsigned asid_cpu;
     uint64_t asid_generation;
+    /* of an app */
+    struct space *space;
+    uint64_t edits;        /* of the space, when it got its TLB tag */
+    uint64_t gate;         /* the address of the gate page */
     _Alignas(64) uint8_t fpu[]; /* XSAVE area while not loaded */
 };
 
@@ -24,6 +30,15 @@ struct svm_shared {
     bool has_next_rip;
 };
 extern struct svm_shared svm_shared;
+
+/* cpu/svm/svm.c: what systems and apps have in common. */
+const char *svm_lacks(void);
+MUST_USE err_t svm_vcpu_get(struct vcpu *);  /* v->hw, all zeros; ERR_NOMEM */
+void svm_vcpu_put(struct vcpu *);
+void svm_load(struct vcpu *);
+void svm_unload(struct vcpu *);
+void svm_asid_renew(struct svm_vcpu *);      /* what the TLB knows of it counts no more */
+void svm_go(struct vcpu *);                  /* until the next #VMEXIT, which is in the VMCB */
 
 /* cpu/svm/npt.c: nested page tables over a guest's RAM; vm->hw is their top table. */
 MUST_USE err_t npt_init(struct vm *);

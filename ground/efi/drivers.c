@@ -39,11 +39,12 @@ const char *drivers_cpu(void)
     return lacks;
 }
 
-const char *drivers_user(void)
+const char *drivers_user(bool isolated)
 {
-    const char *lacks = cpu_ring3.lacks();
+    const struct user_ops *ops = isolated ? &cpu_svm_user : &cpu_ring3;
+    const char *lacks = ops->lacks();
 
-    user = lacks ? NULL : &cpu_ring3;
+    *(isolated ? &user_vm : &user) = lacks ? NULL : ops;
     return lacks;
 }
 

@@ -4,9 +4,10 @@
 
 struct launch;
 
-/* Chooses the CPU backends: `cpu` for OS guests, `user` for apps. NULL if there is one; else what the machine lacks, and it is NULL. */
+/* Choose the CPU backends: `cpu` for OS guests, `user` for apps, `user_vm` for those with `isolate vm`. NULL if there is one; else what
+ * the machine lacks, and it is NULL. */
 const char *drivers_cpu(void);
-const char *drivers_user(void);
+const char *drivers_user(bool isolated);
 /* Console, disks, RAM disks. CPU 0, before the first guest. */
 void drivers_init(struct launch *);
 /* Gives a new guest its place on the console. */

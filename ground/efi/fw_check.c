@@ -109,7 +109,7 @@ static void check_app(struct entry *e)
 void fw_check_guest(struct entry *e)
 {
     bool app = e->kind == ENTRY_APP;
-    const char *lack = app ? drivers_user() : drivers_cpu();
+    const char *lack = app ? drivers_user(false) : drivers_cpu(), *no_vm = e->isolate ? drivers_user(true) : NULL;
     uint64_t memory = machine_memory();
 
     if (e->kind >= ENTRY_LOADER)
@@ -118,6 +118,8 @@ void fw_check_guest(struct entry *e)
         entry_note(e, e->start.line, ENTRY_NO_GUEST, "app: %s", lack);
     else if (lack)
         entry_note(e, e->run_line, ENTRY_NO_GUEST, "run: %s; it can only start natively, with n", lack);
+    if (no_vm)
+        entry_note(e, e->isolate_line, ENTRY_NO_GUEST, "isolate: %s; remove the line to run the app without a VM", no_vm);
     if (memory && e->memory > memory)
         entry_note(e, e->memory_line, ENTRY_NO_GUEST,
                    "memory: %" PRIu64 "M is more than the %" PRIu64 "M this machine has free; write less",

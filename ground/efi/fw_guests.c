@@ -156,6 +156,7 @@ static bool add_guest(struct launch *l, struct entry *e, const char *options, bo
     vm->autostart = autostart;
     (void)str_copy(vm->spaces, sizeof vm->spaces, e->spaces);
     vm->app = e->kind == ENTRY_APP;
+    vm->isolate = e->isolate;
     if (!file_get(e, &e->start, &vm->kernel) || (e->kind >= ENTRY_EFI && !get_uki(e, vm)))
         return false;
     for (unsigned i = 0; e->kind == ENTRY_LINUX && i < e->ninitrd; i++)

@@ -24,7 +24,7 @@ static _Atomic bool ready; /* CPU 0 has set up what the others need */
 
 static void cpu_begin(void)
 {
-    if ((user && user->cpu_start()) || (cpu && cpu->cpu_start()))
+    if ((user && user->cpu_start()) || (cpu && cpu->cpu_start()) || (user_vm && user_vm->cpu_start()))
         panic("cpu %u: no memory for the hypervisor's own pages", ground_cpu());
 }
 
@@ -49,12 +49,13 @@ static struct blk *disk_find(const char *name)
     return blk_find(name);
 }
 
-static void files_init(struct launch *l)
+static void files_init(struct launch *l, const char *no_isolation)
 {
     static struct ns_file file[LAUNCH_FILES];
     static struct ns_setup setup = { .file = file, .disk = disk_find, .pc = &machine_pc, .app = &machine_app, .added = drivers_console_add,
                                      .removed = drivers_console_remove };
 
+    setup.no_isolation = no_isolation;
     launch = l;
     for (; setup.nfiles < l->nfiles; setup.nfiles++)
         file[setup.nfiles] = (struct ns_file){ l->file[setup.nfiles].path, l->file[setup.nfiles].blob };
@@ -80,7 +81,7 @@ static uint64_t reap_chore(uint64_t now)
 
 static void boot_main(struct launch *l)
 {
-    const char *no_systems = drivers_cpu(), *no_apps = drivers_user();
+    const char *no_systems = drivers_cpu(), *no_apps = drivers_user(false), *no_isolation = drivers_user(true);
 
     if (no_systems && no_apps)
         panic("no guest can run here: %s; %s", no_systems, no_apps);
@@ -90,7 +91,7 @@ static void boot_main(struct launch *l)
         panic("no memory for apps");
     sched_init();
     drivers_init(l);
-    files_init(l);
+    files_init(l, no_isolation);
     work_init();
     make_guests(l);
     sched_add_chore(reap_chore);

@@ -4,13 +4,14 @@ from lab import check, entry, lab, ticks
 from suite import test
 
 
-def app(name, image=None, *, args="", cpus=1, memory="32M", namespace="/dev", autostart=True):
-    """The files of an app's boot entry. image: a file of out/app, its own name if None."""
+def app(name, image=None, *, args="", cpus=1, memory="32M", namespace="/dev", autostart=True, isolate=False):
+    """The files of an app's boot entry. image: a file of out/app, its own name if None. isolate: it runs inside a VM."""
     image = image or name
     lines = [f"title {name}", f"app /apps/{image}.img", f"cpus {cpus}", f"memory {memory}"]
     lines += [f"args {args}"] if args else []
     lines += [f"namespace {namespace}"] if namespace else []
     lines += ["autostart yes"] if autostart else []
+    lines += ["isolate vm"] if isolate else []
     return {f"/apps/{image}.img": File(f"{APP}/{image}.img"), f"/loader/entries/{name}.conf": "\n".join(lines) + "\n"}
 
 
@@ -21,28 +22,32 @@ def ends_well(goblin, name, seconds=60):
     goblin.expect(rf"^{name}: ended: status 0", 20)
 
 
+# the machines an app is the same on: with SVM, inside a VM there, without SVM, XSAVE and FSGSBASE
+MACHINES = ({}, False), ({}, True), ({"cpu": "qemu64"}, False)
+
+
 @test()
 def app_hello():
-    """An app says what it was given, and its arguments, on a machine with SVM and on one without."""
-    for cpu in (None, "qemu64"):
-        with lab("app_hello", app("hello", args="one 'two words' \"three\""), **({"cpu": cpu} if cpu else {})) as goblin:
+    """An app says what it was given, and its arguments, on a machine with SVM, inside a VM, and on a machine without SVM."""
+    for machine, isolate in MACHINES:
+        with lab("app_hello", app("hello", args="one 'two words' \"three\"", isolate=isolate), **machine) as goblin:
             goblin.monitor()
             for line in ("argument 1: one", "argument 2: two words", "argument 3: three"):
                 goblin.expect(rf"^hello: {line}$", 60)
             ends_well(goblin, "hello")
 
 
-@test(seconds=240)
+@test(seconds=300)
 def app_hostile():
     """Hostile apps: every gate call with bad arguments, privileged instructions, the whole address range. Each is refused, pages come
-    back, and a Linux beside them counts on; the same without SVM, alone."""
-    with lab("app_hostile", app("gate", autostart=False), app("cpl3", autostart=False),
-             entry("linux", options="job=tick", memory="128M")) as goblin:
+    back, and a Linux beside them counts on; the same inside a VM; the same without SVM, alone."""
+    with lab("app_hostile", app("gate", autostart=False), app("cpl3", autostart=False), app("vm-gate", "gate", autostart=False, isolate=True),
+             app("vm-cpl3", "cpl3", autostart=False, isolate=True), entry("linux", options="job=tick", memory="128M")) as goblin:
         goblin.monitor()
         ticks(goblin, "linux", 120)
         goblin.table()
         before = goblin.free_pages
-        for name in ("gate", "cpl3"):
+        for name in ("gate", "cpl3", "vm-gate", "vm-cpl3"):
             goblin.select_guest(name)
             goblin.send("s")
             ends_well(goblin, name)
@@ -55,27 +60,28 @@ def app_hostile():
         check("PASS" in goblin.expect(r"^gate: (PASS.*|FAIL.*)\n", 60).group(1), "gate failed")
 
 
-@test(seconds=240)
+@test(seconds=300)
 def app_cpus():
     """An app with several CPUs: what one maps and takes away the others see at once, on more CPUs than the machine has, too. Two that
-    compute on all CPUs for ever leave a Linux its share, and are killed; all pages come back."""
+    compute on all CPUs for ever, one of them inside a VM, leave a Linux its share, and are killed; all pages come back."""
     with lab("app_cpus", app("two", "smp", cpus=2, autostart=False), app("four", "smp", cpus=4, autostart=False),
-             app("spin", "smp", cpus=4, args="spin", autostart=False), app("more", "smp", cpus=2, args="spin", autostart=False),
+             app("vm-four", "smp", cpus=4, autostart=False, isolate=True), app("spin", "smp", cpus=4, args="spin", autostart=False),
+             app("vm-spin", "smp", cpus=2, args="spin", autostart=False, isolate=True),
              entry("linux", options="job=tick", memory="128M"), cpus=3) as goblin:
         goblin.monitor()
         ticks(goblin, "linux", 120)
         goblin.table()
         before = goblin.free_pages
-        for name in ("two", "four"):
+        for name in ("two", "four", "vm-four"):
             goblin.select_guest(name)
             goblin.send("s")
             ends_well(goblin, name)
-        for name in ("spin", "more"):
+        for name in ("spin", "vm-spin"):
             goblin.select_guest(name)
             goblin.send("s")
             goblin.expect(rf"^{name}: \d CPUs spin", 20)
         ticks(goblin, "linux")
-        for name in ("spin", "more"):
+        for name in ("spin", "vm-spin"):
             goblin.select_guest(name)
             goblin.send("ky")
             goblin.expect(rf"^{name}: stopped by the user", 20)
@@ -83,23 +89,23 @@ def app_cpus():
         check(goblin.free_pages == before, f"{before} pages were free before, {goblin.free_pages} are now")
 
 
-def language(name, args="", memory="128M", namespace="/dev"):
+def language(name, args="", memory="128M", namespace="/dev", isolate=False):
     """The boot entry of an app image made by `goblin image make`, as `make images` leaves it."""
-    files = app(name, args=args, memory=memory, namespace=namespace)
+    files = app(name, args=args, memory=memory, namespace=namespace, isolate=isolate)
     files[f"/apps/{name}.img"] = File(f"{OUT}/images/{name}.img")
     return files
 
 
-@test(seconds=240)
+@test(seconds=360)
 def app_languages():
     """Lua and Python from stock packages and a C program, from the images of goblin run: they compute, start threads, read files of the
-    monitor, on a machine with SVM and on one without SVM, XSAVE and FSGSBASE."""
+    monitor, on each kind of machine."""
     lua = "-e 'print(1 << 40) for line in io.lines([[/vm/lua/status]]) do print(line) end'"
     python = ("-c 'import threading, json; t = [threading.Thread(target=lambda: print(sum(i * 0.5 for i in range(10000)))) for _ in range(3)]; "
               "[x.start() for x in t]; [x.join() for x in t]; print(json.dumps(2 ** 70))'")
-    for cpu in (None, "qemu64"):
-        with lab("app_languages", language("lua", lua, namespace="/dev /vm"), language("python", python), language("hello"),
-                 **({"cpu": cpu} if cpu else {})) as goblin:
+    for machine, isolate in MACHINES:
+        with lab("app_languages", language("lua", lua, namespace="/dev /vm", isolate=isolate), language("python", python, isolate=isolate),
+                 language("hello", isolate=isolate), **machine) as goblin:
             goblin.monitor()
             for name, said in (("lua", r"1099511627776\s(.*\s)*kind app"), ("python", r"(24997500.0\s+){3}1180591620717411303424"), ("hello", "Hello from")):
                 row = goblin.wait_guest(name, lambda guest: guest.state == "off", 100)

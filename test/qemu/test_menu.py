@@ -1,7 +1,7 @@
 """The boot menu over the serial line, mistakes in entries, native starts, other loaders and our entries."""
 import tempfile
 
-from disk import KERNEL, OUT, TEST_INITRD, File, run, write
+from disk import APP, KERNEL, OUT, TEST_INITRD, File, run, write
 from goblin import ENTER, Goblin
 from lab import check, entry, lab
 from machine import CPU_PLAIN
@@ -179,9 +179,12 @@ def chain_load():
 
 @test()
 def machine_without_svm():
-    """Guests are blocked with the reason; the same entry starts natively."""
-    with lab("machine_without_svm", entry("guest", options="console=ttyS0"), timeout=30, cpu=CPU_PLAIN) as goblin:
+    """Guests are blocked with the reason, and apps inside a VM; the same entry starts natively."""
+    isolated = {"/app.img": File(f"{APP}/hello.img"), "/loader/entries/hello.conf": "title hello\napp /app.img\nisolate vm\n"}
+    with lab("machine_without_svm", entry("guest", options="console=ttyS0"), isolated, timeout=30, cpu=CPU_PLAIN) as goblin:
         goblin.menu()
+        goblin.select("hello")
+        goblin.expect(r"/loader/entries/hello\.conf:3: isolate: .*SVM.*; remove the line", 10)
         goblin.select("guest")
         goblin.expect(r"/loader/entries/guest\.conf:\d+: run: .*SVM", 10)
         goblin.send("g")

@@ -105,10 +105,11 @@ static void turns(void)
     }
 }
 
+static bool isolate;
 static err_t start(unsigned cpus)
 {
     static unsigned count;
-    struct vm_config cfg = { .memory = MIB(4), .vcpus = cpus, .app = true, .kernel = { file, sizeof file }, .cmdline = " one 'two  words'" };
+    struct vm_config cfg = { .memory = MIB(4), .vcpus = cpus, .app = true, .isolate = isolate, .kernel = { file, sizeof file }, .cmdline = " one 'two  words'" };
     err_t e;
 
     fmt_text(cfg.name, sizeof cfg.name, "app%u", count++);
@@ -137,6 +138,8 @@ static int setup(void **state)
 {
     (void)state;
     user = &fake_user;
+    user_vm = NULL;
+    isolate = false;
     cpu = NULL;
     script = NULL;
     steps = loads = unloads = 0;
@@ -214,6 +217,48 @@ static void a_broken_image_does_not_start_and_says_why(void **state)
     ((struct app_cpu *)(void *)(file + 2 * PAGE_SIZE))->stack_top = 8; /* smaller than the stack */
     assert_int_equal(start(1), ERR_RANGE);
     assert_int_equal(vm_remove(vm), OK);
+}
+
+static unsigned vm_inits;
+static err_t vm_init(struct vcpu *v, struct space *s, uint64_t gate)
+{
+    vm_inits++;
+    return init(v, s, gate);
+}
+
+/* Each guest has the backend it was made with, and that one's gate. */
+static void an_isolated_app_runs_on_the_other_backend(void **state)
+{
+    struct user_ops other = fake_user;
+    struct app *plain;
+    uint8_t byte = 0;
+
+    (void)state;
+    isolate = true;
+    assert_int_equal(start(1), ERR_UNSUPPORTED);
+    assert_non_null(strstr(vm->why_text, "inside a VM"));
+    assert_int_equal(vm_remove(vm), OK);
+    other.init = vm_init;
+    other.gate[0] = 0xF4;
+    user_vm = &other;
+    assert_int_equal(start(2), OK);
+    assert_int_equal(vm_inits, 2);
+    struct vm *isolated = vm;
+    isolate = false;
+    assert_int_equal(start(1), OK);
+    plain = app;
+    assert_int_equal(vm_inits, 2);
+    assert_ptr_equal(plain->user, &fake_user);
+    assert_int_equal(space_read(&plain->space, APP_AREA_GATE, &byte, 1), OK);
+    assert_int_equal(byte, 0xC3);
+    vm_stop(vm, VM_STOPPED, "%s", "");
+    struct vm *first = vm;
+    vm = isolated;
+    app = vm->pc;
+    assert_int_equal(space_read(&app->space, APP_AREA_GATE, &byte, 1), OK);
+    assert_int_equal(byte, 0xF4);
+    end();
+    assert_int_equal(vm_remove(first), OK);
 }
 
 static void whatever_allocation_fails_nothing_is_lost(void **state)
@@ -477,6 +522,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(it_finds_its_image_arguments_and_environment),
         T(a_broken_image_does_not_start_and_says_why),
+        T(an_isolated_app_runs_on_the_other_backend),
         T(whatever_allocation_fails_nothing_is_lost),
         T(memory_calls_check_their_arguments),
         T(files_of_the_image_are_mapped_and_copied_on_write),

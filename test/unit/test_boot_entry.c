@@ -117,6 +117,11 @@ static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **state)
         { "linux /v\x1b[2J", 1, "not plain UTF-8" },
         { "app /a.img\nnamespace /dev /vm\nargs x\nrun native", 4, "an app always runs as a guest" },
         { "app /a.img\ndisk vda", 1, "no initrd and no disk" },
+        { "app /a.img\nisolate box", 2, "isolate: 'box' is not a way to isolate; write vm or none" },
+        { "app /a.img\nisolate vm\nisolate vm", 3, "given twice" },
+        { "linux /v\nisolate vm", 2, "isolate: only for apps" },
+        { "isolate none\nefi /x.efi", 1, "isolate: only for apps" },
+        { "app /a.img\nisolat vm", 2, "did you mean isolate?" },
         { "app /a.img\nlinux /v", 2, "line 1 already says what to start" },
         { "linux /v\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a\ndisk a", 10, "more than 8" },
         { "linux /v\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a\ninitrd a", 10,
@@ -443,6 +448,11 @@ static void an_app_is_a_guest_with_arguments(void **state)
     parse("app /a.img\nmemory 128M\nrun vm\n");
     assert_false(entry_blocked(&e));
     assert_int_equal(e.memory, MIB(128));
+    assert_false(e.isolate);
+    parse("isolate vm\napp /a.img\n");
+    assert_true(e.isolate && !e.nnotes);
+    parse("app /a.img\nisolate none\n");
+    assert_true(!e.isolate && !e.nnotes);
 }
 
 int main(void)

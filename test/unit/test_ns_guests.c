@@ -70,9 +70,10 @@ static void settle(void)
     }
 }
 
+static struct ns_setup setup = { .file = boot_files, .nfiles = ARRAY_LEN(boot_files), .disk = disk_find, .added = on_added, .removed = on_removed };
+
 static int begin(void **state)
 {
-    static struct ns_setup setup = { .file = boot_files, .nfiles = ARRAY_LEN(boot_files), .disk = disk_find, .added = on_added, .removed = on_removed };
     struct vm_config cfg = { .name = "boss", .memory = MIB(4), .vcpus = 1, .spaces = "/dev /vm /img /boot:ro" };
 
     (void)state;
@@ -89,6 +90,20 @@ static int begin(void **state)
     return 0;
 }
 
+static int begin_with_apps(void **state)
+{
+    static const struct machine app_machine = { .name = "app" };
+
+    setup.app = &app_machine;
+    return begin(state);
+}
+
+static int begin_without_vms(void **state)
+{
+    setup.no_isolation = "the CPU has no AMD-V (SVM)";
+    return begin_with_apps(state);
+}
+
 static int end(void **state)
 {
     static char path[64];
@@ -100,6 +115,8 @@ static int end(void **state)
         snprintf(path, sizeof path, "remove %s", vm->cfg.name);
         assert_int_equal(files_write(&f, "ctl", path), 0);
     }
+    setup.app = NULL;
+    setup.no_isolation = NULL;
     files_detach(&f);
     assert_int_equal(fake_pages_in_use(), 0);
     return 0;
@@ -213,6 +230,41 @@ static void a_mistake_is_told_and_changes_nothing(void **state)
             fail_msg("%s: error %u, %s", rows[i].text, e, why);
         assert_memory_equal(&before, &vm_find("new")->cfg, sizeof before);
     }
+}
+
+static void an_app_may_be_put_into_a_vm(void **state)
+{
+    (void)state;
+    assert_int_equal(make("new"), 0);
+    assert_int_equal(files_write(&f, "new/ctl", "isolate vm"), NINEP_EINVAL);
+    SAYS("new/ctl", "isolate: only for apps");
+    assert_int_equal(files_write(&f, "new/ctl", "app /note isolate=vm args=one"), 0);
+    SAYS("new/status", "\nisolate vm\n");
+    assert_string_equal(vm_find("new")->cfg.cmdline, "one");
+    assert_int_equal(files_write(&f, "new/ctl", "memory 64M"), 0);
+    assert_int_equal(files_write(&f, "ctl", "clone new two"), 0);
+    SAYS("two/status", "\nisolate vm\n");
+    assert_int_equal(files_write(&f, "new/ctl", "isolate none"), 0);
+    SAYS("new/status", "\nisolate none\n");
+    assert_int_equal(files_write(&f, "new/ctl", "isolate vm"), 0);
+    assert_int_equal(files_write(&f, "new/ctl", "isolate"), NINEP_EINVAL);
+    assert_int_equal(files_write(&f, "new/ctl", "isolate box"), NINEP_EINVAL);
+    SAYS("new/ctl", "write vm or none");
+    assert_true(vm_find("new")->cfg.isolate);
+    assert_int_equal(files_write(&f, "new/ctl", "app /note"), 0); /* a new definition */
+    assert_false(vm_find("new")->cfg.isolate);
+    assert_int_equal(files_write(&f, "new/ctl", "linux /linux/vmlinuz isolate=vm"), NINEP_EINVAL);
+    assert_null(strstr(files_read(&f, "boss/status"), "isolate"));
+}
+
+static void without_virtualisation_an_app_is_not_isolated(void **state)
+{
+    (void)state;
+    assert_int_equal(make("new"), 0);
+    assert_int_equal(files_write(&f, "new/ctl", "app /note isolate=vm"), NINEP_EOPNOTSUPP);
+    SAYS("new/ctl", "isolate: the CPU has no AMD-V (SVM); write isolate none");
+    SAYS("new/status", "kind none\n");
+    assert_int_equal(files_write(&f, "new/ctl", "app /note isolate=none"), 0);
 }
 
 static void names_are_checked(void **state)
@@ -340,6 +392,8 @@ int main(void)
         TEST(a_reset_guest_runs_again),
         TEST(lines_may_come_one_by_one_and_change_what_they_name),
         TEST(a_mistake_is_told_and_changes_nothing),
+        cmocka_unit_test_setup_teardown(an_app_may_be_put_into_a_vm, begin_with_apps, end),
+        cmocka_unit_test_setup_teardown(without_virtualisation_an_app_is_not_isolated, begin_without_vms, end),
         TEST(names_are_checked),
         TEST(a_clone_is_like_its_origin_but_for_its_name),
         TEST(the_console_is_kept_and_can_be_typed_on),

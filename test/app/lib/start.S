@@ -1,10 +1,10 @@
 /* The image's head, the gate, and upcalls: all registers as struct upcall (app.h), then upcall() in C, then back to where its frame says. */
     .section .head, "ax"
-    .long 0x6E6C426F, 1
+    .long 0x6E6C426F, 2
     .quad start, missed, upcall_stubs, boot_stack_top, cpu0, text_end, data_end
 
     .text
-    .globl start, gate
+    .globl start, gate, missed
 start:
     mov %rdi, app_boot(%rip)
     mov 24(%rdi), %rax /* gate */
