@@ -4,6 +4,7 @@ LIBOS_S := libos/entry.S libos/vdso/image.S
 TOOL_C := $(wildcard tools/*.c cpu/kvm/*.c ground/linux/*.c) base/str.c base/fmt.c base/err.c \
 	ninep/msg.c ninep/errno.c ninep/server.c ninep/tree.c base/crc.c boot/appimage.c libos/elf.c \
 	ninep/client.c ns/vm.c
+TOOL_S := tools/libos.S tools/new/texts.S
 libos_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fno-pic -mcmodel=small -ffunction-sections -fdata-sections \
 	-fno-delete-null-pointer-checks
 tool_FLAGS := -O2
@@ -20,13 +21,12 @@ $(OUT)/libos.elf: $(call objects,libos,$(LIBOS_C) $(LIBOS_S)) libos/libos.ld
 	$(call say,link,$@)ld.lld --gc-sections -z max-page-size=4096 -z nognustack -T libos/libos.ld -o $@ $(filter %.o,$^)
 $(OUT)/libos.bin: $(OUT)/libos.elf
 	$(if $(V),,@)llvm-objcopy -O binary $< $@
-# the libos as an object file with the symbols that tools/libos.h names
-$(OUT)/obj/tool/libos_image.o: $(OUT)/libos.bin
-	@mkdir -p $(@D)
-	$(if $(V),,@)cd $(OUT) && printf '.section .rodata\n.balign 4096\n.globl libos_image, libos_image_end\nlibos_image:\n.incbin "libos.bin"\nlibos_image_end:\n.section .note.GNU-stack,"",@progbits\n' | \
-		$(CC) -c -x assembler - -o $(abspath $@)
+# what these two bring in
+$(OUT)/obj/tool/tools/libos.o: tool_FLAGS += -I$(OUT)
+$(OUT)/obj/tool/tools/libos.o: $(OUT)/libos.bin
+$(OUT)/obj/tool/tools/new/texts.o: $(wildcard tools/new/main.*)
 
-$(OUT)/goblin: $(call objects,tool,$(TOOL_C)) $(OUT)/obj/tool/libos_image.o
+$(OUT)/goblin: $(call objects,tool,$(TOOL_C) $(TOOL_S))
 	$(call say,link,$@)$(CC) -O2 $^ -lZydis -lpthread -o $@
 
 goblin: $(OUT)/goblin ## build the goblin command, out/goblin

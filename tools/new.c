@@ -9,99 +9,15 @@
 #include "tools/goblin.h"
 #include "tools/language.h"
 
-/* Each counts its visitors in /data/visits, a file that stays. */
-static const char lua_main[] =
-    "-- A web app. Its directory is /app, read-only; what shall stay is in /data.\n"
-    "local socket = require(\"socket\")\n"
-    "\n"
-    "local function visit()\n"
-    "    local file = io.open(\"/data/visits\")\n"
-    "    local count = (file and file:read(\"n\") or 0) + 1\n"
-    "    if file then file:close() end\n"
-    "    file = assert(io.open(\"/data/visits\", \"w\"))\n"
-    "    file:write(count, \"\\n\")\n"
-    "    file:close()\n"
-    "    return count\n"
-    "end\n"
-    "\n"
-    "local function handle(method, path)\n"
-    "    if path ~= \"/\" then return \"404 Not Found\", \"There is no \" .. path .. \" here.\\n\" end\n"
-    "    return \"200 OK\", \"Hello from goblin. You are visitor \" .. visit() .. \".\\n\"\n"
-    "end\n"
-    "\n"
-    "local server = assert(socket.bind(\"0.0.0.0\", 8080))\n"
-    "print(\"listening on port 8080\")\n"
-    "io.stdout:flush()\n"
-    "while true do\n"
-    "    local client = server:accept()\n"
-    "    client:settimeout(10)\n"
-    "    local method, path = (client:receive() or \"\"):match(\"^(%u+) (%S+)\")\n"
-    "    repeat local line = client:receive() until not line or line == \"\"\n"
-    "    if method then\n"
-    "        local status, body = handle(method, path)\n"
-    "        client:send(\"HTTP/1.1 \" .. status .. \"\\r\\nContent-Type: text/plain\\r\\nContent-Length: \" .. #body ..\n"
-    "            \"\\r\\nConnection: close\\r\\n\\r\\n\" .. body)\n"
-    "    end\n"
-    "    client:close()\n"
-    "end\n";
-static const char python_main[] =
-    "\"\"\"A web app. Its directory is /app, read-only; what shall stay is in /data.\"\"\"\n"
-    "import pathlib\n"
-    "from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer\n"
-    "\n"
-    "visits = pathlib.Path(\"/data/visits\")\n"
-    "\n"
-    "\n"
-    "def visit():\n"
-    "    count = int(visits.read_text()) + 1 if visits.exists() else 1\n"
-    "    visits.write_text(f\"{count}\\n\")\n"
-    "    return count\n"
-    "\n"
-    "\n"
-    "class Handler(BaseHTTPRequestHandler):\n"
-    "    def do_GET(self):\n"
-    "        if self.path != \"/\":\n"
-    "            self.send_error(404)\n"
-    "            return\n"
-    "        body = f\"Hello from goblin. You are visitor {visit()}.\\n\".encode()\n"
-    "        self.send_response(200)\n"
-    "        self.send_header(\"Content-Type\", \"text/plain\")\n"
-    "        self.send_header(\"Content-Length\", str(len(body)))\n"
-    "        self.end_headers()\n"
-    "        self.wfile.write(body)\n"
-    "\n"
-    "\n"
-    "server = ThreadingHTTPServer((\"0.0.0.0\", 8080), Handler)\n"
-    "print(\"listening on port 8080\", flush=True)\n"
-    "server.serve_forever()\n";
-static const char js_main[] =
-    "// A web app. Its directory is /app, read-only; what shall stay is in /data.\n"
-    "const fs = require(\"fs\");\n"
-    "const http = require(\"http\");\n"
-    "\n"
-    "function visit() {\n"
-    "    let count = 1;\n"
-    "    try { count = parseInt(fs.readFileSync(\"/data/visits\", \"utf8\")) + 1; } catch { /* the first one */ }\n"
-    "    fs.writeFileSync(\"/data/visits\", `${count}\\n`);\n"
-    "    return count;\n"
-    "}\n"
-    "\n"
-    "http.createServer((request, response) => {\n"
-    "    if (request.url !== \"/\") {\n"
-    "        response.writeHead(404, { \"Content-Type\": \"text/plain\" });\n"
-    "        response.end(`There is no ${request.url} here.\\n`);\n"
-    "        return;\n"
-    "    }\n"
-    "    response.writeHead(200, { \"Content-Type\": \"text/plain\" });\n"
-    "    response.end(`Hello from goblin. You are visitor ${visit()}.\\n`);\n"
-    "}).listen(8080, \"0.0.0.0\", () => console.log(\"listening on port 8080\"));\n";
+/* tools/new/texts.S */
+extern const char new_lua[], new_python[], new_js[];
 
 static const struct {
     const char *language, *file, *text;
 } apps[] = {
-    { "lua", "main.lua", lua_main },
-    { "python", "main.py", python_main },
-    { "js", "main.js", js_main },
+    { "lua", "main.lua", new_lua },
+    { "python", "main.py", new_python },
+    { "js", "main.js", new_js },
 };
 
 static bool text_write(const char *dir, const char *name, const char *text)
