@@ -77,7 +77,7 @@ UNIT := $(patsubst test/unit/%.c,$(OUT)/unit/%,$(wildcard test/unit/test_*.c))
 $(OUT)/unit/%: $(OUT)/obj/host/test/unit/%.o $(OUT)/libcore-host.a
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(CC) $(host_FLAGS) $^ -lcmocka $(LIBS) -o $@
-$(OUT)/unit/test_insn: LIBS := -lZydis
+$(OUT)/unit/test_insn $(OUT)/unit/test_code: LIBS := -lZydis
 
 FUZZ := $(patsubst test/fuzz/%.c,$(OUT)/fuzz/%,$(wildcard test/fuzz/fuzz_*.c))
 $(OUT)/fuzz/%: $(OUT)/obj/fuzz/test/fuzz/%.o $(OUT)/libcore-fuzz.a

@@ -27,7 +27,7 @@ $(OUT)/obj/tool/tools/libos.o: $(OUT)/libos.bin
 $(OUT)/obj/tool/tools/new/texts.o: $(wildcard tools/new/main.*)
 
 $(OUT)/goblin: $(call objects,tool,$(TOOL_C) $(TOOL_S))
-	$(call say,link,$@)$(CC) -O2 $^ -lZydis -lpthread -o $@
+	$(call say,link,$@)$(CC) -O2 -static-pie $^ -o $@
 
 goblin: $(OUT)/goblin ## build the goblin command, out/goblin
 .PHONY: goblin
@@ -35,6 +35,7 @@ goblin: $(OUT)/goblin ## build the goblin command, out/goblin
 # what these tests take beside the core
 $(OUT)/unit/test_app_tables: $(call objects,host,cpu/kvm/tables.c)
 $(OUT)/unit/test_rights: $(call objects,host,ground/linux/rights.c)
+$(OUT)/unit/test_code: $(call objects,host,ground/linux/code.c)
 $(OUT)/unit/test_kvm_cpuid: $(call objects,host,cpu/kvm/cpuid.c)
 $(OUT)/unit/test_libos_elf: $(call objects,host,libos/elf.c)
 # without the core's library, which has a space of its own

@@ -3,8 +3,8 @@
  * nothing lives in the red zone there, which the call's return address would overwrite. What is left alone still works, slowly:
  * it traps. Text may come from a hostile file: the work is bounded by its length. */
 #define _GNU_SOURCE
-#include <Zydis/Zydis.h>
 #include <string.h>
+#include "ground/linux/code.h"
 #include "ground/linux/rewrite.h"
 
 #define BACK 1024u   /* how far a function's start is looked for */
@@ -12,16 +12,9 @@
 #define STEPS 400u
 
 struct scan {
-    ZydisDecoder decoder;
     const uint8_t *text;
     uint64_t len;
 };
-
-static bool ends_function(const ZydisDecodedInstruction *in)
-{
-    return in->mnemonic == ZYDIS_MNEMONIC_RET || in->mnemonic == ZYDIS_MNEMONIC_JMP || in->mnemonic == ZYDIS_MNEMONIC_UD2 ||
-           in->mnemonic == ZYDIS_MNEMONIC_HLT;
-}
 
 /* True if padding, or an instruction that nothing follows, ends right before at: one-byte forms, and the long no-operations, which end in zeros. */
 static bool padding_before(const struct scan *s, uint64_t at)
@@ -57,37 +50,25 @@ struct use {
     bool red_zone;
 };
 
-/* Notes whether an operand lies below the stack pointer, or below a frame pointer that may be the stack pointer. */
-static void operands_look(const ZydisDecodedInstruction *in, const ZydisDecodedOperand *op, bool *below_rsp, bool *below_rbp, bool *makes_room)
-{
-    for (unsigned i = 0; i < in->operand_count_visible; i++) {
-        if (op[i].type != ZYDIS_OPERAND_TYPE_MEMORY || !op[i].mem.disp.has_displacement || op[i].mem.disp.value >= 0)
-            continue;
-        *below_rsp |= op[i].mem.base == ZYDIS_REGISTER_RSP && in->mnemonic != ZYDIS_MNEMONIC_LEA;
-        *below_rbp |= op[i].mem.base == ZYDIS_REGISTER_RBP;
-    }
-    if (in->mnemonic == ZYDIS_MNEMONIC_SUB && op[0].type == ZYDIS_OPERAND_TYPE_REGISTER && op[0].reg.value == ZYDIS_REGISTER_RSP)
-        *makes_room = true;
-}
-
 static struct use walk(const struct scan *s, uint64_t from, uint64_t site)
 {
-    ZydisDecodedInstruction in;
-    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
     bool rsp = false, rbp = false, room = false;
     struct use u = { false, false };
+    struct code c;
 
     for (unsigned step = 0; step < STEPS && from < s->len && from < site + FORWARD; step++) {
-        if (ZYAN_FAILED(ZydisDecoderDecodeFull(&s->decoder, s->text + from, s->len - from, &in, op))) {
+        if (!code_read(s->text + from, s->len - from, &c)) {
             if (from >= site)
                 break;
             from++; /* data between functions */
             continue;
         }
-        u.reached |= from == site && in.mnemonic == ZYDIS_MNEMONIC_SYSCALL;
-        operands_look(&in, op, &rsp, &rbp, &room);
-        from += in.length;
-        if (from > site && (!u.reached || ends_function(&in)))
+        u.reached |= from == site && c.kind == CODE_SYSCALL;
+        rsp |= c.below_rsp;
+        rbp |= c.below_rbp; /* a frame pointer may be the stack pointer */
+        room |= c.makes_room;
+        from += c.length;
+        if (from > site && (!u.reached || c.kind == CODE_END))
             break;
     }
     u.red_zone = rsp || (rbp && !room);
@@ -110,7 +91,6 @@ void rewrite_find(const uint8_t *text, uint64_t len, void (*found)(void *arg, ui
     struct scan s = { .text = text, .len = len };
     const uint8_t *at = text;
 
-    ZydisDecoderInit(&s.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     while ((at = memchr(at, 0x05, (size_t)(text + len - at)))) {
         uint64_t site = (uint64_t)(at - text);
         at++;
