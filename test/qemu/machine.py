@@ -23,7 +23,7 @@ NOT_EMULATED = "rdseed sha-ni fxsr-opt misalignsse 3dnowprefetch osvw topoext nr
 CPU_SVM = "EPYC,+svm," + ",".join("-" + name for name in NOT_EMULATED)
 CPU_PLAIN = CPU_SVM.replace("+svm", "-svm")
 
-ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-B]|[=>78cDEHM])")
+ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|[()][0-9A-B]|[=>78cDEHM\\])")
 
 
 def kvm_or_why():
