@@ -27,6 +27,39 @@ static void hold(struct space *s)
     }
 }
 
+/* --- channels ---------------------------------------------------------------------------------------------------------------- */
+/* One for each CPU: serving a question gives up neither the CPU nor lets interrupts in. */
+static uint8_t *room[CPU_MAX];
+
+uint8_t *channel_room(void) { return room[ground_cpu()]; }
+
+err_t app_init(void)
+{
+    for (unsigned i = 0; i < ground_cpus(); i++)
+        if (!room[i] && !(room[i] = ground_alloc(APP_CHANNEL_MSIZE)))
+            return ERR_NOMEM; /* there is no monitor without: nothing is given back */
+    return OK;
+}
+
+static void wake(struct ninep_server *s)
+{
+    work_ask(&container_of(s, struct channel, server)->app->work);
+}
+
+err_t app_channel_add(struct app *a, struct ninep_fs *fs, bool read_only, bool here)
+{
+    struct channel *c = &a->channel[a->nchannels];
+
+    if (a->nchannels == APP_CHANNELS)
+        return ERR_FULL;
+    *c = (struct channel){ .app = a, .space = &a->space, .at = APP_AREA_CHANNELS + a->nchannels * APP_CHANNEL_BYTES, .here = here,
+                           .server = { .fs = fs, .nfids = CHANNEL_FIDS, .read_only = read_only, .wake = wake } };
+    err_t e = channel_init(c);
+    if (!e)
+        a->nchannels++;
+    return e;
+}
+
 /* One channel's turn in CPU 0's loop. True if the guest is to be told. */
 static bool serve_one(struct channel *c)
 {
@@ -37,8 +70,10 @@ static bool serve_one(struct channel *c)
         lock_take(&c->app->vm->lock);
     if (atomic_exchange(&c->wanted, false))
         broken = channel_kick(c) != OK;
-    if (ninep_server_waits(&c->server))
+    if (ninep_server_waits(&c->server)) {
+        ninep_server_retry(&c->server);
         channel_poll(c);
+    }
     bool told = broken || c->answered != answered;
     if (c->here)
         lock_drop(&c->app->vm->lock);

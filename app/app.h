@@ -3,44 +3,15 @@
  * CPUs run only at CPL 3 (vm/user.h), and its channels are 9P servers of the trees its namespace names. vm->pc is its struct app.
  *
  * The parts: app.c its life, boot.c what it finds at its start, run.c its CPUs, gate.c what it can call, channel.c its files. */
-#include "abi/app.h"
-#include "ninep/server.h"
+#include "app/area.h"
+#include "app/channel.h"
 #include "vm/user.h"
 #include "vm/vm.h"
 #include "vm/work.h"
 
 extern const struct machine machine_app;
 
-/* --- where the monitor's part of a space is: boot record, gate, clock, strings, channels; below it the image's window --- */
-#define APP_AREA (APP_TOP - MIB(48))
-#define APP_AREA_GATE (APP_AREA + 0x4000)
-#define APP_AREA_TIME (APP_AREA + 0x5000)
-#define APP_AREA_STRINGS (APP_AREA + 0x10000)
-#define APP_AREA_STRINGS_MAX MIB(2)
-#define APP_AREA_CHANNELS (APP_AREA + MIB(4))
-#define APP_CHANNEL_BYTES align_up(sizeof(struct app_channel), PAGE_SIZE)
-_Static_assert(sizeof(struct app_boot) <= 0x4000, "boot record");
-_Static_assert(MIB(4) + APP_CHANNELS * (sizeof(struct app_channel) + PAGE_SIZE) <= MIB(48), "area");
-
 #define CHANNEL_FIDS 512u
-#define CHANNEL_REQS (APP_CHANNEL_SLOTS + 1)
-
-struct app;
-
-/* One 9P connection with a server at this end. */
-struct channel {
-    struct app *app;
-    app_addr_t at; /* struct app_channel in the guest */
-    bool here;     /* its tree may be served on any CPU: a kick is answered at once, under vm->lock; else by CPU 0's loop */
-    bool dead;     /* the guest broke the ring's rules; it is not listened to any more */
-    struct ninep_server server;
-    uint32_t asked, answered;          /* our own indices: the guest's are only read */
-    struct {
-        uint8_t *bytes;                /* a question under way: a private copy */
-        uint32_t len;
-    } ask[APP_CHANNEL_SLOTS];
-    _Atomic bool wanted;               /* a kick for CPU 0's loop; any CPU */
-};
 
 /* A CPU of an app guest. */
 struct app_vcpu {
@@ -101,12 +72,8 @@ MUST_USE err_t app_cpu_start(struct app_vcpu *, uint64_t entry, uint64_t rsp, ap
 void app_gate(struct app_vcpu *);
 void app_bell(struct app_vcpu *); /* the same for the bell */
 
-/* --- channel.c --- */
+/* --- app.c --- */
 /* Once, before the first guest, when ground_cpus() is final. ERR_NOMEM. */
 MUST_USE err_t app_init(void);
-MUST_USE err_t channel_init(struct app *, struct ninep_fs *, bool read_only, bool here);
-void channel_fini(struct channel *);
-/* Takes all questions out of the ring and answers those that need no waiting. ERR_GUEST: the ring is broken. */
-MUST_USE err_t channel_kick(struct channel *);
-/* Tries what waits anew, and gives the answers that come of it; true if there were some. */
-bool channel_poll(struct channel *);
+/* One more channel, for this tree. here: see struct channel. */
+MUST_USE err_t app_channel_add(struct app *, struct ninep_fs *, bool read_only, bool here);

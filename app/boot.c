@@ -1,6 +1,7 @@
 /* What an app guest finds at its start: the libos, the window on its image's file system, and the monitor's part of the space with
  * the boot record in it. docs/app-abi.md and docs/image.md are the pages. */
 #include "app/app.h"
+#include "app/record.h"
 #include "arch/x86/cpu.h"
 #include "base/fmt.h"
 #include "base/str.h"
@@ -9,6 +10,7 @@
 
 /* The file a guest is made of, taken apart. */
 struct parts {
+    struct app *app;
     const uint8_t *libos;
     uint64_t libos_size;
     const uint8_t *fs;
@@ -40,13 +42,14 @@ static err_t complain(struct vm *vm, err_t e, const char *what)
 }
 
 /* An app image, or a bare libos, as tests have it. */
-static err_t parts_find(struct vm *vm, struct parts *p)
+static err_t parts_find(struct app *a, struct parts *p)
 {
+    struct vm *vm = a->vm;
     const struct blob *b = &vm->cfg.kernel;
     const char *why = "";
     uint32_t magic = 0;
 
-    *p = (struct parts){ .libos = b->data, .libos_size = b->size };
+    *p = (struct parts){ .app = a, .libos = b->data, .libos_size = b->size };
     p->image.program = p->image.cwd = "/";
     p->image.args = "";
     if (b->size >= sizeof(struct app_image))
@@ -64,34 +67,24 @@ static err_t parts_find(struct vm *vm, struct parts *p)
 }
 
 /* --- the libos ----------------------------------------------------------------------------------------------------------- */
-static bool image_sound(const struct app_image *i, uint64_t size)
+/* Text and data come from the file, shared until they are written; its last page ends in zeros. */
+static err_t part_map(void *owner, uint64_t at, uint64_t len, unsigned prot, uint64_t from)
 {
-    return i->magic == APP_MAGIC && i->version == APP_VERSION && i->text_end % PAGE_SIZE == 0 && i->data_end % PAGE_SIZE == 0 &&
-           i->text_end > APP_LIBOS && i->data_end > i->text_end && i->data_end <= APP_PROGRAM && size <= i->data_end - APP_LIBOS &&
-           i->entry < APP_TOP && i->missed < APP_TOP && i->upcalls < APP_TOP - APP_UPCALLS * APP_STUB;
+    const struct parts *p = owner;
+
+    return space_map_image(&p->app->space, at, len, prot, hpa_of(p->libos + from));
 }
 
-/* Text and data come from the file, shared until they are written; its last page ends in zeros. */
-static err_t libos_map(struct app *a, const struct parts *p)
+static err_t libos_put(struct parts *p)
 {
-    struct app_image *i = &a->image;
-    uint64_t in_file, text, data;
-    err_t e;
+    struct app *a = p->app;
 
-    if (p->libos_size < sizeof *i || hpa_of(p->libos).v % PAGE_SIZE)
+    if (p->libos_size < sizeof a->image || hpa_of(p->libos).v % PAGE_SIZE)
         return complain(a->vm, ERR_FORMAT, "its libos is broken; make the image again");
-    memcpy(i, p->libos, sizeof *i);
-    if (!image_sound(i, p->libos_size))
+    memcpy(&a->image, p->libos, sizeof a->image);
+    if (!libos_sound(&a->image, p->libos_size))
         return complain(a->vm, ERR_FORMAT, "its libos is of another version, or broken; make the image again");
-    in_file = align_up(p->libos_size, PAGE_SIZE);
-    text = min_u64(i->text_end - APP_LIBOS, in_file);
-    data = in_file - text;
-    e = space_map_image(&a->space, APP_LIBOS, text, APP_READ | APP_EXEC, hpa_of(p->libos));
-    if (!e && data)
-        e = space_map_image(&a->space, i->text_end, data, APP_READ | APP_WRITE, hpa_of(p->libos + text));
-    if (!e && i->data_end > i->text_end + data)
-        e = space_map(&a->space, i->text_end + data, i->data_end - i->text_end - data, APP_READ | APP_WRITE | APP_SMALL);
-    return e;
+    return libos_map(&a->space, &a->image, p->libos_size, part_map, p);
 }
 
 /* --- the window ------------------------------------------------------------------------------------------------------------ */
@@ -113,33 +106,10 @@ static err_t window_map(struct app *a, const struct parts *p)
 }
 
 /* --- strings -------------------------------------------------------------------------------------------------------------- */
-struct strings {
-    struct app *app;
-    uint64_t at; /* where the next one goes */
-    uint32_t count;
-    err_t e;
-};
-
-static void string_put(struct strings *s, const char *text, uint64_t n)
-{
-    uint64_t end = align_up(s->at, PAGE_SIZE);
-
-    if (s->at + n + 1 > APP_AREA_STRINGS + APP_AREA_STRINGS_MAX)
-        s->e = ERR_FULL;
-    while (!s->e && end < s->at + n + 1) {
-        s->e = space_map(&s->app->space, end, PAGE_SIZE, APP_READ | APP_WRITE | APP_SMALL);
-        end += PAGE_SIZE;
-    }
-    if (!s->e)
-        s->e = space_write(&s->app->space, s->at, text, n); /* the 0 behind it is there already */
-    s->at += n + 1;
-    s->count++;
-}
-
 static bool blank(char c) { return c == ' ' || c == '\t'; }
 
 /* The words of the entry's `args`: blanks part them, quotation marks of either kind keep them together. */
-static void args_put(struct strings *s, const char *line)
+static void args_put(struct record_strings *s, const char *line)
 {
     static char word[VM_CMDLINE_MAX]; /* too large for the stack; CPU 0's loop only */
 
@@ -159,29 +129,28 @@ static void args_put(struct strings *s, const char *line)
             else
                 word[n++] = *line;
         }
-        string_put(s, word, n);
+        record_string(s, word, n);
     }
 }
 
-static const char *strings_put(struct strings *s, const char *texts, uint32_t n)
+static const char *strings_put(struct record_strings *s, const char *texts, uint32_t n)
 {
     for (; n--; texts += strlen(texts) + 1)
-        string_put(s, texts, strlen(texts));
+        record_string(s, texts, strlen(texts));
     return texts;
 }
 
 static err_t strings_make(struct app *a, const struct parts *p, struct app_boot *b)
 {
-    struct strings s = { .app = a, .at = APP_AREA_STRINGS };
+    struct record_strings s = { .space = &a->space, .at = APP_AREA_STRINGS };
     const char *env = strings_put(&s, p->image.args, p->image.head.argc);
 
     if (!s.count)
-        string_put(&s, a->vm->cfg.name, strlen(a->vm->cfg.name));
+        record_string(&s, a->vm->cfg.name, strlen(a->vm->cfg.name));
     args_put(&s, a->vm->cfg.cmdline);
     b->argc = s.count;
     strings_put(&s, env, p->image.head.envc);
     b->envc = s.count - b->argc;
-    b->strings = APP_AREA_STRINGS;
     b->strings_size = (uint32_t)(s.at - APP_AREA_STRINGS);
     return s.e;
 }
@@ -190,7 +159,7 @@ static err_t strings_make(struct app *a, const struct parts *p, struct app_boot 
 static err_t mount_make(struct app *a, struct app_boot *b, const struct vm_share *share, bool dev)
 {
     struct app_mount *m = &b->mount[b->nmounts++];
-    err_t e = channel_init(a, share->fs, share->read_only, dev);
+    err_t e = app_channel_add(a, share->fs, share->read_only, dev);
 
     *m = (struct app_mount){ .flags = (dev ? APP_MOUNT_DEV : 0) | (share->read_only ? APP_MOUNT_READONLY : 0) };
     m->channel = e ? 0 : a->channel[a->nchannels - 1].at;
@@ -211,26 +180,18 @@ static err_t mounts_make(struct app *a, struct app_boot *b)
     return e;
 }
 
-static void record_fill(struct app *a, const struct parts *p, struct app_boot *b)
+static void record_own(struct app *a, const struct parts *p, struct app_boot *b)
 {
-    b->magic = APP_MAGIC;
-    b->version = APP_VERSION;
-    b->size = sizeof *b;
     b->ncpus = a->vm->cfg.vcpus;
     b->mem_limit = a->vm->cfg.memory;
-    b->gate = APP_AREA_GATE;
     b->bell = APP_AREA_GATE + USER_BELL_AT;
-    b->time = APP_AREA_TIME;
     b->free = p->fs_size ? align_down(window_at(a), MIB(2)) : APP_AREA;
     b->pid = 1;
     b->umask = 022;
     b->image = p->fs_size ? window_at(a) : 0;
     b->image_size = p->fs_size;
     b->image_flags = p->image.head.flags;
-    str_copy(b->program, sizeof b->program, p->image.program);
-    str_copy(b->cwd, sizeof b->cwd, p->image.cwd);
-    str_copy(b->host, sizeof b->host, a->vm->cfg.name);
-    ground_entropy(b->seed, sizeof b->seed);
+    record_fill(b, p->image.program, p->image.cwd, a->vm->cfg.name);
 }
 
 static err_t record_make(struct app *a, const struct parts *p)
@@ -243,11 +204,9 @@ static err_t record_make(struct app *a, const struct parts *p)
     e = strings_make(a, p, b);
     if (!e)
         e = mounts_make(a, b);
-    record_fill(a, p, b);
+    record_own(a, p, b);
     if (!e)
-        e = space_map(&a->space, APP_AREA, align_up(sizeof *b, PAGE_SIZE), APP_READ | APP_WRITE | APP_SMALL);
-    if (!e)
-        e = space_write(&a->space, APP_AREA, b, sizeof *b);
+        e = record_write(&a->space, b);
     ground_free(b, sizeof *b);
     return e;
 }
@@ -255,12 +214,12 @@ static err_t record_make(struct app *a, const struct parts *p)
 err_t app_boot(struct app *a)
 {
     struct parts p;
-    err_t e = parts_find(a->vm, &p);
+    err_t e = parts_find(a, &p);
 
     if (e)
         return e;
     pages_fill(a);
-    e = libos_map(a, &p);
+    e = libos_put(&p);
     if (!e)
         e = window_map(a, &p);
     if (!e)

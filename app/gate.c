@@ -1,68 +1,28 @@
-/* What is behind the gate: one row for each call. Arguments are copies in registers; every address among them is checked by who uses
- * it. Called by the CPU itself. docs/app-abi.md has the page. */
+/* What is behind the gate where the monitor owns the machine, and behind the bell: see calls.h. Called by the CPU itself. */
 #include "app/app.h"
-#include "base/str.h"
+#include "app/calls.h"
 #include "ground/ground.h"
 #include "vm/sched.h"
 
-#define LOG_MAX 1024u
 #define LOG_PART 200u /* bytes of it in one line of the monitor's log */
 
-typedef int64_t gate_fn(struct app_vcpu *, const uint64_t a[5]);
-
-static int64_t result_of(err_t e)
-{
-    switch (e) {
-    case OK: return 0;
-    case ERR_RANGE: return APP_RANGE;
-    case ERR_NOMEM: return APP_NOMEM;
-    case ERR_BUSY: return APP_BUSY;
-    case ERR_UNSUPPORTED: return APP_UNSUPPORTED;
-    case ERR_GUEST:
-    case ERR_IO: return APP_IO;
-    case ERR_INVAL:
-    case ERR_NOTFOUND:
-    case ERR_EXISTS:
-    case ERR_FORMAT:
-    case ERR_FULL:
-    case ERR_AGAIN: return APP_INVAL;
-    }
-    return APP_INVAL;
-}
-
 /* A line may be long: it goes out in parts, so that none of them is cut. */
-static int64_t gate_log(struct app_vcpu *c, const uint64_t a[5])
+void app_log(struct app_vcpu *c, const char *line, size_t n)
 {
-    char part[LOG_PART];
-
-    if (a[1] > LOG_MAX)
-        return APP_INVAL;
-    if (!space_mapped(&c->app->space, a[0], a[1]))
-        return APP_RANGE;
-    for (uint64_t at = 0, n; at < a[1]; at += n) {
-        n = min_u64(a[1] - at, sizeof part);
-        if (space_read(&c->app->space, a[0] + at, part, n))
-            return APP_RANGE;
-        for (uint64_t i = 0; i < n; i++) /* it goes to a terminal */
-            part[i] = part[i] >= ' ' && part[i] < 0x7F ? part[i] : '?';
-        ground_log("%s: %.*s", c->app->vm->cfg.name, (int)n, part);
-    }
-    return 0;
+    for (size_t at = 0; at < n; at += LOG_PART)
+        ground_log("%s: %.*s", c->app->vm->cfg.name, (int)min_u64(n - at, LOG_PART), line + at);
 }
 
-static int64_t gate_exit(struct app_vcpu *c, const uint64_t a[5])
+void app_end(struct app_vcpu *c, uint32_t status)
 {
-    uint32_t status = (uint32_t)a[0];
-
     if (status & APP_EXIT_SIGNAL)
         vm_stop(c->app->vm, VM_EXITED, "killed by signal %u", status & 0x7F);
     else
         vm_stop(c->app->vm, VM_EXITED, "status %u", status & 0xFF);
-    return 0;
 }
 
 /* True if the range touches a struct app_cpu in use: the monitor has a pointer to it. */
-static bool holds_cpu(const struct app *a, uint64_t at, uint64_t len)
+bool app_holds(const struct app *a, uint64_t at, uint64_t len)
 {
     for (unsigned i = 0; i < a->vm->nvcpus; i++) {
         const struct app_vcpu *c = a->cpu[i];
@@ -72,47 +32,23 @@ static bool holds_cpu(const struct app *a, uint64_t at, uint64_t len)
     return false;
 }
 
-static int64_t gate_map(struct app_vcpu *c, const uint64_t a[5])
+err_t app_map_image(struct app *a, uint64_t at, uint64_t len, unsigned prot, uint64_t from)
 {
-    if (a[2] >> 32)
-        return APP_INVAL;
-    return result_of(holds_cpu(c->app, a[0], a[1]) ? ERR_BUSY : space_map(&c->app->space, a[0], a[1], (unsigned)a[2]));
+    return space_map_image(&a->space, at, len, prot, hpa(a->fs.v + from));
 }
 
 /* Files of channels have no pages of their own here: the libos then copies. */
-static int64_t gate_map_file(struct app_vcpu *c, const uint64_t a[5])
+err_t app_map_file(struct channel *ch, uint32_t fid, uint64_t at, uint64_t len, unsigned prot, uint64_t from)
 {
-    const struct app *app = c->app;
-
-    if (a[3] >> 32 != APP_IMAGE)
-        return a[3] >> 32 < app->nchannels ? APP_UNSUPPORTED : APP_INVAL;
-    if ((uint32_t)a[3] || a[2] >> 32 || a[2] & APP_SHARED || a[4] % PAGE_SIZE || !(a[2] & (APP_READ | APP_WRITE | APP_EXEC)))
-        return APP_INVAL;
-    if (a[4] > app->fs_size || a[1] > app->fs_size - a[4])
-        return APP_RANGE;
-    if (holds_cpu(app, a[0], a[1]))
-        return APP_BUSY;
-    return result_of(space_map_image(&c->app->space, a[0], a[1], (unsigned)a[2], hpa(app->fs.v + a[4])));
+    (void)ch, (void)fid, (void)at, (void)len, (void)prot, (void)from;
+    return ERR_UNSUPPORTED;
 }
 
-static int64_t gate_unmap(struct app_vcpu *c, const uint64_t a[5])
-{
-    return result_of(holds_cpu(c->app, a[0], a[1]) ? ERR_BUSY : space_unmap(&c->app->space, a[0], a[1]));
-}
-
-static int64_t gate_protect(struct app_vcpu *c, const uint64_t a[5])
-{
-    if (a[2] >> 32)
-        return APP_INVAL;
-    return result_of(holds_cpu(c->app, a[0], a[1]) ? ERR_BUSY : space_protect(&c->app->space, a[0], a[1], (unsigned)a[2]));
-}
-
-/* No guest becomes a template yet. */
-static int64_t gate_template(struct app_vcpu *c, const uint64_t a[5])
+/* No guest becomes a template here. */
+bool app_template(struct app_vcpu *c)
 {
     (void)c;
-    (void)a;
-    return 0;
+    return false;
 }
 
 static err_t kick(struct app *app, unsigned n)
@@ -135,108 +71,90 @@ static err_t kick(struct app *app, unsigned n)
 }
 
 /* What CPU 0's loop serves it answers before the call returns, too. */
-static int64_t gate_kick(struct app_vcpu *c, const uint64_t a[5])
+err_t app_kick(struct app_vcpu *c, unsigned n)
 {
-    if (a[0] >= c->app->nchannels)
-        return APP_INVAL;
-    c->kicking = !c->app->channel[a[0]].here;
+    c->kicking = !c->app->channel[n].here;
     atomic_store(&c->served, false);
-    return result_of(kick(c->app, (unsigned)a[0]));
+    return kick(c->app, n);
 }
 
-static int64_t gate_wait(struct app_vcpu *c, const uint64_t a[5])
+void app_wait(struct app_vcpu *c, uint64_t deadline)
 {
-    c->wait_end = app_tsc_of(a[0]);
+    c->wait_end = app_tsc_of(deadline);
     c->waiting = true;
-    return 0;
 }
 
-/* A CPU of the guest that runs, by its number; NULL: there is none. */
-static struct app_vcpu *cpu_of(const struct app *a, uint64_t number)
+struct app_vcpu *app_cpu_running(const struct app *a, uint64_t number)
 {
-    return number < a->vm->nvcpus ? a->cpu[number] : NULL;
-}
-
-static int64_t gate_wake(struct app_vcpu *c, const uint64_t a[5])
-{
-    struct app_vcpu *other = cpu_of(c->app, a[0]);
-
-    if (!other || !atomic_load(&other->started))
-        return APP_INVAL;
-    app_event(other, APP_EVENT_WAKE);
-    return 0;
+    return number < a->vm->nvcpus && atomic_load(&a->cpu[number]->started) ? a->cpu[number] : NULL;
 }
 
 /* Under the guest's lock, so that two calls do not start one CPU twice. A CPU that has called CPU_STOP may still be on its way out. */
-static int64_t gate_cpu_start(struct app_vcpu *c, const uint64_t a[5])
+err_t app_cpu_wanted(struct app *a, uint64_t number, uint64_t entry, uint64_t rsp, app_addr_t shared)
 {
-    struct app_vcpu *other = cpu_of(c->app, a[0]);
     err_t e = ERR_BUSY;
 
-    if (!other)
-        return APP_INVAL;
-    lock_take(&c->app->vm->lock);
-    if (!atomic_load(&other->started) && atomic_load(&other->v.state) == VCPU_OFF)
-        e = app_cpu_start(other, a[1], a[2], a[3], 0);
-    lock_drop(&c->app->vm->lock);
+    if (number >= a->vm->nvcpus)
+        return ERR_INVAL;
+    struct app_vcpu *c = a->cpu[number];
+    lock_take(&a->vm->lock);
+    if (!atomic_load(&c->started) && atomic_load(&c->v.state) == VCPU_OFF)
+        e = app_cpu_start(c, entry, rsp, shared, 0);
+    lock_drop(&a->vm->lock);
     if (!e)
-        sched_wake(&other->v);
-    return result_of(e);
+        sched_wake(&c->v);
+    return e;
 }
 
-static int64_t gate_cpu_stop(struct app_vcpu *c, const uint64_t a[5])
+err_t app_cpu_stop(struct app_vcpu *c)
 {
-    (void)a;
     if (c->v.id == 0)
-        return APP_INVAL;
+        return ERR_INVAL;
     atomic_store(&c->started, false);
-    return 0;
+    return OK;
 }
 
-static int64_t gate_timer(struct app_vcpu *c, const uint64_t a[5])
+err_t app_timer(struct app_vcpu *c, uint64_t deadline)
 {
-    c->timer = app_tsc_of(a[0]);
+    c->timer = app_tsc_of(deadline);
     sched_timer_changed(&c->v);
-    return 0;
+    return OK;
 }
 
-static int64_t gate_fault(struct app_vcpu *c, const uint64_t a[5])
-{
-    (void)a;
-    return (int64_t)c->fault_at;
-}
+uint64_t app_fault_at(struct app_vcpu *c) { return c->fault_at; }
 
 /* Sites in images were rewritten when the image was made; elsewhere a `syscall` goes to the libos' `missed`, which costs an entry. */
-static int64_t gate_rewrite(struct app_vcpu *c, const uint64_t a[5])
+unsigned app_rewrite(struct app *a, uint64_t at, uint64_t len)
 {
-    return space_mapped(&c->app->space, a[0], a[1]) ? 0 : APP_RANGE;
+    (void)a, (void)at, (void)len;
+    return 0;
 }
 
-static gate_fn *const calls[APP_CALLS] = {
-    [APP_LOG] = gate_log,           [APP_EXIT] = gate_exit,   [APP_MAP] = gate_map,     [APP_MAP_FILE] = gate_map_file,
-    [APP_UNMAP] = gate_unmap,       [APP_PROTECT] = gate_protect, [APP_TEMPLATE] = gate_template, [APP_KICK] = gate_kick,
-    [APP_WAIT] = gate_wait,         [APP_WAKE] = gate_wake,   [APP_CPU_START] = gate_cpu_start,
-    [APP_CPU_STOP] = gate_cpu_stop, [APP_TIMER] = gate_timer, [APP_FAULT] = gate_fault, [APP_REWRITE] = gate_rewrite,
-};
+struct app_view app_view(const struct app_vcpu *c)
+{
+    struct app *a = c->app;
+
+    return (struct app_view){ .app = a, .space = &a->space, .channel = a->channel, .nchannels = a->nchannels, .image_size = a->fs_size };
+}
 
 void app_gate(struct app_vcpu *c)
 {
     uint64_t *r = c->v.r.gpr;
     const uint64_t a[5] = { r[REG_RDI], r[REG_RSI], r[REG_RDX], r[REG_R8], r[REG_R9] };
 
-    r[REG_RAX] = r[REG_RAX] < APP_CALLS ? (uint64_t)calls[r[REG_RAX]](c, a) : (uint64_t)(int64_t)APP_INVAL;
+    r[REG_RAX] = (uint64_t)app_call(c, r[REG_RAX], a);
 }
 
 void app_bell(struct app_vcpu *c)
 {
     uint32_t n = (uint32_t)c->v.r.gpr[REG_RDI];
-    struct app_vcpu *other = n >= APP_BELL_CPU ? cpu_of(c->app, n - APP_BELL_CPU) : NULL;
+    struct app_vcpu *other = n >= APP_BELL_CPU ? app_cpu_running(c->app, n - APP_BELL_CPU) : NULL;
 
     if (n < c->app->nchannels) {
         (void)!kick(c->app, n); /* a channel that is dead stays silent */
         if (c->app->channel[n].here)
             app_event(c->app->cpu[0], APP_EVENT_CHANNEL);
-    } else if (other && atomic_load(&other->started)) {
+    } else if (other) {
         atomic_store(&other->rung, true);
         sched_wake(&other->v);
     }

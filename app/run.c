@@ -1,6 +1,7 @@
 /* A CPU of an app guest: enters it, serves what it comes out for, and makes it enter the libos for faults and events. Run by the
  * scheduler on the CPU it has chosen. */
 #include "app/app.h"
+#include "app/calls.h"
 #include "arch/x86/cpu.h"
 #include "ground/ground.h"
 #include "vm/run.h"
@@ -8,7 +9,6 @@
 
 #define SEL_CS 0x33u /* as in the frames that programs under Linux see */
 #define SEL_SS 0x2Bu
-#define STACK_MIN 1024u
 
 struct frame { /* as the processor pushes it */
     uint64_t error; /* for some exceptions */
@@ -203,12 +203,9 @@ err_t app_cpu_start(struct app_vcpu *c, uint64_t entry, uint64_t rsp, app_addr_t
     struct app_cpu cpu;
     hpa_t head = hpa(0), signals = hpa(0);
 
-    if (entry >= APP_TOP || shared % 16)
-        return ERR_RANGE;
-    if (space_read(s, shared, &cpu, sizeof cpu) || cpu.stack_top % 16 || cpu.stack_size < STACK_MIN || cpu.stack_size > cpu.stack_top ||
-        !space_mapped(s, cpu.stack_top - cpu.stack_size, cpu.stack_size))
-        return ERR_RANGE;
-    err_t e = space_pin(s, shared, &head);
+    err_t e = app_cpu_check(s, entry, shared, &cpu);
+    if (!e)
+        e = space_pin(s, shared, &head);
     if (!e)
         e = space_pin(s, shared + offsetof(struct app_cpu, signals), &signals);
     if (e)

@@ -3,7 +3,7 @@ LIBOS_C := $(wildcard libos/*.c) base/fmt.c base/str.c base/mem.c base/chacha.c 
 LIBOS_S := libos/entry.S libos/vdso/image.S
 TOOL_C := $(wildcard tools/*.c cpu/kvm/*.c ground/linux/*.c) base/str.c base/fmt.c base/err.c \
 	ninep/msg.c ninep/errno.c ninep/server.c ninep/tree.c base/crc.c boot/appimage.c libos/elf.c \
-	ninep/client.c ns/vm.c
+	ninep/client.c ns/vm.c app/calls.c app/channel.c app/record.c
 TOOL_S := tools/libos.S tools/new/texts.S
 libos_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fno-pic -mcmodel=small -ffunction-sections -fdata-sections \
 	-fno-delete-null-pointer-checks
@@ -39,7 +39,7 @@ $(OUT)/unit/test_code: $(call objects,host,ground/linux/code.c)
 $(OUT)/unit/test_kvm_cpuid: $(call objects,host,cpu/kvm/cpuid.c)
 $(OUT)/unit/test_libos_elf: $(call objects,host,libos/elf.c)
 # without the core's library, which has a space of its own
-$(OUT)/fuzz/fuzz_gate: $(call objects,fuzz,test/fuzz/fuzz_gate.c ground/linux/space.c ground/linux/panic.c cpu/kvm/tables.c base/str.c)
+$(OUT)/fuzz/fuzz_gate: $(call objects,fuzz,test/fuzz/fuzz_gate.c ground/linux/space.c ground/linux/ground.c cpu/kvm/tables.c base/str.c)
 	@mkdir -p $(@D)
 	$(call say,link,$@)$(CC) $(fuzz_FLAGS) -fsanitize=fuzzer $^ -o $@
 $(OUT)/fuzz/fuzz_elf: $(call objects,fuzz,libos/elf.c)

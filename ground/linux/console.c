@@ -110,9 +110,9 @@ static err_t ctl_write(struct ninep_req *r)
 
 /* --- mem: each open one is an object of its own, its fid's key its descriptor + 1. A write of 8 bytes is its new size; it never shrinks.
  * All of them together may have what the guest may map, and each mapping counts as any other does. */
-static struct guest *guest_of(struct tree *t)
+static struct app *guest_of(struct tree *t)
 {
-    return container_of(t, struct guest, devices);
+    return container_of(t, struct app, devices);
 }
 
 static err_t mem_open(struct ninep_req *r)
@@ -140,7 +140,7 @@ static void mem_close(struct tree *t, struct ninep_fid *f)
 
 static err_t mem_write(struct ninep_req *r)
 {
-    struct guest *g = guest_of(container_of(r->server->fs, struct tree, fs));
+    struct app *g = guest_of(container_of(r->server->fs, struct tree, fs));
     uint64_t had = mem_size(r->fid), size;
 
     if (r->in.count != sizeof size)
@@ -178,20 +178,20 @@ static const struct tree_row rows[ROWS] = {
     [MEM] = { .name = "mem", .parent = ROOT, .mode = 0666, .open = mem_open, .close = mem_close, .write = mem_write },
 };
 
-void console_init(struct guest *g)
+void console_init(struct app *g)
 {
     g->devices = (struct tree){ .rows = rows, .nrows = ROWS };
     tree_init(&g->devices);
     reader = NULL;
 }
 
-int console_wanted(struct guest *g)
+int console_wanted(struct app *g)
 {
     (void)g;
     return reader ? 0 : -1;
 }
 
-void console_ready(struct guest *g)
+void console_ready(struct app *g)
 {
     (void)g;
     if (reader) {

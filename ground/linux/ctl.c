@@ -39,7 +39,7 @@ struct connection {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct {
     /* fixed after ctl_open() */
-    struct guest *guest;
+    struct app *guest;
     const struct guest_config *cfg;
     int listener, statm;
     pthread_t main; /* gets the process's signals */
@@ -283,7 +283,7 @@ static bool socket_bind(int fd)
     return bind(fd, (struct sockaddr *)&ctl.at, sizeof ctl.at) == 0;
 }
 
-void ctl_open(struct guest *g, const struct guest_config *cfg)
+void ctl_open(struct app *g, const struct guest_config *cfg)
 {
     int fd;
 

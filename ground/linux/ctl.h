@@ -3,10 +3,10 @@
  * socket in guest_dir() that is named for the guest. `goblin ps` and `goblin stop` read and write them. */
 #include "ground/linux/run.h"
 
-struct guest;
+struct app;
 
 /* Makes the socket. Where that cannot be, the guest runs without one: nobody is told of it. Before rights_drop(). */
-void ctl_open(struct guest *, const struct guest_config *);
+void ctl_open(struct app *, const struct guest_config *);
 /* What is readable when somebody comes, for the waiting thread; -1: no socket. */
 int ctl_fd(void);
 void ctl_ready(void);

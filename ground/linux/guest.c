@@ -10,28 +10,17 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "app/record.h"
 #include "ground/linux/ctl.h"
 #include "ground/linux/guest.h"
 #include "ground/linux/rights.h"
 
 #define SIGNAL_PATIENCE_MS 1000u
 #define NET_PATIENCE_MS 3000
-/* The monitor's end of the guest's memory: boot record, gate, time, strings, channels. */
-#define AREA (APP_TOP - MIB(48))
-#define AREA_GATE (AREA + 0x4000)
-#define AREA_TIME (AREA + 0x5000)
-#define AREA_STRINGS (AREA + 0x10000)
-#define AREA_STRINGS_MAX MIB(2)
-#define AREA_CHANNELS (AREA + MIB(4))
-#define CHANNEL_BYTES align_up(sizeof(struct app_channel), PAGE_SIZE)
-_Static_assert(sizeof(struct app_boot) <= 0x4000, "boot record");
-_Static_assert(4 * 1024 * 1024 + APP_CHANNELS * (sizeof(struct app_channel) + PAGE_SIZE) <= 48 * 1024 * 1024, "area");
-
 static int poke_fd;
 
 uint64_t guest_now(void)
@@ -59,7 +48,7 @@ int guest_poke(void)
     return poke_fd;
 }
 
-void guest_end(struct guest *g, uint32_t status)
+void guest_end(struct app *g, uint32_t status)
 {
     if (__atomic_exchange_n(&g->exiting, true, __ATOMIC_SEQ_CST))
         return;
@@ -69,7 +58,7 @@ void guest_end(struct guest *g, uint32_t status)
 
 /* --- time ------------------------------------------------------------------------------------------------------------- */
 /* A rate measured over the guest's whole life, refreshed each second: between two refreshes the error stays far below a microsecond. */
-void guest_time(struct guest *g)
+void guest_time(struct app *g)
 {
     uint64_t tsc = __builtin_ia32_rdtsc(), now = guest_now();
     struct app_time t = g->time;
@@ -89,17 +78,17 @@ void guest_time(struct guest *g)
     t.mono = now;
     t.wall_offset = (int64_t)(wall_now() - guest_now());
     t.seq = g->time.seq + 1;
-    if (space_write(&g->space, AREA_TIME, &t.seq, sizeof t.seq))
+    if (space_write(&g->space, APP_AREA_TIME, &t.seq, sizeof t.seq))
         return;
-    (void)!space_write(&g->space, AREA_TIME + sizeof t.seq, &t.pad, sizeof t - sizeof t.seq);
+    (void)!space_write(&g->space, APP_AREA_TIME + sizeof t.seq, &t.pad, sizeof t - sizeof t.seq);
     t.seq++;
-    (void)!space_write(&g->space, AREA_TIME, &t.seq, sizeof t.seq);
+    (void)!space_write(&g->space, APP_AREA_TIME, &t.seq, sizeof t.seq);
     g->time = t;
     g->time_next = tsc + g->tsc_hz;
 }
 
 /* Ticks a second: as KVM says, else measured. A first value only, guest_time() makes it better. */
-static uint64_t tsc_hz(struct guest *g)
+static uint64_t tsc_hz(struct app *g)
 {
     uint64_t khz = kvm_machine_tsc_khz(&g->machine), tsc = __builtin_ia32_rdtsc(), now = guest_now();
 
@@ -110,78 +99,63 @@ static uint64_t tsc_hz(struct guest *g)
 }
 
 /* --- set-up ------------------------------------------------------------------------------------------------------------ */
-static err_t libos_load(struct guest *g, const struct guest_config *cfg)
+static err_t part_map(void *owner, uint64_t at, uint64_t len, unsigned prot, uint64_t from)
+{
+    struct app *g = owner;
+    const struct guest_config *cfg = g->cfg;
+    err_t e;
+
+    if (!cfg->libos) /* in the image: zeros follow it up to the end of its last page */
+        return space_map_file(&g->space, at, len, prot, cfg->image->fd, cfg->libos_at + from);
+    e = space_map(&g->space, at, len, prot | APP_SMALL);
+    return e ? e : space_write(&g->space, at, cfg->libos + from, min_u64(len, cfg->libos_size - from));
+}
+
+static err_t libos_load(struct app *g, const struct guest_config *cfg)
 {
     struct app_image *i = &g->image;
-    struct space *s = &g->space;
-    uint64_t text, data;
-    err_t e;
 
     if (cfg->libos_size < sizeof *i || (!cfg->libos && pread(cfg->image->fd, i, sizeof *i, (off_t)cfg->libos_at) != sizeof *i))
         return ERR_FORMAT;
     if (cfg->libos)
         memcpy(i, cfg->libos, sizeof *i);
-    if (i->magic != APP_MAGIC || i->version != APP_VERSION || i->text_end % PAGE_SIZE || i->data_end % PAGE_SIZE ||
-        i->text_end <= APP_LIBOS || i->data_end <= i->text_end || i->data_end > APP_PROGRAM || cfg->libos_size > i->data_end - APP_LIBOS)
+    if (!libos_sound(i, cfg->libos_size))
         return ERR_FORMAT;
-    text = i->text_end - APP_LIBOS;
     kvm_machine_gates(&g->machine, i);
-    if (!cfg->libos) { /* in the image: zeros follow it up to the end of its last page */
-        data = i->text_end + align_up(cfg->libos_size > text ? cfg->libos_size - text : 0, PAGE_SIZE);
-        if (space_map_file(s, APP_LIBOS, text, APP_READ | APP_EXEC, cfg->image->fd, cfg->libos_at) ||
-            (data > i->text_end &&
-             space_map_file(s, i->text_end, data - i->text_end, APP_READ | APP_WRITE, cfg->image->fd, cfg->libos_at + text)) ||
-            (i->data_end > data && space_map(s, data, i->data_end - data, APP_READ | APP_WRITE)))
-            return ERR_NOMEM;
-        return OK;
-    }
-    if (space_map(s, APP_LIBOS, text, APP_READ | APP_EXEC) ||
-        space_map(s, i->text_end, i->data_end - i->text_end, APP_READ | APP_WRITE))
-        return ERR_NOMEM;
-    e = space_write(s, APP_LIBOS, cfg->libos, min_u64(text, cfg->libos_size));
-    if (!e && cfg->libos_size > text)
-        e = space_write(s, i->text_end, cfg->libos + text, cfg->libos_size - text);
-    return e;
+    return libos_map(&g->space, i, cfg->libos_size, part_map, g);
 }
 
-static err_t area_map(struct guest *g, uint64_t at, uint64_t len, unsigned prot)
+static err_t strings_write(struct app *g, const struct guest_config *cfg, struct app_boot *b)
 {
-    return space_map(&g->space, at, len, prot | APP_SMALL) ? ERR_NOMEM : OK;
+    struct record_strings s = { .space = &g->space, .at = APP_AREA_STRINGS };
+
+    for (unsigned i = 0; i < cfg->argc; i++)
+        record_string(&s, cfg->argv[i], strlen(cfg->argv[i]));
+    for (unsigned i = 0; i < cfg->envc; i++)
+        record_string(&s, cfg->env[i], strlen(cfg->env[i]));
+    b->strings_size = (uint32_t)(s.at - APP_AREA_STRINGS);
+    b->argc = cfg->argc;
+    b->envc = cfg->envc;
+    return s.e;
 }
 
-static err_t strings_write(struct guest *g, const struct guest_config *cfg, struct app_boot *b)
+static err_t mount_add(struct app *g, struct app_boot *b, struct ninep_fs *fs, const struct guest_mount *m, uint32_t flags)
 {
-    uint64_t at = AREA_STRINGS, total = 0;
+    struct channel *c = &g->channels[g->nchannels];
+    struct app_mount *to = &b->mount[b->nmounts++];
     err_t e;
 
-    for (unsigned i = 0; i < cfg->argc + cfg->envc; i++)
-        total += strlen(i < cfg->argc ? cfg->argv[i] : cfg->env[i - cfg->argc]) + 1;
-    if (total > AREA_STRINGS_MAX)
-        return ERR_FULL;
-    e = area_map(g, AREA_STRINGS, align_up(total + 1, PAGE_SIZE), APP_READ | APP_WRITE);
-    for (unsigned i = 0; !e && i < cfg->argc + cfg->envc; i++) {
-        const char *s = i < cfg->argc ? cfg->argv[i] : cfg->env[i - cfg->argc];
-        e = space_write(&g->space, at, s, strlen(s) + 1);
-        at += strlen(s) + 1;
-    }
-    *b = (struct app_boot){ .strings = AREA_STRINGS, .strings_size = (uint32_t)total, .argc = cfg->argc, .envc = cfg->envc };
-    return e;
-}
-
-static err_t mount_add(struct guest *g, struct app_boot *b, struct ninep_fs *fs, const struct guest_mount *m, uint32_t flags)
-{
-    app_addr_t at = AREA_CHANNELS + g->nchannels * CHANNEL_BYTES;
-    struct app_mount *to = &b->mount[b->nmounts++];
-    err_t e = area_map(g, at, CHANNEL_BYTES, APP_READ | APP_WRITE);
-
-    if (!e)
-        e = channel_init(g, fs, flags & (APP_MOUNT_DEV | APP_MOUNT_NET) ? CHANNEL_FIDS_OWN : CHANNEL_FIDS, m->read_only || m->layer, at);
-    *to = (struct app_mount){ .channel = at, .flags = flags };
+    *c = (struct channel){ .app = g, .space = &g->space, .at = APP_AREA_CHANNELS + g->nchannels * APP_CHANNEL_BYTES };
+    c->server = (struct ninep_server){ .fs = fs, .nfids = flags & (APP_MOUNT_DEV | APP_MOUNT_NET) ? CHANNEL_FIDS_OWN : CHANNEL_FIDS,
+                                       .read_only = m->read_only || m->layer };
+    e = channel_init(c);
+    g->nchannels += !e;
+    *to = (struct app_mount){ .channel = c->at, .flags = flags };
     snprintf(to->at, sizeof to->at, "%s", m->at);
     return e;
 }
 
-static err_t mounts_make(struct guest *g, const struct guest_config *cfg, struct app_boot *b)
+static err_t mounts_make(struct app *g, const struct guest_config *cfg, struct app_boot *b)
 {
     static const struct guest_mount dev = { .at = "/dev" }, net = { .at = "/net" };
     err_t e = OK;
@@ -207,64 +181,53 @@ static err_t mounts_make(struct guest *g, const struct guest_config *cfg, struct
 }
 
 /* The bytes below APP_TOP that are used at the start: the monitor's, the image's, and below them what the guest maps first. */
-static uint64_t start_bytes(const struct guest *g)
+static uint64_t start_bytes(const struct app *g)
 {
-    return APP_TOP - AREA + align_up(g->root ? g->root->size : 0, SPACE_UNIT) + MIB(8) + SPACE_UNIT;
+    return APP_TOP - APP_AREA + align_up(g->root ? g->root->size : 0, SPACE_UNIT) + MIB(8) + SPACE_UNIT;
 }
 
 /* The file system of an image, below everything else of the monitor's; below that the guest will begin to map. */
-static err_t root_map(struct guest *g, struct app_boot *b)
+static err_t root_map(struct app *g, struct app_boot *b)
 {
-    b->free = AREA;
+    b->free = APP_AREA;
     if (!g->root)
         return OK;
     b->image_size = g->root->size;
     b->image_flags = g->root->flags;
-    b->free = b->image = AREA - align_up(b->image_size, SPACE_UNIT);
-    return space_window(&g->space, b->image, b->image_size, g->root->fd, g->root->at) ? ERR_NOMEM : OK;
+    b->free = b->image = APP_AREA - align_up(b->image_size, SPACE_UNIT);
+    return space_window(&g->space, b->image, b->image_size, g->root->fd, g->root->at);
 }
 
-static err_t boot_make(struct guest *g, const struct guest_config *cfg)
+static err_t boot_make(struct app *g, const struct guest_config *cfg)
 {
     static const uint8_t gates[] = { 0xE7, KVM_APP_PORT, 0xC3,              /* the gate: out %eax, $port; ret */
                                      0x89, 0xF8, 0xE7, KVM_APP_BELL, 0xC3 }; /* the bell: mov %edi, %eax; out %eax, $port; ret */
     static struct app_boot b; /* large */
     mode_t mask = umask(0); /* the guest applies its own */
-    err_t e = area_map(g, AREA, 0x4000, APP_READ | APP_WRITE);
+    err_t e = space_map(&g->space, APP_AREA_GATE, PAGE_SIZE, APP_READ | APP_EXEC | APP_SMALL);
 
     if (!e)
-        e = area_map(g, AREA_GATE, PAGE_SIZE, APP_READ | APP_EXEC);
-    if (!e)
-        e = area_map(g, AREA_TIME, PAGE_SIZE, APP_READ);
+        e = space_map(&g->space, APP_AREA_TIME, PAGE_SIZE, APP_READ | APP_SMALL);
     if (!e)
         e = strings_write(g, cfg, &b);
     if (!e)
-        e = space_write(&g->space, AREA_GATE, gates, sizeof gates);
+        e = space_write(&g->space, APP_AREA_GATE, gates, sizeof gates);
     if (!e)
         e = mounts_make(g, cfg, &b);
     if (!e)
         e = root_map(g, &b);
     if (e)
         return e;
-    b.magic = APP_MAGIC;
-    b.version = APP_VERSION;
-    b.size = sizeof b;
+    record_fill(&b, cfg->program, cfg->cwd, cfg->name);
     b.ncpus = g->ncpus;
     b.mem_limit = cfg->memory;
-    b.gate = AREA_GATE;
-    b.bell = AREA_GATE + 3;
-    b.time = AREA_TIME;
+    b.bell = APP_AREA_GATE + 3;
     b.tty = (isatty(0) ? APP_TTY_IN : 0) | (isatty(1) ? APP_TTY_OUT : 0) | (isatty(2) ? APP_TTY_ERR : 0);
     b.uid = getuid();
     b.gid = getgid();
     b.pid = (uint32_t)getpid();
     b.umask = mask;
-    snprintf(b.program, sizeof b.program, "%s", cfg->program);
-    snprintf(b.cwd, sizeof b.cwd, "%s", cfg->cwd);
-    snprintf(b.host, sizeof b.host, "%s", cfg->name);
-    if (getrandom(b.seed, sizeof b.seed, 0) != sizeof b.seed)
-        return ERR_IO;
-    return space_write(&g->space, AREA, &b, sizeof b);
+    return record_write(&g->space, &b);
 }
 
 /* --- from outside -------------------------------------------------------------------------------------------------------- */
@@ -284,18 +247,18 @@ static void signals_set_up(sigset_t *outside)
     pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
-static void signal_forward(struct guest *g, int fd)
+static void signal_forward(struct app *g, int fd)
 {
     struct signalfd_siginfo info;
 
     while (read(fd, &info, sizeof info) == sizeof info) {
         __atomic_fetch_or(&cpu_shared(&g->cpus[0])->signals, 1ull << (info.ssi_signo - 1), __ATOMIC_SEQ_CST);
-        guest_event(&g->cpus[0], APP_EVENT_SIGNAL);
+        app_event(&g->cpus[0], APP_EVENT_SIGNAL);
     }
 }
 
 /* A guest that does not even look at a signal that ends programs is stuck: it ends by force. Milliseconds to wait, -1: nothing pends. */
-static int signals_overdue(struct guest *g, uint64_t since)
+static int signals_overdue(struct app *g, uint64_t since)
 {
     const uint64_t ends = 1ull << (SIGINT - 1) | 1ull << (SIGTERM - 1) | 1ull << (SIGHUP - 1) | 1ull << (SIGQUIT - 1);
     uint64_t left = __atomic_load_n(&cpu_shared(&g->cpus[0])->signals, __ATOMIC_SEQ_CST) & ends, waited = (guest_now() - since) / 1000000;
@@ -309,16 +272,16 @@ static int signals_overdue(struct guest *g, uint64_t since)
 }
 
 /* Channels whose bell was rung once: their later rings come here without a word from the CPU. */
-static void channels_rung(struct guest *g)
+static void channels_rung(struct app *g)
 {
     pthread_mutex_lock(&g->lock);
     for (unsigned i = 0; i < g->nchannels; i++)
-        if (g->channels[i].rung)
-            channel_serve(&g->channels[i]);
+        if (g->channels[i].wanted)
+            channel_tell(&g->channels[i], true);
     pthread_mutex_unlock(&g->lock);
 }
 
-static void serve_outside(struct guest *g, int signals)
+static void serve_outside(struct app *g, int signals)
 {
     uint64_t since = 0;
 
@@ -348,7 +311,7 @@ static void serve_outside(struct guest *g, int signals)
             pthread_mutex_lock(&g->lock);
             console_ready(g);
             for (unsigned i = 0; i < g->nchannels; i++)
-                channel_poll(&g->channels[i]);
+                channel_tell(&g->channels[i], false);
             pthread_mutex_unlock(&g->lock);
         }
     }
@@ -369,7 +332,7 @@ static err_t rights_end(const struct guest_config *cfg)
     return rights_drop(trees, n, cfg->net != GUEST_NET_NONE || cfg->nports);
 }
 
-static err_t guest_start(struct guest *g, const struct guest_config *cfg)
+static err_t guest_start(struct app *g, const struct guest_config *cfg)
 {
     err_t e = kvm_machine_init(&g->machine, &g->space.tables, cfg->cpuid);
     const char *missing = e ? kvm_machine_missing() : NULL;
@@ -394,7 +357,7 @@ static err_t guest_start(struct guest *g, const struct guest_config *cfg)
     if (e)
         goto failed;
     g->space.started = true;
-    e = guest_cpu_start(g, 0, g->image.entry, g->image.stack, g->image.cpu0, AREA);
+    e = guest_cpu_start(g, 0, g->image.entry, g->image.stack, g->image.cpu0, APP_AREA);
     if (!e)
         return OK;
 failed:
@@ -414,7 +377,7 @@ static unsigned cpus_wanted(const struct guest_config *cfg)
 
 err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
 {
-    struct guest *g = calloc(1, sizeof *g);
+    struct app *g = calloc(1, sizeof *g);
     sigset_t outside;
     err_t e;
     int signals;
@@ -423,6 +386,7 @@ err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
         return ERR_NOMEM;
     rights_close(cfg->image ? cfg->image->fd : -1);
     pthread_mutex_init(&g->lock, NULL);
+    g->cfg = cfg;
     g->root = cfg->image;
     sites_cache_open(cfg->sites);
     g->ncpus = cpus_wanted(cfg);

@@ -43,7 +43,7 @@ bool space_copy(void *dst, const void *src, uint64_t len)
     return true;
 }
 
-bool space_mapped(const struct space *s, uint64_t addr, uint64_t len)
+bool space_mapped(struct space *s, uint64_t addr, uint64_t len)
 {
     uint64_t end = addr + len;
     unsigned rights;
@@ -110,11 +110,11 @@ void space_fini(struct space *s)
 }
 
 /* --- the guest's memory calls -------------------------------------------------------------------------------------------- */
-static int64_t range_check(uint64_t addr, uint64_t len)
+static err_t range_check(uint64_t addr, uint64_t len)
 {
     if (!len || (addr | len) % PAGE_SIZE)
-        return APP_INVAL;
-    return len > APP_TOP || addr > APP_TOP - len ? APP_RANGE : 0;
+        return ERR_INVAL;
+    return len > APP_TOP || addr > APP_TOP - len ? ERR_RANGE : OK;
 }
 
 static unsigned rights_of(unsigned prot)
@@ -180,16 +180,16 @@ static err_t slots_make(struct space *s, uint64_t addr, uint64_t len)
 }
 
 /* All that can fail, before anything changes: memory within the limit, slots, room for tables. */
-static int64_t space_reserve(struct space *s, uint64_t addr, uint64_t len)
+static err_t space_reserve(struct space *s, uint64_t addr, uint64_t len)
 {
     uint64_t after = s->tables.pages * PAGE_SIZE + s->tables.used + len - count_mapped(s, addr, len);
 
     if (after > s->limit)
-        return APP_NOMEM;
+        return ERR_NOMEM;
     while (s->tables.used + tables_need(&s->tables, addr, len) > s->tables.size)
         if (arena_grow(s, 0))
-            return APP_NOMEM;
-    return slots_make(s, addr, len) ? APP_NOMEM : 0;
+            return ERR_NOMEM;
+    return slots_make(s, addr, len) ? ERR_NOMEM : OK;
 }
 
 /* Fresh memory, or none, in the host's mapping; KVM forgets what it knew of it. */
@@ -199,18 +199,18 @@ static void host_clear(struct space *s, uint64_t addr, uint64_t len)
     madvise(s->base + addr, len, MADV_NOHUGEPAGE); /* as all around it, so that they stay one mapping */
 }
 
-static int64_t tables_apply(struct space *s, uint64_t addr, uint64_t len, unsigned rights, bool fresh)
+static err_t tables_apply(struct space *s, uint64_t addr, uint64_t len, unsigned rights, bool fresh)
 {
-    return tables_set(&s->tables, addr, len, rights, fresh) ? APP_NOMEM : 0;
+    return tables_set(&s->tables, addr, len, rights, fresh) ? ERR_NOMEM : OK;
 }
 
-int64_t space_map(struct space *s, uint64_t addr, uint64_t len, unsigned prot)
+err_t space_map(struct space *s, uint64_t addr, uint64_t len, unsigned prot)
 {
-    int64_t e = range_check(addr, len);
+    err_t e = range_check(addr, len);
     unsigned rights = rights_of(prot);
 
     if (e || prot & ~(APP_READ | APP_WRITE | APP_EXEC | APP_SMALL))
-        return e ? e : APP_INVAL;
+        return e ? e : ERR_INVAL;
     if (!rights)
         return space_unmap(s, addr, len);
     e = space_reserve(s, addr, len);
@@ -223,15 +223,15 @@ int64_t space_map(struct space *s, uint64_t addr, uint64_t len, unsigned prot)
     return tables_apply(s, addr, len, rights, !(prot & APP_SMALL));
 }
 
-int64_t space_map_file(struct space *s, uint64_t addr, uint64_t len, unsigned prot, int fd, uint64_t offset)
+err_t space_map_file(struct space *s, uint64_t addr, uint64_t len, unsigned prot, int fd, uint64_t offset)
 {
-    int64_t e = range_check(addr, len);
+    err_t e = range_check(addr, len);
     unsigned rights = rights_of(prot);
     int shared = prot & APP_SHARED ? MAP_SHARED : MAP_PRIVATE;
     void *at;
 
     if (e || !rights || offset % PAGE_SIZE || prot & ~(APP_READ | APP_WRITE | APP_EXEC | APP_SHARED))
-        return e ? e : APP_INVAL;
+        return e ? e : ERR_INVAL;
     e = space_reserve(s, addr, len);
     if (e)
         return e;
@@ -239,32 +239,32 @@ int64_t space_map_file(struct space *s, uint64_t addr, uint64_t len, unsigned pr
     if (at == MAP_FAILED && errno == EACCES && !(prot & APP_WRITE)) /* a file that is open for reading only */
         at = mmap(s->base + addr, len, PROT_READ, shared | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset);
     if (at == MAP_FAILED)
-        return errno == EACCES || errno == ENODEV ? APP_UNSUPPORTED : APP_NOMEM;
+        return errno == EACCES || errno == ENODEV ? ERR_UNSUPPORTED : ERR_NOMEM;
     return tables_apply(s, addr, len, rights, false);
 }
 
-int64_t space_window(struct space *s, uint64_t addr, uint64_t len, int fd, uint64_t offset)
+err_t space_window(struct space *s, uint64_t addr, uint64_t len, int fd, uint64_t offset)
 {
-    int64_t e = range_check(addr, len);
+    err_t e = range_check(addr, len);
 
     if (!e)
         e = space_reserve(s, addr, len);
     if (e)
         return e;
     if (mmap(s->base + addr, len, PROT_READ, MAP_SHARED | MAP_FIXED, fd, (off_t)offset) == MAP_FAILED)
-        return APP_NOMEM;
+        return ERR_NOMEM;
     return tables_apply(s, addr, len, TABLES_READ, true);
 }
 
-int64_t space_unmap(struct space *s, uint64_t addr, uint64_t len)
+err_t space_unmap(struct space *s, uint64_t addr, uint64_t len)
 {
-    int64_t e = range_check(addr, len);
+    err_t e = range_check(addr, len);
 
     if (e || !any_mapped(s, addr, len))
         return e;
     while (s->tables.used + tables_need(&s->tables, addr, len) > s->tables.size)
         if (arena_grow(s, 0))
-            return APP_NOMEM;
+            return ERR_NOMEM;
     e = tables_apply(s, addr, len, 0, false);
     host_clear(s, addr, len);
     return e;
@@ -289,14 +289,14 @@ static bool any_lost(const struct space *s, uint64_t addr, uint64_t len, unsigne
     return false;
 }
 
-int64_t space_protect(struct space *s, uint64_t addr, uint64_t len, unsigned prot)
+err_t space_protect(struct space *s, uint64_t addr, uint64_t len, unsigned prot)
 {
-    int64_t e = range_check(addr, len);
+    err_t e = range_check(addr, len);
     unsigned rights = rights_of(prot);
     bool lost;
 
     if (e || prot & ~(APP_READ | APP_WRITE | APP_EXEC))
-        return e ? e : APP_INVAL;
+        return e ? e : ERR_INVAL;
     e = space_reserve(s, addr, len);
     if (e)
         return e;

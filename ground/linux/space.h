@@ -2,6 +2,7 @@
 /* The memory of an app guest on Linux: one reserved range of the monitor's address space, guest address + base, in which memory and
  * files are mapped; KVM slots over it, made when needed; page tables that carry the guest's rights. All of it is under guest->lock, but for
  * the copies, which any thread may make: a page that cannot be read (a mapped file became shorter) is an error, not a fault. */
+#include "app/memory.h"
 #include "cpu/kvm/kvm.h"
 
 #define SPACE_UNIT MIB(16) /* KVM slots are multiples of it: their cost grows with their size ... */
@@ -21,19 +22,12 @@ struct space {
 MUST_USE err_t space_init(struct space *, struct kvm_machine *machine, uint64_t limit, uint64_t used);
 void space_fini(struct space *);
 
-/* These are the gate's calls; they return 0 or an enum app_error. prot: APP_READ ... */
-int64_t space_map(struct space *, uint64_t addr, uint64_t len, unsigned prot);
-/* fd is open for what prot asks and not kept. */
-int64_t space_map_file(struct space *, uint64_t addr, uint64_t len, unsigned prot, int fd, uint64_t offset);
+/* As app/memory.h has them; these are its, too: copies go whatever the guest's rights, and space_map() of no rights is space_unmap(). */
+/* fd is open for what prot asks and not kept. ERR_UNSUPPORTED: it cannot be mapped so. */
+MUST_USE err_t space_map_file(struct space *, uint64_t addr, uint64_t len, unsigned prot, int fd, uint64_t offset);
 /* A file to be read only, shared with whoever else maps it. */
-int64_t space_window(struct space *, uint64_t addr, uint64_t len, int fd, uint64_t offset);
-int64_t space_unmap(struct space *, uint64_t addr, uint64_t len);
-int64_t space_protect(struct space *, uint64_t addr, uint64_t len, unsigned prot);
+MUST_USE err_t space_window(struct space *, uint64_t addr, uint64_t len, int fd, uint64_t offset);
 
-/* A copy from or to what is mapped, whatever the guest's rights to it. ERR_RANGE: some of it is not mapped. */
-MUST_USE err_t space_read(struct space *, uint64_t addr, void *dst, uint64_t len);
-MUST_USE err_t space_write(struct space *, uint64_t addr, const void *src, uint64_t len);
-bool space_mapped(const struct space *, uint64_t addr, uint64_t len);
 /* memcpy that survives a page that is not there; false then. */
 bool space_copy(void *dst, const void *src, uint64_t len);
 /* To be called once in the process: how space_copy() survives. */

@@ -13,15 +13,15 @@
 #define KICK_SIGNAL SIGUSR1
 #define TIMER_SIGNAL SIGUSR2
 
-static _Thread_local struct guest_cpu *self;
+static _Thread_local struct app_vcpu *self;
 
-struct app_cpu *cpu_shared(struct guest_cpu *c)
+struct app_cpu *cpu_shared(struct app_vcpu *c)
 {
     return (struct app_cpu *)(void *)(c->guest->space.base + c->shared);
 }
 
 /* --- events ---------------------------------------------------------------------------------------------------------- */
-void guest_note(struct guest_cpu *c, uint32_t event)
+void guest_note(struct app_vcpu *c, uint32_t event)
 {
     struct app_cpu *s = cpu_shared(c);
 
@@ -29,14 +29,14 @@ void guest_note(struct guest_cpu *c, uint32_t event)
     __atomic_store_n(&s->pending, 1, __ATOMIC_SEQ_CST);
 }
 
-static void bell_ring(struct guest_cpu *c)
+static void bell_ring(struct app_vcpu *c)
 {
     uint64_t one = 1;
 
     (void)!write(c->bell, &one, sizeof one);
 }
 
-void guest_event(struct guest_cpu *c, uint32_t event)
+void app_event(struct app_vcpu *c, uint32_t event)
 {
     guest_note(c, event);
     bell_ring(c);
@@ -72,7 +72,7 @@ void guest_cpu_signals(sigset_t *add)
 }
 
 /* Makes the stopped CPU enter its event upcall, if it may be interrupted now. */
-static void event_deliver(struct guest_cpu *c)
+static void event_deliver(struct app_vcpu *c)
 {
     struct app_cpu *s = cpu_shared(c);
     struct kvm_regs_app *r = c->cpu.regs;
@@ -93,9 +93,9 @@ static void event_deliver(struct guest_cpu *c)
 
 /* --- the loop ----------------------------------------------------------------------------------------------------------- */
 /* One stop; false: this CPU ends. *half: KVM has something to complete before registers may be set. */
-static bool cpu_step(struct guest_cpu *c, bool *half)
+static bool cpu_step(struct app_vcpu *c, bool *half)
 {
-    struct guest *g = c->guest;
+    struct app *g = c->guest;
     const char *why = "";
     bool pending, go = true;
 
@@ -130,7 +130,7 @@ static bool cpu_step(struct guest_cpu *c, bool *half)
 
 static void *cpu_thread(void *arg)
 {
-    struct guest_cpu *c = arg;
+    struct app_vcpu *c = arg;
     struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = TIMER_SIGNAL };
     const char *why;
     bool half = false;
@@ -160,7 +160,7 @@ static void *cpu_thread(void *arg)
     return NULL;
 }
 
-static err_t cpu_thread_start(struct guest_cpu *c)
+static err_t cpu_thread_start(struct app_vcpu *c)
 {
     pthread_attr_t detached;
     int failed;
@@ -172,15 +172,15 @@ static err_t cpu_thread_start(struct guest_cpu *c)
     return failed ? ERR_NOMEM : OK;
 }
 
-err_t guest_cpu_start(struct guest *g, unsigned number, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi)
+err_t guest_cpu_start(struct app *g, unsigned number, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi)
 {
-    struct guest_cpu *c = &g->cpus[number];
+    struct app_vcpu *c = &g->cpus[number];
     struct app_cpu s;
     err_t e;
 
-    if (shared % 16 || space_read(&g->space, shared, &s, sizeof s) || s.stack_top % 16 || s.stack_size < 1024 ||
-        s.stack_size > s.stack_top || !space_mapped(&g->space, s.stack_top - s.stack_size, s.stack_size))
-        return ERR_RANGE;
+    e = app_cpu_check(&g->space, entry, shared, &s);
+    if (e)
+        return e;
     c->guest = g;
     c->shared = shared;
     c->stack_top = s.stack_top;
@@ -190,9 +190,8 @@ err_t guest_cpu_start(struct guest *g, unsigned number, uint64_t entry, uint64_t
         c->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (c->bell < 0)
         return ERR_NOMEM;
-    e = kvm_cpu_init(&c->cpu, &g->machine, number, shared, s.stack_top);
-    if (e)
-        return e;
+    if (kvm_cpu_init(&c->cpu, &g->machine, number, shared, s.stack_top))
+        return ERR_NOMEM;
     kvm_cpu_start(&c->cpu, entry, rsp, rdi);
     c->started = true;
     e = cpu_thread_start(c);
@@ -200,32 +199,24 @@ err_t guest_cpu_start(struct guest *g, unsigned number, uint64_t entry, uint64_t
     return e;
 }
 
-bool guest_holds(struct guest *g, uint64_t addr, uint64_t len)
+void guest_bell(struct app *g, uint32_t number)
 {
-    for (unsigned i = 0; i < g->ncpus; i++)
-        if (g->cpus[i].started && g->cpus[i].shared + sizeof(struct app_cpu) > addr && g->cpus[i].shared < addr + len)
-            return true;
-    return false;
-}
-
-void guest_bell(struct guest *g, uint32_t number)
-{
-    unsigned cpu = number - APP_BELL_CPU;
+    struct app_vcpu *c = number >= APP_BELL_CPU ? app_cpu_running(g, number - APP_BELL_CPU) : NULL;
 
     if (number < g->nchannels) {
-        g->channels[number].rung = true;
+        g->channels[number].wanted = true;
         kvm_machine_bell(&g->machine, number, guest_poke());
-    } else if (number >= APP_BELL_CPU && cpu < g->ncpus && g->cpus[cpu].started) {
-        bell_ring(&g->cpus[cpu]);
-        kvm_machine_bell(&g->machine, number, g->cpus[cpu].bell);
+    } else if (c) {
+        bell_ring(c);
+        kvm_machine_bell(&g->machine, number, c->bell);
     }
 }
 
 /* What a CPU reads of the tables hangs on their root. One that is in the guest is stopped and takes the new one before it goes on. */
-void guest_roots(struct guest *g)
+void guest_roots(struct app *g)
 {
     for (unsigned i = 0; i < g->ncpus; i++) {
-        struct guest_cpu *c = &g->cpus[i];
+        struct app_vcpu *c = &g->cpus[i];
         while (c != self && c->started && __atomic_load_n(&c->running, __ATOMIC_SEQ_CST) && !kvm_cpu_current(&c->cpu) &&
                !__atomic_load_n(&g->exiting, __ATOMIC_SEQ_CST)) {
             pthread_kill(c->thread, KICK_SIGNAL);

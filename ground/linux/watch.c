@@ -10,12 +10,12 @@
 #define NS_PER_S 1000000000u
 #define LOOK_MS 1
 
-static bool in_use(const struct guest *g)
+static bool in_use(const struct app *g)
 {
     return g->net_channel && mux_open_now(&g->net);
 }
 
-static bool all_wait(const struct guest *g)
+static bool all_wait(const struct app *g)
 {
     for (unsigned i = 0; i < g->ncpus; i++)
         if (g->cpus[i].started && !g->cpus[i].waits)
@@ -24,17 +24,16 @@ static bool all_wait(const struct guest *g)
 }
 
 /* Whatever lies in the network's ring is served. True: there is something the guest waits for. */
-static bool ring_serve(struct guest *g)
+static bool ring_serve(struct app *g)
 {
     struct channel *ch = g->net_channel;
     uint32_t before = ch->news;
 
-    if (!ch->dead)
-        (void)channel_kick(ch);
+    (void)!channel_serve(ch);
     return ch->news != before || ch->dead;
 }
 
-static int bell_wait(struct guest_cpu *c, bool watch, uint64_t deadline, bool *ready)
+static int bell_wait(struct app_vcpu *c, bool watch, uint64_t deadline, bool *ready)
 {
     struct pollfd p[2] = { { .fd = c->bell, .events = POLLIN }, { .fd = watch ? c->guest->net.epoll : -1, .events = POLLIN } };
     uint64_t now = deadline ? guest_now() : 0, left = deadline > now ? deadline - now : 0, count;
@@ -47,9 +46,9 @@ static int bell_wait(struct guest_cpu *c, bool watch, uint64_t deadline, bool *r
     return n > 0 && p[0].revents ? 0 : n;
 }
 
-void watch_wait(struct guest_cpu *c, uint64_t deadline)
+void watch_wait(struct app_vcpu *c, uint64_t deadline)
 {
-    struct guest *g = c->guest;
+    struct app *g = c->guest;
     bool watch, ready = false, done = in_use(g) && ring_serve(g);
     int n;
 
@@ -81,13 +80,13 @@ void watch_wait(struct guest_cpu *c, uint64_t deadline)
     }
 }
 
-int watch_outside(struct guest *g)
+int watch_outside(struct app *g)
 {
     g->watch_off = !in_use(g) || all_wait(g);
     return g->watch_off ? -1 : LOOK_MS;
 }
 
-void watch_look(struct guest *g)
+void watch_look(struct app *g)
 {
     uint32_t before;
 
@@ -98,5 +97,5 @@ void watch_look(struct guest *g)
         net_ready(&g->net);
     (void)ring_serve(g);
     if (g->net_channel->news != before)
-        guest_event(&g->cpus[0], APP_EVENT_CHANNEL);
+        app_event(&g->cpus[0], APP_EVENT_CHANNEL);
 }

@@ -52,9 +52,9 @@ static void check(void)
 static void act(unsigned what, unsigned first, unsigned n, unsigned prot)
 {
     uint64_t at = WINDOW + first * (uint64_t)PAGE_SIZE, len = n * (uint64_t)PAGE_SIZE;
-    int64_t r = what == 0 ? space_map(&space, at, len, prot) : what == 1 ? space_unmap(&space, at, len) : space_protect(&space, at, len, prot);
+    err_t r = what == 0 ? space_map(&space, at, len, prot) : what == 1 ? space_unmap(&space, at, len) : space_protect(&space, at, len, prot);
 
-    ASSERT(r == 0 || r == APP_NOMEM);
+    ASSERT(r == OK || r == ERR_NOMEM);
     for (unsigned i = first; !r && i < first + n; i++) {
         bool gone = what == 1 || (what == 0 && !prot);
         if (what != 2 || !model[i].mapped)
@@ -78,12 +78,12 @@ static void mark(unsigned page, uint8_t byte)
 static void wild(unsigned what, uint64_t at, uint64_t len, unsigned prot)
 {
     bool bad = !len || (at | len) % PAGE_SIZE || len > APP_TOP || at > APP_TOP - len || (what != 1 && prot & ~7u);
-    int64_t r;
+    err_t r;
 
     if (!bad)
         return; /* the model is for the window only */
     r = what == 0 ? space_map(&space, at, len, prot & ~APP_SMALL) : what == 1 ? space_unmap(&space, at, len) : space_protect(&space, at, len, prot);
-    ASSERT(r == APP_INVAL || r == APP_RANGE || (prot & APP_SMALL && what == 0));
+    ASSERT(r == ERR_INVAL || r == ERR_RANGE || (prot & APP_SMALL && what == 0));
 }
 
 static void fresh(void)
