@@ -1,5 +1,10 @@
 /* The scheduler. Per CPU a run queue under its own lock; see vm/sched.h for the policy.
  *
+ * A guest's fair-share clock (vm->vruntime) is the sum of what its vCPUs ran, on any CPU. A vCPU's (v->vruntime) is its guest's at the
+ * end of its last turn, or when it woke: so the vCPUs of a guest stand behind each other, a turn apart, and the least of all is the
+ * next of its guest, and its guest the next of all. A guest that slept, or has fewer vCPUs than CPUs are due to it, saves nothing up:
+ * its clock is behind the least of all that waited by a slice on each CPU at most.
+ *
  * A sleeping vCPU (HALTED, OFF) becomes READY by one compare-and-swap; whoever wins it queues the vCPU on its home CPU. The
  * sleeper publishes its state first and then looks once more for a reason to wake; the waker publishes the reason first and
  * then looks at the state: one of the two sees the other.
@@ -24,10 +29,9 @@ struct runq {
     /* under lock */
     struct list ready, asleep;
     struct vcpu *loaded;
-    uint64_t floor;              /* vruntime a sleeper is lifted to when it wakes, less a slice */
     /* any CPU, atomic */
     struct vcpu *_Atomic current;
-    _Atomic uint64_t least;      /* smallest vruntime in ready; UINT64_MAX: none waits */
+    _Atomic uint64_t least;      /* smallest vruntime in ready but of loaded; UINT64_MAX: none waits */
     _Atomic bool wake;           /* something for the idle loop */
     _Atomic bool idle;
     _Atomic bool resched;        /* a woken vCPU should go before the current one */
@@ -38,6 +42,7 @@ struct runq {
 
 static struct runq queues[CPU_MAX];
 static uint64_t slice, granularity;
+static _Atomic uint64_t floor;   /* the least vruntime of those that wait, on any CPU; never goes back */
 static sched_chore chores[CHORES_MAX];
 static unsigned nchores, next_home;
 static _Atomic bool chores_wanted;
@@ -47,6 +52,7 @@ void sched_init(void)
     slice = ground_ns_to_tsc(SLICE_NS);
     granularity = ground_ns_to_tsc(WAKE_GRANULARITY_NS);
     nchores = next_home = 0;
+    atomic_store(&floor, 0);
     for (unsigned i = 0; i < CPU_MAX; i++) {
         struct runq *q = &queues[i];
 
@@ -90,7 +96,8 @@ static void update_least(struct runq *q)
     uint64_t least = UINT64_MAX;
 
     list_each(n, &q->ready)
-        least = min_u64(least, vcpu_of(n)->vruntime);
+        if (vcpu_of(n) != q->loaded)
+            least = min_u64(least, vcpu_of(n)->vruntime);
     atomic_store(&q->least, least);
 }
 
@@ -107,7 +114,23 @@ static void dequeue(struct runq *q, struct vcpu *v)
     update_least(q);
 }
 
-/* Who has run least; one that has just yielded only if it is alone, once. */
+static void raise(_Atomic uint64_t *clock, uint64_t to)
+{
+    uint64_t was = atomic_load_explicit(clock, memory_order_relaxed);
+
+    while (was < to && !atomic_compare_exchange_weak(clock, &was, to))
+        ;
+}
+
+/* The least a guest's clock may be. In a slice a guest on all CPUs goes on by so many slices, and its next vCPU is as far away. */
+static uint64_t owed_from(void)
+{
+    uint64_t at = atomic_load_explicit(&floor, memory_order_relaxed), most = slice * ground_cpus();
+
+    return at > most ? at - most : 0;
+}
+
+/* Who has run least; one that has just yielded only if it is alone, once: it is owed nothing for having let others go first. */
 static struct vcpu *least_run(struct runq *q, bool stealing)
 {
     struct vcpu *best = NULL;
@@ -120,8 +143,15 @@ static struct vcpu *least_run(struct runq *q, bool stealing)
         if (!best || (best->yielded && !v->yielded) || (best->yielded == v->yielded && v->vruntime < best->vruntime))
             best = v;
     }
-    list_each(n, &q->ready)
-        vcpu_of(n)->yielded = false;
+    list_each(n, &q->ready) {
+        struct vcpu *v = vcpu_of(n);
+
+        if (v->yielded && best) {
+            v->vruntime = max_u64(v->vruntime, best->vruntime);
+            raise(&v->vm->vruntime, v->vruntime);
+        }
+        v->yielded = false;
+    }
     return best;
 }
 
@@ -135,9 +165,8 @@ static bool make_ready(struct vcpu *v)
 
 static void enqueue_woken(struct runq *q, struct vcpu *v)
 {
-    uint64_t floor = q->floor > slice ? q->floor - slice : 0;
-
-    v->vruntime = max_u64(v->vruntime, floor);
+    raise(&v->vm->vruntime, owed_from());
+    v->vruntime = atomic_load(&v->vm->vruntime);
     enqueue(q, v);
 }
 
@@ -148,8 +177,8 @@ void sched_place(struct vcpu *v)
     struct runq *q = &queues[next_home++ % ground_cpus()];
 
     v->cpu = q->cpu;
+    raise(&v->vm->vruntime, atomic_load(&floor));
     lock_take(&q->lock);
-    v->vruntime = q->floor;
     list_push_back(&q->asleep, &v->run_link);
     lock_drop(&q->lock);
 }
@@ -270,26 +299,30 @@ static void wake_due(struct runq *q, uint64_t now)
     }
 }
 
-/* Takes a vCPU from the CPU where one waits that has run less than `than`, by a slice at least. */
+/* Takes a vCPU from the CPU where one waits that has run less than `than`, by a slice at least. than: UINT64_MAX if nothing waits here. */
 static struct vcpu *steal(struct runq *q, uint64_t than)
 {
-    struct runq *from = NULL;
-    uint64_t least = than > slice ? than - slice : 0;
+    struct runq *from = q;
+    uint64_t least = than;
 
     for (unsigned i = 0; i < ground_cpus(); i++) {
         uint64_t at = atomic_load(&queues[i].least);
 
-        if (i != q->cpu && at < least) {
+        if (at < least) {
             least = at;
             from = &queues[i];
         }
     }
-    if (!from || !lock_try(&from->lock))
+    if (least != UINT64_MAX)
+        raise(&floor, least);
+    if (from == q || least + slice >= than || !lock_try(&from->lock))
         return NULL;
     struct vcpu *v = least_run(from, true);
-    if (v) {
+    if (v && v->vruntime + slice < than) {
         dequeue(from, v);
         v->cpu = q->cpu;
+    } else {
+        v = NULL;
     }
     lock_drop(&from->lock);
     return v;
@@ -315,11 +348,8 @@ static struct vcpu *pick(struct runq *q, uint64_t now)
             enqueue(q, v);
         v = stolen;
     }
-    if (v) {
-        if (!keep)
-            q->slice_end = now + slice;
-        q->floor = max_u64(q->floor, min_u64(v->vruntime, atomic_load(&q->least)));
-    }
+    if (v && !keep)
+        q->slice_end = now + slice;
     atomic_store(&q->current, v);
     lock_drop(&q->lock);
     return v;
@@ -385,7 +415,15 @@ static void switch_to(struct runq *q, struct vcpu *v)
     load(v);
     lock_take(&q->lock);
     q->loaded = v;
+    update_least(q);
     lock_drop(&q->lock);
+}
+
+static void charge(struct vcpu *v, uint64_t ran)
+{
+    v->run_tsc += ran;
+    raise(&v->vm->vruntime, owed_from());
+    v->vruntime = atomic_fetch_add(&v->vm->vruntime, ran) + ran;
 }
 
 static void run_one(struct runq *q, struct vcpu *v)
@@ -407,8 +445,7 @@ static void run_one(struct runq *q, struct vcpu *v)
     exits = v->nexits - exits;
     if (exits >= COST_EXITS && ran / exits < atomic_load(&v->vm->exit_tsc) - 1) /* 0, not known yet, is the largest */
         atomic_store(&v->vm->exit_tsc, ran / exits);
-    v->vruntime += ran;
-    v->run_tsc += ran;
+    charge(v, ran);
     put(q, v, end);
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 /* Which vCPU runs where and when. One run queue per CPU; a vCPU stays on its CPU unless an idle or less loaded CPU takes it.
- * Fair share by run time: whoever has run least goes next. For grounds that own the CPUs (EFI); on Linux the kernel's
- * scheduler does this work. */
+ * Fair share by run time, by guest first: the guest goes next that has run least, however many vCPUs it has, and of its vCPUs the
+ * one that has waited longest. For grounds that own the CPUs (EFI); on Linux the kernel's scheduler does this work. */
 #include "base/err.h"
 
 struct vcpu;
@@ -17,7 +17,7 @@ NORETURN void sched_run(void);
 /* Lets interrupts in, does chores, runs one vCPU until it ends its turn, or idles until an interrupt. */
 void sched_step(void);
 
-/* A new vCPU, on the CPU with the least to do. It is not run before sched_wake(). */
+/* A new vCPU, on the next CPU by turns. It is not run before sched_wake(). */
 void sched_place(struct vcpu *);
 /* Makes a vCPU that is OFF or HALTED run; makes a running one look for interrupts. Any CPU. */
 void sched_wake(struct vcpu *);

@@ -88,10 +88,9 @@ struct vcpu {
     /* the scheduler's, under the run queue's lock */
     struct list run_link;
     unsigned cpu;              /* where it runs or ran last */
-    bool queued;
     uint64_t wake_at;          /* halted: its APIC deadline, 0: none */
     bool yielded;              /* let others go first, once */
-    uint64_t vruntime;         /* TSC ticks it has run, fair-share clock */
+    uint64_t vruntime;         /* fair-share clock: vm/sched.c */
 
     /* the CPU that runs it only */
     uint64_t run_tsc;          /* ticks spent in it */

@@ -141,6 +141,7 @@ struct vm {
     struct vm_panic panic;
 
     /* any CPU, atomic */
+    _Atomic uint64_t vruntime;     /* TSC ticks that its vCPUs ran, fair-share clock: vm/sched.c */
     _Atomic uint64_t exit_tsc;     /* ticks of an exit and the way back, at least; 0: not known yet */
     _Atomic uint32_t state;        /* enum vm_state */
     _Atomic uint32_t stop_claimed; /* somebody writes why and why_text */

@@ -1,11 +1,18 @@
-/* Never halts, interrupts off, never exits by itself. The user has to stop it. */
+/* Never halts on any of its CPUs, interrupts off, never exits by itself. The user has to stop it. */
 #include "test/guest/guest.h"
 
 const char guest_name[] = "spin";
 
-void guest_main(void)
+static void spin(unsigned me)
 {
-    say("BEGIN spin");
+    (void)me;
     for (;;)
         __asm__ volatile("" ::: "memory");
+}
+
+void guest_main(void)
+{
+    cpus_start(spin);
+    say("BEGIN spin");
+    spin(0);
 }

@@ -1,4 +1,6 @@
 """App guests: programs at CPL 3 beside the Linuxes, and where there is no virtualisation at all."""
+import re
+
 from disk import APP, OUT, File
 from lab import check, entry, lab, ticks
 from suite import test
@@ -87,6 +89,26 @@ def app_cpus():
             goblin.expect(rf"^{name}: stopped by the user", 20)
         goblin.table()
         check(goblin.free_pages == before, f"{before} pages were free before, {goblin.free_pages} are now")
+
+
+@test(seconds=480)
+def fair_share():
+    """8 apps and a guest with 16 vCPUs compute for ever; a Linux started beside them comes up, computes, gets what each of them gets, and
+    its kernel sees no CPU stuck."""
+    apps = [f"app{number}" for number in range(8)]
+    with lab("fair_share", entry("linux", options="job=spin", autostart=False), entry("many", kernel="spin", cpus=16, memory="64M"),
+             *[app(name, "smp", args="spin") for name in apps]) as goblin:
+        goblin.monitor(120)
+        goblin.select_guest("linux")
+        goblin.send("s")
+        goblin.attach("linux")
+        begin = len(goblin.text)
+        for _ in range(5):
+            goblin.expect(r"linux: spin (\d+) $", 200)
+        said, shares = goblin.text[begin:], {name: guest.cpu for name, guest in goblin.table().items()}
+        stuck = re.search(r".*(soft lockup|stall|blocked for more).*", said)
+        check(not stuck, stuck and stuck.group())
+        check(min(shares.values()) > 12 and max(shares.values()) < 32, f"20 % of a CPU is due to each: {shares}")
 
 
 def language(name, args="", memory="128M", namespace="/dev", isolate=False):

@@ -76,6 +76,181 @@ static void three_guests_on_two_cpus_get_two_thirds(void **state)
         kit_end(vm[i]);
 }
 
+/* --- guests with several vCPUs, on several CPUs that run side by side --- */
+
+static uint64_t cpu_clock[4];
+
+/* The CPU that is furthest behind goes next, until all have come to the end. */
+static void machine_runs(unsigned cpus, uint64_t ns)
+{
+    uint64_t end = cpu_clock[0] + ns;
+
+    for (;;) {
+        unsigned c = 0;
+
+        for (unsigned i = 1; i < cpus; i++)
+            c = cpu_clock[i] < cpu_clock[c] ? i : c;
+        if (cpu_clock[c] >= end)
+            break;
+        fake_set_cpus(cpus, c);
+        fake_set_tsc(cpu_clock[c]);
+        sched_step();
+        if (ground_tsc() == cpu_clock[c])
+            advance(MS / 10); /* it idled */
+        cpu_clock[c] = ground_tsc();
+    }
+    for (unsigned i = 0; i < cpus; i++)
+        cpu_clock[i] = end;
+}
+
+static void vcpu_starts(struct vcpu *v)
+{
+    atomic_store(&v->startup, STARTUP_INIT | STARTUP_SIPI);
+    sched_wake(v);
+}
+
+static struct vm *guest(unsigned vcpus, unsigned started, void (*script)(struct vcpu *))
+{
+    fake_script(script);
+    struct vm *vm = kit_vm(vcpus);
+    for (unsigned i = 1; i < started; i++)
+        vcpu_starts(vm->vcpu[i]);
+    return vm;
+}
+
+/* What its vCPUs ran since it was asked last, ms; each of them between least and most. */
+static uint64_t ran_ms(struct vm *vm, uint64_t least, uint64_t most)
+{
+    static uint64_t before[64][VM_VCPUS_MAX];
+    uint64_t sum = 0;
+
+    for (unsigned i = 0; i < vm->nvcpus; i++) {
+        uint64_t *was = &before[vm->id % 64][i], ran = vm->vcpu[i]->run_tsc - *was;
+        assert_in_range(ran / MS, least, most);
+        *was = vm->vcpu[i]->run_tsc;
+        sum += ran;
+    }
+    return sum / MS;
+}
+
+static int setup_machine(void **state)
+{
+    for (unsigned i = 0; i < 4; i++)
+        cpu_clock[i] = 10 * MS;
+    return setup(state);
+}
+
+static void a_guest_gets_no_more_for_more_vcpus(void **state)
+{
+    struct vm *many, *two, *one;
+    (void)state;
+    many = guest(16, 16, busy);
+    two = guest(2, 2, busy);
+    one = guest(1, 1, busy);
+    machine_runs(1, 9000ull * MS);
+    assert_in_range(ran_ms(many, 150, 225), 2850, 3150);
+    assert_in_range(ran_ms(two, 1400, 1600), 2850, 3150);
+    assert_in_range(ran_ms(one, 2850, 3150), 2850, 3150);
+    kit_end(many);
+    kit_end(two);
+    kit_end(one);
+}
+
+static void a_guest_gets_no_more_for_vcpus_on_all_cpus(void **state)
+{
+    struct vm *many, *one[3];
+    (void)state;
+    many = guest(16, 16, busy);
+    for (unsigned i = 0; i < 3; i++)
+        one[i] = guest(1, 1, busy);
+    machine_runs(2, 8000ull * MS); /* 16 s of running: 4 s each */
+    assert_in_range(ran_ms(many, 175, 325), 3700, 4300);
+    for (unsigned i = 0; i < 3; i++)
+        ran_ms(one[i], 3700, 4300);
+    for (unsigned i = 0; i < 3; i++)
+        kit_end(one[i]);
+    kit_end(many);
+}
+
+static void what_one_guest_cannot_use_the_others_share(void **state)
+{
+    struct vm *one, *two, *many;
+    (void)state;
+    one = guest(1, 1, busy);
+    two = guest(2, 2, busy);
+    many = guest(16, 16, busy);
+    machine_runs(4, 4000ull * MS); /* 4 s, 6 s, 6 s */
+    ran_ms(one, 3800, 4000);
+    assert_in_range(ran_ms(two, 2700, 3300), 5600, 6400);
+    assert_in_range(ran_ms(many, 250, 500), 5600, 6400);
+    kit_end(one);
+    kit_end(two);
+    kit_end(many);
+}
+
+static void what_a_guest_could_not_use_is_not_owed_to_it(void **state)
+{
+    struct vm *late, *many;
+    (void)state;
+    late = guest(4, 1, busy);
+    many = guest(16, 16, busy);
+    machine_runs(4, 20000ull * MS); /* it can use one CPU of the two it may have */
+    (void)ran_ms(late, 0, UINT64_MAX);
+    (void)ran_ms(many, 0, UINT64_MAX);
+    for (unsigned i = 1; i < 4; i++)
+        vcpu_starts(late->vcpu[i]);
+    machine_runs(4, 2000ull * MS);
+    assert_in_range(ran_ms(late, 0, UINT64_MAX), 3700, 4300);
+    assert_in_range(ran_ms(many, 0, UINT64_MAX), 3700, 4300);
+    kit_end(late);
+    kit_end(many);
+}
+
+/* Runs 5 ms, wakes the next vCPU of its guest, sleeps. */
+static void hands_on(struct vcpu *v)
+{
+    advance(5 * MS);
+    struct vcpu *next = v->vm->vcpu[(v->id + 1) % v->vm->nvcpus];
+    atomic_store(&next->unhalted, true);
+    if (atomic_load(&next->state) == VCPU_OFF)
+        vcpu_starts(next);
+    else
+        sched_wake(next);
+    v->x.kind = EXIT_HLT;
+}
+
+static void vcpus_that_run_by_turns_are_one_guest(void **state)
+{
+    struct vm *relay, *one;
+    (void)state;
+    relay = guest(16, 1, hands_on);
+    one = guest(1, 1, busy);
+    machine_runs(1, 4000ull * MS);
+    assert_in_range(ran_ms(relay, 80, 170), 1900, 2100);
+    ran_ms(one, 1900, 2100);
+    kit_end(relay);
+    kit_end(one);
+}
+
+static void one_that_lets_others_go_first_does_not_save_up(void **state)
+{
+    struct vm *spins, *b, *wakes;
+    (void)state;
+    spins = guest(1, 1, spinner);
+    b = guest(1, 1, busy);
+    machine_runs(1, 5000ull * MS);
+    wakes = guest(1, 1, busy);
+    (void)ran_ms(b, 0, UINT64_MAX);
+    machine_runs(1, 500ull * MS);
+    ran_ms(b, 200, 260); /* not after all that the spinner did not use */
+    fake_of(spins->vcpu[0])->script = busy;
+    machine_runs(1, 600ull * MS);
+    ran_ms(b, 170, 230);
+    kit_end(spins);
+    kit_end(b);
+    kit_end(wakes);
+}
+
 static void a_sleeper_wakes_in_time_beside_a_busy_guest(void **state)
 {
     struct vm *s, *b;
@@ -241,6 +416,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
+#define M(f) cmocka_unit_test_setup(f, setup_machine)
+        M(a_guest_gets_no_more_for_more_vcpus), M(a_guest_gets_no_more_for_vcpus_on_all_cpus),
+        M(what_one_guest_cannot_use_the_others_share), M(what_a_guest_could_not_use_is_not_owed_to_it),
+        M(vcpus_that_run_by_turns_are_one_guest), M(one_that_lets_others_go_first_does_not_save_up),
         T(three_guests_on_one_cpu_share_it), T(three_guests_on_two_cpus_get_two_thirds),
         T(a_deadline_that_has_passed_sets_no_timer), T(a_sleeper_wakes_in_time_beside_a_busy_guest), T(idle_cpu_sets_the_timer_to_the_next_deadline),
         T(an_interrupt_from_elsewhere_wakes_and_kicks), T(a_spinning_vcpu_lets_the_other_go_first),

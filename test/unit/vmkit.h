@@ -43,7 +43,7 @@ static inline struct vm *kit_vm(unsigned vcpus)
 static inline void kit_end(struct vm *vm)
 {
     vm_stop(vm, VM_STOPPED, "%s", "");
-    for (int i = 0; i < 100 && atomic_load(&vm->state) != VM_OFF; i++) {
+    for (int i = 0; i < 1000 && atomic_load(&vm->state) != VM_OFF; i++) {
         for (unsigned c = ground_cpus(); c-- > 0;) {
             fake_set_cpus(ground_cpus(), c);
             fake_set_tsc(ground_tsc() + 10000000); /* past every slice */
