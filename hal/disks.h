@@ -25,6 +25,17 @@ void hal_disks_watch(void);
  * detail: what it is, for the log ("virtio-blk, 2 queues"). */
 void hal_disk_add(struct blk *, const char *detail);
 
+/* For drivers: ends requests, each with the err_t in its drv[1]. No lock held. */
+static inline void hal_requests_end(struct list *done)
+{
+    struct list *n;
+
+    while ((n = list_pop_front(done))) {
+        struct blk_req *r = container_of(n, struct blk_req, link);
+        r->done(r, (err_t)r->drv[1]);
+    }
+}
+
 /* "0 KiB" to "999.9 TiB". */
 void hal_size_text(char *buf, size_t size, uint64_t bytes);
 

@@ -67,16 +67,6 @@ struct nvme {
 
 /* --- requests --- */
 
-static void done_run(struct list *done)
-{
-    struct list *n;
-
-    while ((n = list_pop_front(done))) {
-        struct blk_req *r = container_of(n, struct blk_req, link);
-        r->done(r, (err_t)r->drv[1]);
-    }
-}
-
 /* The controller has failed: nothing more reaches it, and every request ends. */
 static void nvme_die(struct nvme *d, const char *why)
 {
@@ -94,7 +84,7 @@ static void nvme_die(struct nvme *d, const char *why)
         nvmeq_abort(q, &done);
         lock_drop(&q->lock);
     }
-    done_run(&done);
+    hal_requests_end(&done);
 }
 
 /* NULL while all is well. Under q->lock. */
@@ -113,8 +103,9 @@ static const char *nvme_ails(const struct nvme *d, const struct nvmeq *q)
     return status & STATUS_FATAL || !(status & STATUS_READY) ? "the controller reports a fatal failure" : NULL;
 }
 
-static void queue_service(struct nvmeq *q)
+static void queue_service(void *queue)
 {
+    struct nvmeq *q = queue;
     struct nvme *d = q->owner;
     struct list done = LIST_INIT(done);
     const char *ails;
@@ -124,14 +115,9 @@ static void queue_service(struct nvmeq *q)
         nvmeq_reap(q, &done);
     ails = d->dead ? NULL : nvme_ails(d, q);
     lock_drop(&q->lock);
-    done_run(&done);
+    hal_requests_end(&done);
     if (ails)
         nvme_die(d, ails);
-}
-
-static void queue_irq(void *arg)
-{
-    queue_service(arg);
 }
 
 static void nvme_poll(struct blk *b)
@@ -367,21 +353,6 @@ static err_t queues_start(struct nvme *d)
     return e;
 }
 
-/* Gives each queue its interrupt on its CPU. Comes last: a vector cannot be given back. */
-static err_t irqs_start(struct nvme *d)
-{
-    for (d->nused = 0; d->nused < d->nqueues; d->nused++) {
-        struct irq_msi msi;
-        err_t e = ground_irq_msi(d->nused, queue_irq, &d->queue[d->nused], &msi);
-
-        if (!e)
-            e = hal_pci_irq_set(&d->pci, d->nused, &msi);
-        if (e)
-            return d->nused ? OK : e; /* some will do */
-    }
-    return OK;
-}
-
 /* --- start and end --- */
 
 static void nvme_free(struct nvme *d)
@@ -428,7 +399,7 @@ static err_t nvme_start(struct nvme *d, const char **why)
     if (e)
         return e;
     *why = "it cannot interrupt";
-    return irqs_start(d);
+    return hal_pci_irqs_start(&d->pci, queue_service, d->queue, sizeof d->queue[0], d->nqueues, &d->nused);
 }
 
 err_t hal_nvme_probe(const struct hal_pci_dev *pci, unsigned index)

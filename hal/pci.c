@@ -298,3 +298,18 @@ err_t hal_pci_irq_set(const struct hal_pci_dev *d, unsigned n, const struct irq_
     mmio_write32(&d->msix_table, n * 16 + 12, 0);
     return OK;
 }
+
+err_t hal_pci_irqs_start(const struct hal_pci_dev *d, void (*service)(void *queue), void *queues, size_t size, unsigned count,
+                         unsigned *used)
+{
+    for (*used = 0; *used < count; ++*used) {
+        struct irq_msi msi;
+        err_t e = ground_irq_msi(*used, service, (char *)queues + *used * size, &msi);
+
+        if (!e)
+            e = hal_pci_irq_set(d, *used, &msi);
+        if (e)
+            return *used ? OK : e; /* some will do */
+    }
+    return OK;
+}

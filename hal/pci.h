@@ -62,3 +62,7 @@ MUST_USE err_t hal_pci_map(const struct hal_pci_dev *, unsigned bar, uint64_t of
 unsigned hal_pci_irq_init(struct hal_pci_dev *);
 /* Routes vector n (below what irq_init returned) and lets it in. ERR_UNSUPPORTED: the address does not fit. */
 MUST_USE err_t hal_pci_irq_set(const struct hal_pci_dev *, unsigned n, const struct irq_msi *);
+/* Gives each of count queues, size bytes apart, its interrupt on the CPU of its number; *used counts those that got one, and an error
+ * means that none did. Comes last in a probe: a vector cannot be given back. */
+MUST_USE err_t hal_pci_irqs_start(const struct hal_pci_dev *, void (*service)(void *queue), void *queues, size_t size, unsigned count,
+                                  unsigned *used);

@@ -2,74 +2,28 @@
  * completes on that CPU, and no lock is ever contended. */
 #include "hal/virtio_blk.h"
 
+#include "abi/virtio_blk.h"
 #include "base/fmt.h"
 #include "base/str.h"
 #include "hal/disks.h"
 #include "hal/virtq.h"
 
-/* Structures the vendor capabilities point to, by cfg_type; and offsets in the common one. */
-enum { CFG_COMMON = 1, CFG_NOTIFY = 2, CFG_DEVICE = 4, CFG_COUNT };
-enum {
-    COMMON_DEVICE_FEATURE_SELECT = 0x00,
-    COMMON_DEVICE_FEATURE = 0x04,
-    COMMON_DRIVER_FEATURE_SELECT = 0x08,
-    COMMON_DRIVER_FEATURE = 0x0C,
-    COMMON_CONFIG_VECTOR = 0x10,
-    COMMON_NUM_QUEUES = 0x12,
-    COMMON_STATUS = 0x14,
-    COMMON_GENERATION = 0x15,
-    COMMON_QUEUE_SELECT = 0x16,
-    COMMON_QUEUE_SIZE = 0x18,
-    COMMON_QUEUE_VECTOR = 0x1A,
-    COMMON_QUEUE_ENABLE = 0x1C,
-    COMMON_QUEUE_NOTIFY_OFF = 0x1E,
-    COMMON_QUEUE_DESC = 0x20,
-    COMMON_QUEUE_DRIVER = 0x28,
-    COMMON_QUEUE_DEVICE = 0x30,
-    COMMON_LEN = 0x38
-};
-/* Offsets in the device configuration. */
-enum {
-    BLK_CAPACITY = 0,
-    BLK_SIZE_MAX = 8,
-    BLK_SEG_MAX = 12,
-    BLK_BLOCK_SIZE = 20,
-    BLK_NUM_QUEUES = 34,
-    BLK_MAX_DISCARD = 36,
-    BLK_CONFIG_LEN = 60
-};
-
-#define STATUS_ACKNOWLEDGE 1u
-#define STATUS_DRIVER 2u
-#define STATUS_DRIVER_OK 4u
-#define STATUS_FEATURES_OK 8u
-#define STATUS_NEEDS_RESET 0x40u
-#define STATUS_FAILED 0x80u
-
-#define F_SIZE_MAX BIT64(1)
-#define F_SEG_MAX BIT64(2)
-#define F_READ_ONLY BIT64(5)
-#define F_BLK_SIZE BIT64(6)
-#define F_FLUSH BIT64(9)
-#define F_MULTI_QUEUE BIT64(12)
-#define F_DISCARD BIT64(13)
-#define F_INDIRECT BIT64(28)
-#define F_EVENT_IDX BIT64(29)
-#define F_VERSION_1 BIT64(32)
 #define F_ACCESS_PLATFORM BIT64(33) /* DMA as the platform says: there is no IOMMU in use, so nothing to do */
 #define F_WANTED                                                                                                       \
-    (F_SIZE_MAX | F_SEG_MAX | F_READ_ONLY | F_BLK_SIZE | F_FLUSH | F_MULTI_QUEUE | F_DISCARD | F_INDIRECT |            \
-     F_EVENT_IDX | F_VERSION_1 | F_ACCESS_PLATFORM)
+    (VIRTIO_BLK_F_SIZE_MAX | VIRTIO_BLK_F_SEG_MAX | VIRTIO_BLK_F_RO | VIRTIO_BLK_F_BLK_SIZE | VIRTIO_BLK_F_FLUSH |     \
+     VIRTIO_BLK_F_MQ | VIRTIO_BLK_F_DISCARD | VIRTIO_F_INDIRECT_DESC | VIRTIO_F_EVENT_IDX | VIRTIO_F_VERSION_1 |       \
+     F_ACCESS_PLATFORM)
 
-#define NO_VECTOR 0xFFFFu
 #define RESET_NS 1000000000ull
 #define MAX_BYTES MIB(1)
 #define SERVICE_TURNS 3u
 
+#define CONFIG(field) offsetof(struct virtio_blk_config, field)
+
 struct vblk {
     struct blk blk;
     struct hal_pci_dev pci;
-    struct mmio cfg[CFG_COUNT];
+    struct mmio cfg[VIRTIO_CAP_DEVICE + 1]; /* by VIRTIO_CAP_ */
     uint32_t notify_multiplier;
     uint64_t features;
     _Atomic bool dead;
@@ -80,16 +34,6 @@ struct vblk {
 
 /* --- requests --- */
 
-static void done_run(struct list *done)
-{
-    struct list *n;
-
-    while ((n = list_pop_front(done))) {
-        struct blk_req *r = container_of(n, struct blk_req, link);
-        r->done(r, (err_t)r->drv[1]);
-    }
-}
-
 /* The device has failed: nothing more reaches it, and every request ends. */
 static void vblk_die(struct vblk *d, const char *why)
 {
@@ -99,7 +43,7 @@ static void vblk_die(struct vblk *d, const char *why)
         return;
     ground_log("%s: %s; it is given up", d->blk.name, why);
     hal_pci_stop(&d->pci);
-    mmio_write8(&d->cfg[CFG_COMMON], COMMON_STATUS, 0);
+    mmio_write8(&d->cfg[VIRTIO_CAP_COMMON], VIRTIO_COMMON_STATUS, 0);
     for (unsigned i = 0; i < d->nqueues; i++) {
         struct virtq *q = &d->queue[i];
 
@@ -107,7 +51,7 @@ static void vblk_die(struct vblk *d, const char *why)
         virtq_abort(q, &done);
         lock_drop(&q->lock);
     }
-    done_run(&done);
+    hal_requests_end(&done);
 }
 
 /* NULL while all is well. Under q->lock. */
@@ -122,14 +66,15 @@ static const char *vblk_ails(const struct vblk *d, const struct virtq *q)
         return NULL;
     if (idle >= HAL_DISK_TIMEOUT_NS)
         return "no answer for 30 s";
-    status = mmio_read8(&d->cfg[CFG_COMMON], COMMON_STATUS);
-    return !(status & STATUS_DRIVER_OK) || status & STATUS_NEEDS_RESET ? "the device reports a failure" : NULL;
+    status = mmio_read8(&d->cfg[VIRTIO_CAP_COMMON], VIRTIO_COMMON_STATUS);
+    return !(status & VIRTIO_DRIVER_OK) || status & VIRTIO_NEEDS_RESET ? "the device reports a failure" : NULL;
 }
 
 /* Ends what is complete and asks for the next interrupt. That comes last, for done() often submits new requests; but they do
  * not keep us here for ever. */
-static void queue_service(struct virtq *q)
+static void queue_service(void *queue)
 {
+    struct virtq *q = queue;
     struct vblk *d = q->owner;
     struct list done = LIST_INIT(done);
     const char *ails = NULL;
@@ -144,15 +89,10 @@ static void queue_service(struct virtq *q)
             virtq_reap(q, &done);
         ails = d->dead ? NULL : vblk_ails(d, q);
         lock_drop(&q->lock);
-        done_run(&done);
+        hal_requests_end(&done);
     }
     if (ails)
         vblk_die(d, ails);
-}
-
-static void queue_irq(void *arg)
-{
-    queue_service(arg);
 }
 
 static void vblk_poll(struct blk *b)
@@ -170,7 +110,7 @@ static void vblk_submit(struct blk *b, struct blk_req *r)
     uint64_t n;
     err_t e = blk_check(b, r, &n);
 
-    if (e || (r->op == BLK_FLUSH && !(d->features & F_FLUSH))) { /* without FLUSH the device has no write cache */
+    if (e || (r->op == BLK_FLUSH && !(d->features & VIRTIO_BLK_F_FLUSH))) { /* without FLUSH the device has no write cache */
         r->done(r, e);
         return;
     }
@@ -220,25 +160,25 @@ static void caps_map(struct vblk *v)
         uint32_t type = hal_pci_read(pci, cap) >> 24, bar = hal_pci_read(pci, cap + 4) & 0xFF;
         uint32_t off = hal_pci_read(pci, cap + 8), len = hal_pci_read(pci, cap + 12);
 
-        if (type >= CFG_COUNT || v->cfg[type].base || hal_pci_map(pci, bar, off, len, &v->cfg[type]))
+        if (type >= ARRAY_LEN(v->cfg) || v->cfg[type].base || hal_pci_map(pci, bar, off, len, &v->cfg[type]))
             continue;
-        if (type == CFG_NOTIFY)
+        if (type == VIRTIO_CAP_NOTIFY)
             v->notify_multiplier = hal_pci_read(pci, cap + 16);
     }
 }
 
 static void status_add(const struct vblk *v, uint8_t bits)
 {
-    const struct mmio *c = &v->cfg[CFG_COMMON];
-    mmio_write8(c, COMMON_STATUS, mmio_read8(c, COMMON_STATUS) | bits);
+    const struct mmio *c = &v->cfg[VIRTIO_CAP_COMMON];
+    mmio_write8(c, VIRTIO_COMMON_STATUS, mmio_read8(c, VIRTIO_COMMON_STATUS) | bits);
 }
 
 static bool device_reset(const struct vblk *v)
 {
     uint64_t start = ground_tsc();
 
-    mmio_write8(&v->cfg[CFG_COMMON], COMMON_STATUS, 0);
-    while (mmio_read8(&v->cfg[CFG_COMMON], COMMON_STATUS))
+    mmio_write8(&v->cfg[VIRTIO_CAP_COMMON], VIRTIO_COMMON_STATUS, 0);
+    while (mmio_read8(&v->cfg[VIRTIO_CAP_COMMON], VIRTIO_COMMON_STATUS))
         if (ground_tsc_to_ns(ground_tsc() - start) > RESET_NS)
             return false;
     return true;
@@ -246,26 +186,26 @@ static bool device_reset(const struct vblk *v)
 
 static bool features_agree(struct vblk *v)
 {
-    const struct mmio *c = &v->cfg[CFG_COMMON];
+    const struct mmio *c = &v->cfg[VIRTIO_CAP_COMMON];
 
     for (unsigned half = 0; half < 2; half++) {
-        mmio_write32(c, COMMON_DEVICE_FEATURE_SELECT, half);
-        v->features |= (uint64_t)mmio_read32(c, COMMON_DEVICE_FEATURE) << 32 * half;
+        mmio_write32(c, VIRTIO_COMMON_DEVICE_FEATURE_SELECT, half);
+        v->features |= (uint64_t)mmio_read32(c, VIRTIO_COMMON_DEVICE_FEATURE) << 32 * half;
     }
     v->features &= F_WANTED;
     for (unsigned half = 0; half < 2; half++) {
-        mmio_write32(c, COMMON_DRIVER_FEATURE_SELECT, half);
-        mmio_write32(c, COMMON_DRIVER_FEATURE, (uint32_t)(v->features >> 32 * half));
+        mmio_write32(c, VIRTIO_COMMON_DRIVER_FEATURE_SELECT, half);
+        mmio_write32(c, VIRTIO_COMMON_DRIVER_FEATURE, (uint32_t)(v->features >> 32 * half));
     }
-    status_add(v, STATUS_FEATURES_OK);
-    return v->features & F_VERSION_1 && mmio_read8(c, COMMON_STATUS) & STATUS_FEATURES_OK;
+    status_add(v, VIRTIO_FEATURES_OK);
+    return v->features & VIRTIO_F_VERSION_1 && mmio_read8(c, VIRTIO_COMMON_STATUS) & VIRTIO_FEATURES_OK;
 }
 
 /* A field of the configuration that only exists if the feature does. */
-static uint32_t config32(const struct vblk *v, uint64_t feature, uint32_t off, uint32_t otherwise)
+static uint32_t config32(const struct vblk *v, uint64_t feature, size_t off, uint32_t otherwise)
 {
-    bool there = v->features & feature && off + 4 <= v->cfg[CFG_DEVICE].len;
-    return there ? mmio_read32(&v->cfg[CFG_DEVICE], off) : otherwise;
+    bool there = v->features & feature && off + 4 <= v->cfg[VIRTIO_CAP_DEVICE].len;
+    return there ? mmio_read32(&v->cfg[VIRTIO_CAP_DEVICE], off) : otherwise;
 }
 
 static uint64_t capacity_read(const struct vblk *v)
@@ -274,17 +214,17 @@ static uint64_t capacity_read(const struct vblk *v)
     uint8_t generation;
 
     do { /* a disk that is being resized must not give one half of each size; it is not resized for ever */
-        generation = mmio_read8(&v->cfg[CFG_COMMON], COMMON_GENERATION);
-        sectors = mmio_read64(&v->cfg[CFG_DEVICE], BLK_CAPACITY);
-    } while (generation != mmio_read8(&v->cfg[CFG_COMMON], COMMON_GENERATION));
+        generation = mmio_read8(&v->cfg[VIRTIO_CAP_COMMON], VIRTIO_COMMON_CONFIG_GENERATION);
+        sectors = mmio_read64(&v->cfg[VIRTIO_CAP_DEVICE], CONFIG(capacity));
+    } while (generation != mmio_read8(&v->cfg[VIRTIO_CAP_COMMON], VIRTIO_COMMON_CONFIG_GENERATION));
     return sectors;
 }
 
 /* What the configuration says about the disk. */
 static err_t geometry_read(struct vblk *v)
 {
-    uint32_t block = config32(v, F_BLK_SIZE, BLK_BLOCK_SIZE, BLK_SECTOR);
-    uint32_t size_max = config32(v, F_SIZE_MAX, BLK_SIZE_MAX, UINT32_MAX);
+    uint32_t block = config32(v, VIRTIO_BLK_F_BLK_SIZE, CONFIG(blk_size), BLK_SECTOR);
+    uint32_t size_max = config32(v, VIRTIO_BLK_F_SIZE_MAX, CONFIG(size_max), UINT32_MAX);
 
     if (block < 512 || block > 4096 || block & (block - 1))
         return left_out(v, "its block size is not 512 to 4096 bytes", ERR_UNSUPPORTED);
@@ -293,11 +233,11 @@ static err_t geometry_read(struct vblk *v)
     v->blk.ops = &vblk_ops;
     v->blk.block_size = block == 512 ? 512 : 4096;
     v->blk.sectors = align_down(capacity_read(v), v->blk.block_size / BLK_SECTOR);
-    v->blk.max_segs = config32(v, F_SEG_MAX, BLK_SEG_MAX, 1);
+    v->blk.max_segs = config32(v, VIRTIO_BLK_F_SEG_MAX, CONFIG(seg_max), 1);
     v->blk.max_bytes = min_u64(MAX_BYTES, align_down(size_max, PAGE_SIZE)); /* so no segment can be over size_max */
-    v->blk.read_only = v->features & F_READ_ONLY;
+    v->blk.read_only = v->features & VIRTIO_BLK_F_RO;
     v->blk.can_discard =
-        !v->blk.read_only && config32(v, F_DISCARD, BLK_MAX_DISCARD, 0) >= v->blk.block_size / BLK_SECTOR;
+        !v->blk.read_only && config32(v, VIRTIO_BLK_F_DISCARD, CONFIG(max_discard_sectors), 0) >= v->blk.block_size / BLK_SECTOR;
     if (!v->blk.sectors || !v->blk.max_segs)
         return left_out(v, "it has no blocks", ERR_UNSUPPORTED);
     return OK;
@@ -306,50 +246,35 @@ static err_t geometry_read(struct vblk *v)
 /* One queue at the device and in memory. */
 static err_t queue_start(struct vblk *d, unsigned i)
 {
-    const struct mmio *c = &d->cfg[CFG_COMMON];
+    const struct mmio *c = &d->cfg[VIRTIO_CAP_COMMON];
     struct virtq *q = &d->queue[i];
     uint64_t notify;
     uint16_t size;
     hpa_t mem;
     err_t e;
 
-    mmio_write16(c, COMMON_QUEUE_SELECT, (uint16_t)i);
-    size = mmio_read16(c, COMMON_QUEUE_SIZE);
-    notify = (uint64_t)mmio_read16(c, COMMON_QUEUE_NOTIFY_OFF) * d->notify_multiplier;
-    if (size < 4 || size & (size - 1) || notify + 2 > d->cfg[CFG_NOTIFY].len)
+    mmio_write16(c, VIRTIO_COMMON_QUEUE_SELECT, (uint16_t)i);
+    size = mmio_read16(c, VIRTIO_COMMON_QUEUE_SIZE);
+    notify = (uint64_t)mmio_read16(c, VIRTIO_COMMON_QUEUE_NOTIFY_OFF) * d->notify_multiplier;
+    if (size < 4 || size & (size - 1) || notify + 2 > d->cfg[VIRTIO_CAP_NOTIFY].len)
         return ERR_UNSUPPORTED;
-    mmio_write16(c, COMMON_QUEUE_VECTOR, (uint16_t)i);
-    if (mmio_read16(c, COMMON_QUEUE_VECTOR) != i)
+    mmio_write16(c, VIRTIO_COMMON_QUEUE_VECTOR, (uint16_t)i);
+    if (mmio_read16(c, VIRTIO_COMMON_QUEUE_VECTOR) != i)
         return ERR_FULL;
     e = ground_pages_get(VIRTQ_ORDER, &mem);
     if (e)
         return e;
     q->owner = d;
     q->index = (uint16_t)i;
-    q->doorbell = (volatile uint16_t *)(d->cfg[CFG_NOTIFY].base + notify);
-    q->discard_max = align_down(config32(d, F_DISCARD, BLK_MAX_DISCARD, 0), d->blk.block_size / BLK_SECTOR);
+    q->doorbell = (volatile uint16_t *)(d->cfg[VIRTIO_CAP_NOTIFY].base + notify);
+    q->discard_max = align_down(config32(d, VIRTIO_BLK_F_DISCARD, CONFIG(max_discard_sectors), 0), d->blk.block_size / BLK_SECTOR);
     d->blk.max_segs = (uint32_t)min_u64(
-        d->blk.max_segs, virtq_init(q, hpa_ptr(mem), size, d->features & F_INDIRECT, d->features & F_EVENT_IDX));
-    mmio_write16(c, COMMON_QUEUE_SIZE, q->size);
-    mmio_write64(c, COMMON_QUEUE_DESC, hpa_of(q->mem->desc).v);
-    mmio_write64(c, COMMON_QUEUE_DRIVER, hpa_of(&q->mem->avail).v);
-    mmio_write64(c, COMMON_QUEUE_DEVICE, hpa_of(&q->mem->used).v);
-    mmio_write16(c, COMMON_QUEUE_ENABLE, 1);
-    return OK;
-}
-
-/* Gives each queue its interrupt on its CPU. Comes last: a vector cannot be given back. */
-static err_t irqs_start(struct vblk *d)
-{
-    for (d->nused = 0; d->nused < d->nqueues; d->nused++) {
-        struct irq_msi msi;
-        err_t e = ground_irq_msi(d->nused, queue_irq, &d->queue[d->nused], &msi);
-
-        if (!e)
-            e = hal_pci_irq_set(&d->pci, d->nused, &msi);
-        if (e)
-            return d->nused ? OK : e; /* some will do */
-    }
+        d->blk.max_segs, virtq_init(q, hpa_ptr(mem), size, d->features & VIRTIO_F_INDIRECT_DESC, d->features & VIRTIO_F_EVENT_IDX));
+    mmio_write16(c, VIRTIO_COMMON_QUEUE_SIZE, q->size);
+    mmio_write64(c, VIRTIO_COMMON_QUEUE_DESC, hpa_of(q->mem->desc).v);
+    mmio_write64(c, VIRTIO_COMMON_QUEUE_DRIVER, hpa_of(&q->mem->avail).v);
+    mmio_write64(c, VIRTIO_COMMON_QUEUE_DEVICE, hpa_of(&q->mem->used).v);
+    mmio_write16(c, VIRTIO_COMMON_QUEUE_ENABLE, 1);
     return OK;
 }
 
@@ -357,9 +282,9 @@ static unsigned queues_wanted(struct vblk *v)
 {
     unsigned n = 1, vectors = hal_pci_irq_init(&v->pci);
 
-    if (v->features & F_MULTI_QUEUE && v->cfg[CFG_DEVICE].len >= BLK_NUM_QUEUES + 2)
-        n = mmio_read16(&v->cfg[CFG_DEVICE], BLK_NUM_QUEUES);
-    n = (unsigned)min_u64(n, mmio_read16(&v->cfg[CFG_COMMON], COMMON_NUM_QUEUES));
+    if (v->features & VIRTIO_BLK_F_MQ && v->cfg[VIRTIO_CAP_DEVICE].len >= CONFIG(num_queues) + 2)
+        n = mmio_read16(&v->cfg[VIRTIO_CAP_DEVICE], CONFIG(num_queues));
+    n = (unsigned)min_u64(n, mmio_read16(&v->cfg[VIRTIO_CAP_COMMON], VIRTIO_COMMON_NUM_QUEUES));
     n = (unsigned)min_u64(n, ground_cpus());
     return (unsigned)min_u64(n, v->pci.msix ? vectors : 0); /* queues cannot use MSI (4.1.4.3) */
 }
@@ -375,16 +300,16 @@ static err_t disk_start(const struct vblk *v, unsigned nqueues, unsigned index)
     if (!d)
         return left_out(v, err_text(e), e);
     *d = *v;
-    mmio_write16(&d->cfg[CFG_COMMON], COMMON_CONFIG_VECTOR, NO_VECTOR);
+    mmio_write16(&d->cfg[VIRTIO_CAP_COMMON], VIRTIO_COMMON_CONFIG_VECTOR, VIRTIO_NO_VECTOR);
     for (; d->nqueues < nqueues; d->nqueues++) {
         e = queue_start(d, d->nqueues);
         if (e)
             goto put_queues;
     }
-    e = irqs_start(d);
+    e = hal_pci_irqs_start(&d->pci, queue_service, d->queue, sizeof d->queue[0], d->nqueues, &d->nused);
     if (e)
         goto put_queues;
-    status_add(d, STATUS_DRIVER_OK);
+    status_add(d, VIRTIO_DRIVER_OK);
     if (index < 26)
         fmt_text(d->blk.name, sizeof d->blk.name, "vd%c", 'a' + (int)index);
     else
@@ -410,12 +335,12 @@ err_t hal_virtio_blk_probe(const struct hal_pci_dev *pci, unsigned index)
 
     hal_pci_enable(&v.pci);
     caps_map(&v);
-    if (v.cfg[CFG_COMMON].len < COMMON_LEN || v.cfg[CFG_NOTIFY].len < 2 || v.cfg[CFG_DEVICE].len < 8)
+    if (v.cfg[VIRTIO_CAP_COMMON].len < VIRTIO_COMMON_BYTES || v.cfg[VIRTIO_CAP_NOTIFY].len < 2 || v.cfg[VIRTIO_CAP_DEVICE].len < 8)
         return left_out(&v, "it has no virtio 1.0 interface", ERR_UNSUPPORTED);
     if (!device_reset(&v))
         return left_out(&v, "it does not reset", ERR_IO);
-    status_add(&v, STATUS_ACKNOWLEDGE);
-    status_add(&v, STATUS_DRIVER);
+    status_add(&v, VIRTIO_ACKNOWLEDGE);
+    status_add(&v, VIRTIO_DRIVER);
     if (!features_agree(&v)) {
         e = left_out(&v, "it does not accept our features", ERR_UNSUPPORTED);
         goto fail;
@@ -432,7 +357,7 @@ err_t hal_virtio_blk_probe(const struct hal_pci_dev *pci, unsigned index)
     if (!e)
         return OK;
 fail:
-    mmio_write8(&v.cfg[CFG_COMMON], COMMON_STATUS, STATUS_FAILED);
+    mmio_write8(&v.cfg[VIRTIO_CAP_COMMON], VIRTIO_COMMON_STATUS, VIRTIO_FAILED);
     hal_pci_stop(&v.pci);
     return e;
 }

@@ -4,7 +4,6 @@
 #include "base/str.h"
 
 #define NO_NOTIFY 1u    /* used.flags */
-#define NO_INTERRUPT 1u /* avail.flags */
 #define CHAIN 16u    /* without indirect descriptors: of the ring, for each slot */
 
 uint32_t virtq_init(struct virtq *q, struct virtq_mem *mem, uint16_t size, bool indirect, bool event_idx)
@@ -45,16 +44,15 @@ static unsigned chain_fill(struct virtq_slot *s, const struct blk_req *r, struct
 
 static void slot_fill(const struct virtq *q, struct virtq_slot *s, struct blk_req *r)
 {
-    static const uint32_t types[] = { [BLK_READ] = 0, [BLK_WRITE] = 1, [BLK_FLUSH] = 4, [BLK_DISCARD] = 11 };
+    static const uint32_t types[] = { [BLK_READ] = VIRTIO_BLK_IN, [BLK_WRITE] = VIRTIO_BLK_OUT, [BLK_FLUSH] = VIRTIO_BLK_FLUSH,
+                                      [BLK_DISCARD] = VIRTIO_BLK_DISCARD };
 
     s->header.type = types[r->op];
     s->header.sector = r->op == BLK_READ || r->op == BLK_WRITE ? r->sector : 0;
     s->status = 0xFF;
     if (r->op == BLK_DISCARD) {
         r->drv[1] = min_u64(r->nsectors - r->drv[0], q->discard_max);
-        s->discard.sector = r->sector + r->drv[0];
-        s->discard.nsectors = (uint32_t)r->drv[1];
-        s->discard.flags = 0;
+        s->discard = (struct virtio_blk_range){ .sector = r->sector + r->drv[0], .nsectors = (uint32_t)r->drv[1] };
     }
 }
 
@@ -116,7 +114,7 @@ void virtq_kick(struct virtq *q)
 static err_t slot_result(const struct virtq_slot *s)
 {
     uint8_t status = *(const volatile uint8_t *)&s->status;
-    return status == 0 ? OK : status == 2 ? ERR_UNSUPPORTED : ERR_IO;
+    return status == VIRTIO_BLK_OK ? OK : status == VIRTIO_BLK_UNSUPP ? ERR_UNSUPPORTED : ERR_IO;
 }
 
 static void take(struct virtq *q, uint32_t id, struct list *done)
@@ -158,7 +156,7 @@ bool virtq_ask(struct virtq *q)
     if (q->event_idx)
         atomic_store_explicit(&q->mem->avail.ring[q->size], event, memory_order_relaxed);
     else
-        atomic_store_explicit(&q->mem->avail.flags, q->pace == BLK_NONE ? NO_INTERRUPT : 0, memory_order_relaxed);
+        atomic_store_explicit(&q->mem->avail.flags, q->pace == BLK_NONE ? VIRTQ_AVAIL_NO_INTERRUPT : 0, memory_order_relaxed);
     atomic_thread_fence(memory_order_seq_cst); /* the device sees it, or we see what it completed before */
     return q->pace != BLK_NONE && !q->broken && used_news(q) >= (q->event_idx ? wait : 1);
 }

@@ -3,6 +3,8 @@
  * hal/virtio_blk.c only; here because it is half of the driver. Its lock guards it; one CPU's requests, or several
  * CPUs'. */
 #include <stdatomic.h>
+#include "abi/virtio.h"
+#include "abi/virtio_blk.h"
 #include "arch/x86/lock.h"
 #include "ground/ground.h"
 #include "io/blk.h"
@@ -12,30 +14,11 @@
 #define VIRTQ_ORDER 6u
 #define VIRTQ_TABLE 248u /* descriptors of one request: header, segments, status */
 
-struct virtq_desc {
-    uint64_t addr;
-    uint32_t len;
-    uint16_t flags, next;
-};
-#define VIRTQ_DESC_NEXT 1u
-#define VIRTQ_DESC_WRITE 2u /* the device writes */
-#define VIRTQ_DESC_INDIRECT 4u
-
-struct virtq_used {
-    uint32_t id, len;
-};
-
 /* One request's part of the memory; 4 KiB. */
 struct virtq_slot {
     struct virtq_desc table[VIRTQ_TABLE]; /* unused if the device has no indirect descriptors */
-    struct {
-        uint32_t type, priority;
-        uint64_t sector;
-    } header;
-    struct {
-        uint64_t sector;
-        uint32_t nsectors, flags;
-    } discard;
+    struct virtio_blk_head header;
+    struct virtio_blk_range discard;
     uint8_t status;
     uint8_t unused[95];
 };
@@ -50,7 +33,7 @@ struct virtq_mem {
     } avail;
     struct {
         _Atomic uint16_t flags, idx;
-        struct virtq_used ring[VIRTQ_SIZE + 1]; /* [size]: avail_event, up to where we need not notify */
+        struct virtq_used_elem ring[VIRTQ_SIZE + 1]; /* [size]: avail_event, up to where we need not notify */
     } used;
     ALIGNED(4096) struct virtq_slot slot[VIRTQ_SLOTS];
 };
