@@ -151,14 +151,21 @@ static void trap(struct vcpu *v, struct user_exit *x, uint8_t vector, unsigned b
     raise(x, vector, 0);
 }
 
+static bool code_read(struct vcpu *v, uint8_t code[2])
+{
+    struct space *s = ((struct svm_vcpu *)v->hw)->space;
+
+    code[1] = 0;
+    return !space_read(s, v->r.rip, code, 2) || !space_read(s, v->r.rip, code, 1);
+}
+
 /* Every INT n is #GP but 3, which programs may execute. QEMU 7.2 has INT3 come here, too, not with the exit of #BP; and it gets the error
  * code wrong for an IDT that is too short. */
 static void software_interrupt(struct vcpu *v, struct user_exit *x)
 {
-    struct space *s = ((struct svm_vcpu *)v->hw)->space;
-    uint8_t code[2] = { 0 };
+    uint8_t code[2];
 
-    if (space_read(s, v->r.rip, code, sizeof code) && space_read(s, v->r.rip, code, 1))
+    if (!code_read(v, code))
         return;
     if (code[0] == 0xCC || (code[0] == 0xCD && code[1] == VEC_BP))
         trap(v, x, VEC_BP, code[0] == 0xCC ? 1 : 2);
@@ -166,24 +173,47 @@ static void software_interrupt(struct vcpu *v, struct user_exit *x)
         x->error = code[1] * 8u | GP_FROM_IDT;
 }
 
-static void exception(struct vcpu *v, struct user_exit *x, unsigned vector)
+/* SYSCALL, which is #UD here, leaves its registers as the instruction does. */
+static bool syscall_serve(struct vcpu *v)
+{
+    uint8_t code[2];
+
+    if (!code_read(v, code) || code[0] != 0x0F || code[1] != 0x05)
+        return false;
+    v->r.rip += sizeof code;
+    v->r.gpr[REG_RCX] = v->r.rip;
+    v->r.gpr[REG_R11] = v->r.rflags;
+    return true;
+}
+
+static bool fsgs_serve(struct vcpu *v)
 {
     struct vmcb *b = vmcb_of(v);
     uint64_t base[2] = { b->fs.base, b->gs.base };
+
+    if (has.fsgsbase || !fsgs_emulate(v, ((struct svm_vcpu *)v->hw)->space, base))
+        return false;
+    b->fs.base = base[0];
+    b->gs.base = base[1];
+    return true;
+}
+
+static void exception(struct vcpu *v, struct user_exit *x, unsigned vector)
+{
+    const struct vmcb *b = vmcb_of(v);
 
     if (vector == VEC_MC)
         panic("machine check while an app ran");
     raise(x, (uint8_t)vector, (uint32_t)b->exit_info1);
     x->address = b->exit_info2;
-    if (vector == VEC_BP) {
+    if (vector == VEC_BP)
         trap(v, x, VEC_BP, 1);
-    } else if (vector == VEC_GP && x->error & GP_FROM_IDT) {
+    else if (vector == VEC_GP && x->error & GP_FROM_IDT)
         software_interrupt(v, x);
-    } else if (vector == VEC_UD && !has.fsgsbase && fsgs_emulate(v, ((struct svm_vcpu *)v->hw)->space, base)) {
-        b->fs.base = base[0];
-        b->gs.base = base[1];
+    else if (vector == VEC_UD && syscall_serve(v))
+        x->kind = USER_SYSCALL;
+    else if (vector == VEC_UD && fsgs_serve(v))
         x->kind = USER_NOTHING;
-    }
 }
 
 /* VMMCALL is the gate's instruction; anywhere else there is no such instruction. */

@@ -5,7 +5,7 @@ struct upcall last;
 uint64_t last_address;
 unsigned events;
 extern uint64_t probe_rsp;
-extern const char probe_failed[], missed[];
+extern const char probe_failed[];
 void upcall(struct upcall *);
 
 void say(const char *fmt, ...)
@@ -49,11 +49,6 @@ void upcall(struct upcall *u)
     if (u->vector == APP_VEC_EVENT) {
         events++;
         __atomic_store_n(&cpu0.pending, 0, __ATOMIC_SEQ_CST);
-        return;
-    }
-    if (u->vector == VEC_UD && !probe_rsp && !memcmp((const void *)u->rip, "\x0F\x05", 2)) { /* a `syscall`, inside a VM */
-        u->rcx = u->rip + 2;
-        u->rip = (uint64_t)missed;
         return;
     }
     last = *u;

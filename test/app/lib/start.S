@@ -4,7 +4,7 @@
     .quad start, missed, upcall_stubs, boot_stack_top, cpu0, text_end, data_end
 
     .text
-    .globl start, gate, missed
+    .globl start, gate
 start:
     mov %rdi, app_boot(%rip)
     mov 24(%rdi), %rax /* gate */
