@@ -54,6 +54,12 @@ int clock_now(uint32_t clock, uint64_t *ns)
     return (int32_t)clock < 0 ? cpu_clock(clock, ns) : -EINVAL;
 }
 
+/* Nothing can wait for it. */
+static bool only_read(uint32_t clock)
+{
+    return clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE;
+}
+
 SYS(clock_gettime)
 {
     struct timespec t;
@@ -137,7 +143,7 @@ SYS(clock_nanosleep)
 
     if (e)
         return e;
-    if (clock == CLOCK_MONOTONIC_RAW || clock == CLOCK_REALTIME_COARSE || clock == CLOCK_MONOTONIC_COARSE)
+    if (only_read(clock))
         return -EOPNOTSUPP;
     if (a[1] & 1) /* TIMER_ABSTIME */
         ns = ns > now ? ns - now : 0;
@@ -213,17 +219,28 @@ int alarm_write(const struct alarm *al, user_t to)
     return user_write(to, &s, sizeof s);
 }
 
+int alarm_change(struct alarm *al, user_t new, bool absolute, user_t old)
+{
+    uint64_t at, every;
+    int e = alarm_read(al, new, absolute, &at, &every);
+
+    if (!e && old)
+        e = alarm_write(al, old);
+    if (!e)
+        alarm_set(al, at, every);
+    return e;
+}
+
 /* --- setitimer, alarm ---------------------------------------------------------------------------------------------------------- */
 static void itimer_fire(struct alarm *, uint64_t times);
 static struct alarm itimers[3] = { { .clock = CLOCK_MONOTONIC, .fire = itimer_fire },
                                    { .clock = CLOCK_PROCESS_CPUTIME_ID, .fire = itimer_fire },
                                    { .clock = CLOCK_PROCESS_CPUTIME_ID, .fire = itimer_fire } };
 
-static void itimer_fire(struct alarm *al, uint64_t times)
+static void itimer_fire(struct alarm *al, UNUSED uint64_t times)
 {
     static const uint8_t signals[3] = { SIGALRM, SIGVTALRM, SIGPROF };
 
-    (void)times;
     signal_post(NULL, signals[al - itimers], NULL);
 }
 
@@ -285,10 +302,7 @@ struct posix_timer {
 };
 static struct posix_timer *posix_timers[TIMERS];
 
-static struct posix_timer *timer_by(uint64_t id)
-{
-    return (uint32_t)id < TIMERS ? posix_timers[(uint32_t)id] : NULL;
-}
+static struct posix_timer *timer_by(uint64_t id) { return (uint32_t)id < TIMERS ? posix_timers[(uint32_t)id] : NULL; }
 
 static void posix_fire(struct alarm *al, uint64_t times)
 {
@@ -326,8 +340,7 @@ SYS(timer_create)
     uint32_t id = 0;
     uint64_t now;
 
-    if (clock_now((uint32_t)a[0], &now) || (uint32_t)a[0] == CLOCK_MONOTONIC_RAW || (uint32_t)a[0] == CLOCK_REALTIME_COARSE ||
-        (uint32_t)a[0] == CLOCK_MONOTONIC_COARSE)
+    if (clock_now((uint32_t)a[0], &now) || only_read((uint32_t)a[0]))
         return -EINVAL;
     if (a[1] && user_read(&ev, a[1], 20))
         return -EFAULT;
@@ -355,31 +368,15 @@ SYS(timer_create)
 SYS(timer_settime)
 {
     struct posix_timer *t = timer_by(a[0]);
-    uint64_t at = 0, every = 0;
-    int e = !a[2] ? -EINVAL : !t ? -EINVAL : alarm_read(&t->alarm, a[2], a[1] & 1, &at, &every);
+    int e = !a[2] || !t ? -EINVAL : alarm_change(&t->alarm, a[2], a[1] & 1, a[3]);
 
-    if (e)
-        return e;
-    if (a[3] && alarm_write(&t->alarm, a[3]))
-        return -EFAULT;
-    t->missed = t->overrun = 0;
-    alarm_set(&t->alarm, at, every);
-    return 0;
+    if (!e)
+        t->missed = t->overrun = 0;
+    return e;
 }
 
-SYS(timer_gettime)
-{
-    struct posix_timer *t = timer_by(a[0]);
-
-    return t ? alarm_write(&t->alarm, a[1]) : -EINVAL;
-}
-
-SYS(timer_getoverrun)
-{
-    struct posix_timer *t = timer_by(a[0]);
-
-    return t ? (int64_t)t->overrun : -EINVAL;
-}
+SYS(timer_gettime) { return timer_by(a[0]) ? alarm_write(&timer_by(a[0])->alarm, a[1]) : -EINVAL; }
+SYS(timer_getoverrun) { return timer_by(a[0]) ? (int64_t)timer_by(a[0])->overrun : -EINVAL; }
 
 SYS(timer_delete)
 {

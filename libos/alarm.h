@@ -17,6 +17,7 @@ struct itimerspec { struct timespec every, value; };
 /* Reads what the program wants; *at by the alarm's clock. 0, -EFAULT, -EINVAL. */
 int alarm_read(const struct alarm *, user_t from, bool absolute, uint64_t *at, uint64_t *every);
 int alarm_write(const struct alarm *, user_t to); /* what is left, and the interval */
+int alarm_change(struct alarm *, user_t new, bool absolute, user_t old); /* writes what was to old, if that is not 0, and sets it */
 
 struct siginfo;
 /* A POSIX timer's signal leaves the queue: how often the timer came due since it went in is said in it. */

@@ -78,18 +78,15 @@ AS(11, munmap, vma_munmap(a[0], a[1])) AS(12, brk, vma_brk(a[0]))
 AS(25, mremap, vma_mremap(a[0], a[1], a[2], (uint32_t)a[3], a[4])) AS(28, madvise, vma_madvise(a[0], a[1], (uint32_t)a[2]))
 AS(150, munlock, sys_mlock(a)) AS(152, munlockall, 0)
 
+/* sys_msg.c */
+CALL(44, sendto) CALL(45, recvfrom) CALL(46, sendmsg) CALL(47, recvmsg) CALL(299, recvmmsg) CALL(307, sendmmsg)
+
 /* sys_name.c */
 CALL(258, mkdirat) CALL(259, mknodat) CALL(263, unlinkat) CALL(265, linkat) CALL(266, symlinkat) CALL(316, renameat2)
 AS(82, rename, VIA(renameat2, CWD, a[0], CWD, a[1], 0)) AS(83, mkdir, VIA(mkdirat, CWD, a[0], a[1]))
 AS(84, rmdir, VIA(unlinkat, CWD, a[0], AT_REMOVEDIR)) AS(86, link, VIA(linkat, CWD, a[0], CWD, a[1], 0))
 AS(87, unlink, VIA(unlinkat, CWD, a[0], 0)) AS(88, symlink, VIA(symlinkat, a[0], CWD, a[1]))
 AS(133, mknod, VIA(mknodat, CWD, a[0], a[1], a[2])) AS(264, renameat, VIA(renameat2, a[0], a[1], a[2], a[3], 0))
-
-/* sys_net.c */
-CALL(41, socket) CALL(42, connect) CALL(44, sendto) CALL(45, recvfrom) CALL(46, sendmsg) CALL(47, recvmsg) CALL(48, shutdown)
-CALL(49, bind) CALL(50, listen) CALL(51, getsockname) CALL(52, getpeername) CALL(53, socketpair) CALL(54, setsockopt)
-CALL(55, getsockopt) CALL(288, accept4) CALL(299, recvmmsg) CALL(307, sendmmsg)
-AS(43, accept, VIA(accept4, a[0], a[1], a[2], 0))
 
 /* sys_path.c */
 CALL(5, fstat) CALL(78, getdents) CALL(79, getcwd) CALL(80, chdir) CALL(81, fchdir) CALL(137, statfs) CALL(138, fstatfs)
@@ -109,6 +106,14 @@ CALL(13, rt_sigaction) CALL(14, rt_sigprocmask) CALL(34, pause) CALL(62, kill) C
 CALL(128, rt_sigtimedwait) CALL(129, rt_sigqueueinfo) CALL(130, rt_sigsuspend) CALL(131, sigaltstack) CALL(200, tkill)
 CALL(234, tgkill) CALL(297, rt_tgsigqueueinfo)
 AS(15, rt_sigreturn, signal_return(current->regs))
+
+/* sys_sock.c */
+CALL(41, socket) CALL(42, connect) CALL(48, shutdown) CALL(49, bind) CALL(50, listen) CALL(51, getsockname) CALL(52, getpeername)
+CALL(53, socketpair) CALL(288, accept4)
+AS(43, accept, VIA(accept4, a[0], a[1], a[2], 0))
+
+/* sys_sockopt.c */
+CALL(54, setsockopt) CALL(55, getsockopt)
 
 /* sys_thread.c */
 CALL(56, clone) CALL(60, exit) CALL(158, arch_prctl) CALL(203, sched_setaffinity) CALL(204, sched_getaffinity)

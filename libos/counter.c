@@ -9,13 +9,12 @@ struct counter {
     bool semaphore;     /* eventfd: each read takes one */
 };
 
-static int64_t counter_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
+static int64_t counter_read(struct file *f, user_t to, uint64_t len, UNUSED uint64_t *pos)
 {
     struct counter *c = f->data;
     uint64_t n;
     int64_t e = len < sizeof n ? -EINVAL : file_await(f, POLLIN);
 
-    (void)pos;
     if (e)
         return e;
     n = c->semaphore ? 1 : c->count;
@@ -24,13 +23,12 @@ static int64_t counter_read(struct file *f, user_t to, uint64_t len, uint64_t *p
     return user_write(to, &n, sizeof n) ? -EFAULT : (int64_t)sizeof n;
 }
 
-static int64_t event_write(struct file *f, user_t from, uint64_t len, uint64_t *pos)
+static int64_t event_write(struct file *f, user_t from, uint64_t len, UNUSED uint64_t *pos)
 {
     struct counter *c = f->data;
     uint64_t n;
     int64_t e = 0;
 
-    (void)pos;
     if (len < sizeof n || user_read(&n, from, sizeof n))
         return len < sizeof n ? -EINVAL : -EFAULT;
     if (n == UINT64_MAX)
@@ -44,10 +42,7 @@ static int64_t event_write(struct file *f, user_t from, uint64_t len, uint64_t *
     return sizeof n;
 }
 
-static uint32_t timer_poll(struct file *f)
-{
-    return ((struct counter *)f->data)->count ? POLLIN | POLLRDNORM : 0;
-}
+static uint32_t timer_poll(struct file *f) { return ((struct counter *)f->data)->count ? POLLIN | POLLRDNORM : 0; }
 
 static uint32_t event_poll(struct file *f)
 {
@@ -111,17 +106,10 @@ SYS(timerfd_settime)
     if (!e && !c)
         e = f ? -EINVAL : -EBADF;
     if (!e)
-        e = alarm_read(&c->alarm, a[2], a[1] & 1, &at, &every);
-    if (!e && a[3])
-        e = alarm_write(&c->alarm, a[3]);
-    if (e)
-        return e;
-    c->count = 0;
-    alarm_set(&c->alarm, at, every);
-    return 0;
+        e = alarm_change(&c->alarm, a[2], a[1] & 1, a[3]);
+    if (!e)
+        c->count = 0;
+    return e;
 }
 
-SYS_FILE(timerfd_gettime)
-{
-    return f->ops == &timer_ops ? alarm_write(f->data, a[1]) : -EINVAL;
-}
+SYS_FILE(timerfd_gettime) { return f->ops == &timer_ops ? alarm_write(f->data, a[1]) : -EINVAL; }

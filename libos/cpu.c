@@ -80,10 +80,7 @@ bool cpu_wake_parked(void)
     return true;
 }
 
-void cpu_interrupt(struct cpu *c)
-{
-    gate(c->app->id, 0, 0, 0, 0, APP_WAKE);
-}
+void cpu_interrupt(struct cpu *c) { gate(c->app->id, 0, 0, 0, 0, APP_WAKE); }
 
 /* The deadline of this CPU's wait: one parked CPU for all watches the timers, and a CPU that runs has set its own. */
 static uint64_t guard_take(struct cpu *c)
@@ -145,20 +142,11 @@ void cpus_init(void)
     limit = boot->ncpus < MANY ? boot->ncpus : MANY;
 }
 
-unsigned cpus_limit(void)
-{
-    return limit;
-}
+unsigned cpus_limit(void) { return limit; }
 
-uint32_t cpu_number(void)
-{
-    return cpu_self()->app->id;
-}
+uint32_t cpu_number(void) { return cpu_self()->app->id; }
 
-bool cpu_alone(void)
-{
-    return limit == 1;
-}
+bool cpu_alone(void) { return limit == 1; }
 
 /* All others wait, and know nothing that is not in memory. */
 void cpu_become_boot(void)

@@ -5,11 +5,11 @@
 /* --- contents ------------------------------------------------------------------------------------------------------------ */
 int node_open(struct node *n, uint32_t flags)
 {
-    struct rpc attr = { 0 }, r = { 0 };
+    struct rpc attr;
     uint32_t fid, want = node_direct(n->m) ? flags & O_ACCMODE : O_RDONLY;
     int e;
 
-    if (n->memory || !n->m || (n->mode & S_IFMT) != S_IFREG)
+    if (n->memory || !n->m || !node_is(n, S_IFREG))
         return 0;
     if (n->open_fid != NINEP_NOFID && (n->open_flags == want || n->open_flags == O_RDWR))
         return 0;
@@ -18,11 +18,7 @@ int node_open(struct node *n, uint32_t flags)
         return e;
     if (n->open_fid != NINEP_NOFID) /* opened for the other half before: both, if it may be */
         want = O_RDWR;
-    e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = fid, .flags = want }, &r);
-    if (e && want == O_WRONLY) { /* reading may be what is not allowed */
-        fid_clunk(n->m, fid);
-        return e;
-    }
+    e = p9_do(n->m, .type = NINEP_TLOPEN, .fid = fid, .flags = want);
     if (e) {
         fid_clunk(n->m, fid);
         return e;
@@ -102,7 +98,6 @@ static int64_t read_memory(struct node *n, uint8_t *to, uint64_t len, uint64_t a
     }
     from = page < n->npages && n->pages[page] ? n->pages[page] : zeros;
     e = user_copy(to, from + off, have);
-
     return e ? e : (int64_t)have;
 }
 
@@ -111,20 +106,14 @@ int64_t node_read(struct node *n, void *user, uint64_t len, uint64_t at)
     uint64_t done = 0;
 
     while (done < len) {
+        uint8_t *to = (uint8_t *)user + done;
+        uint64_t from = at + done, want = len - done;
         int64_t got;
-        if (!node_direct(n->m) || n->memory) {
-            if (at + done >= n->size)
-                break;
-            got = min_u64(len - done, n->size - at - done);
-            got = n->memory ? read_memory(n, (uint8_t *)user + done, (uint64_t)got, at + done) :
-                              read_lower(n, (uint8_t *)user + done, (uint64_t)got, at + done);
-        } else {
-            got = read_lower(n, (uint8_t *)user + done, len - done, at + done);
-        }
-        if (got < 0)
+        if (!node_served(n))
+            want = from < n->size ? min_u64(want, n->size - from) : 0;
+        got = !want ? 0 : n->memory ? read_memory(n, to, want, from) : read_lower(n, to, want, from);
+        if (got <= 0)
             return done ? (int64_t)done : got;
-        if (!got)
-            break;
         done += (uint64_t)got;
     }
     return (int64_t)done;
@@ -230,39 +219,31 @@ bool node_may_write(const struct node *n)
 
 int64_t node_write(struct node *n, const void *user, uint64_t len, uint64_t at)
 {
-    uint64_t done = 0;
-    int64_t put;
-    int e;
+    int64_t done = 0, put = 1;
 
-    if (!node_direct(n->m) || n->memory) {
-        e = node_copy_up(n);
+    if (!node_served(n)) {
+        done = node_copy_up(n);
         n->mtime = n->ctime = node_now();
-        put = e ? e : write_memory(n, user, len, at);
-        vma_grown(n);
-        return put;
+        done = done ? done : write_memory(n, user, len, at);
     }
-    while (done < len) {
-        put = write_lower(n, (const uint8_t *)user + done, len - done, at + done);
-        if (put <= 0)
-            return done ? (int64_t)done : put;
-        done += (uint64_t)put;
+    while (node_served(n) && (uint64_t)done < len && put > 0) {
+        put = write_lower(n, (const uint8_t *)user + done, len - (uint64_t)done, at + (uint64_t)done);
+        done = put > 0 ? done + put : done ? done : put;
     }
     vma_grown(n);
-    return (int64_t)done;
+    return done;
 }
 
 int node_setattr(struct node *n, const struct ninep_attr *a, uint32_t set)
 {
-    struct rpc r = { 0 };
-    int e;
+    int e = 0;
 
     if (!node_may_write(n))
         return -EROFS;
-    if (node_direct(n->m) && !n->memory) {
-        e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TSETATTR, .fid = n->fid, .flags = set, .attr = *a }, &r);
-        if (e)
-            return e;
-    }
+    if (node_served(n))
+        e = p9_do(n->m, .type = NINEP_TSETATTR, .fid = n->fid, .flags = set, .attr = *a);
+    if (e)
+        return e;
     if (set & NINEP_SET_MODE)
         n->mode = (n->mode & S_IFMT) | (a->mode & 07777);
     if (set & NINEP_SET_UID)
@@ -289,38 +270,42 @@ void node_pages_free(struct node *n)
     n->npages = 0;
 }
 
+/* In memory: what lies behind the new end is zero when it comes back. */
+static int cut(struct node *n, uint64_t size)
+{
+    uint64_t last = size / CHUNK;
+    int e;
+
+    if (!size) { /* nothing of it is needed */
+        n->memory = true;
+        n->size = 0;
+    }
+    e = node_may_write(n) ? node_copy_up(n) : -EROFS;
+    if (e)
+        return e;
+    if (n->object)
+        object_cut(n, size);
+    for (uint64_t i = (size + CHUNK - 1) / CHUNK; i < n->npages; i++) {
+        mem_put(n->pages[i]);
+        n->pages[i] = NULL;
+    }
+    if (size % CHUNK && last < n->npages && n->pages[last])
+        memset(n->pages[last] + size % CHUNK, 0, CHUNK - size % CHUNK);
+    n->size = size;
+    n->mtime = n->ctime = node_now();
+    node_tell(n, IN_MODIFY);
+    return 0;
+}
+
 int node_truncate(struct node *n, uint64_t size)
 {
     int e;
 
-    if ((n->mode & S_IFMT) == S_IFDIR)
-        return -EISDIR;
-    if ((n->mode & S_IFMT) != S_IFREG)
-        return -EINVAL;
-    if (!node_direct(n->m) || n->memory) {
-        if (!size) { /* nothing of it is needed */
-            n->memory = true;
-            n->size = 0;
-        }
-        e = node_may_write(n) ? node_copy_up(n) : -EROFS;
-        if (e)
-            return e;
-        if (n->object)
-            object_cut(n, size);
-        for (uint64_t i = (size + CHUNK - 1) / CHUNK; i < n->npages; i++) {
-            mem_put(n->pages[i]);
-            n->pages[i] = NULL;
-        }
-        if (size % CHUNK && size / CHUNK < n->npages && n->pages[size / CHUNK])
-            memset(n->pages[size / CHUNK] + size % CHUNK, 0, CHUNK - size % CHUNK);
-        n->size = size;
-        n->mtime = n->ctime = node_now();
-        node_tell(n, IN_MODIFY);
+    if (!node_is(n, S_IFREG))
+        return node_is(n, S_IFDIR) ? -EISDIR : -EINVAL;
+    e = node_served(n) ? node_setattr(n, &(struct ninep_attr){ .size = size }, NINEP_SET_SIZE) : cut(n, size);
+    if (!e)
         vma_grown(n);
-        return 0;
-    }
-    e = node_setattr(n, &(struct ninep_attr){ .size = size }, NINEP_SET_SIZE);
-    vma_grown(n);
     return e;
 }
 

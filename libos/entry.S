@@ -35,40 +35,18 @@ gate:
 bell:
     jmp *bell_entry(%rip)
 
-.macro push_gprs
-    push %rax
-    push %rbx
-    push %rcx
-    push %rdx
-    push %rsi
-    push %rdi
-    push %rbp
-    push %r8
-    push %r9
-    push %r10
-    push %r11
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+.macro push_all regs:vararg
+    .irp r, \regs
+    push %\r
+    .endr
 .endm
-.macro pop_gprs
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %r11
-    pop %r10
-    pop %r9
-    pop %r8
-    pop %rbp
-    pop %rdi
-    pop %rsi
-    pop %rdx
-    pop %rcx
-    pop %rbx
-    pop %rax
+.macro pop_all regs:vararg
+    .irp r, \regs
+    pop %\r
+    .endr
 .endm
+#define push_gprs push_all rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+#define pop_gprs pop_all r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
 
 /* From the sled: `call *%rax` pushed the return address where the kernel would have left the red zone alone; whoever rewrote
  * the call saw to it that nothing lies there. A call whose answer is known is answered here: nothing is saved and nothing masked, for an
@@ -176,20 +154,10 @@ upcall_common:
 /* void switch_stack(uint64_t *save_rsp, uint64_t rsp) */
     .globl switch_stack
 switch_stack:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    push_all rbx, rbp, r12, r13, r14, r15
     mov %rsp, (%rdi)
     mov %rsi, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    pop_all r15, r14, r13, r12, rbp, rbx
     ret
 
 /* A new thread's first switch returns here; its struct regs lies on its stack. */
@@ -202,25 +170,20 @@ thread_begin:
     jmp leave
 
 /* void fpu_save(void *area, uint64_t mask), mask 0: by FXSAVE; fpu_load the same */
-    .globl fpu_save, fpu_load
-fpu_save:
+.macro fpu_move name, by_xsave, by_fxsave
+    .globl \name
+\name:
     mov %esi, %eax
     test %esi, %esi
     jz 1f
     xor %edx, %edx
-    xsave64 (%rdi)
+    \by_xsave (%rdi)
     ret
-1:  fxsave64 (%rdi)
+1:  \by_fxsave (%rdi)
     ret
-fpu_load:
-    mov %esi, %eax
-    test %esi, %esi
-    jz 1f
-    xor %edx, %edx
-    xrstor64 (%rdi)
-    ret
-1:  fxrstor64 (%rdi)
-    ret
+.endm
+    fpu_move fpu_save, xsave64, fxsave64
+    fpu_move fpu_load, xrstor64, fxrstor64
 
 /* --- the program's memory: int user_copy(void *dst, const void *src, size_t n), 0, or -14 if something is not there --- */
     .globl user_copy, user_copy_end, user_copy_fault

@@ -21,11 +21,6 @@ struct file *file_new(const struct file_ops *ops, uint32_t flags)
     return f;
 }
 
-void file_get(struct file *f)
-{
-    f->refs++;
-}
-
 void file_put(struct file *f)
 {
     if (--f->refs)
@@ -44,10 +39,7 @@ void file_put(struct file *f)
 }
 
 /* Descriptors are ints: what a register holds above 32 bits is not looked at. */
-struct file *fd_file(uint64_t fd)
-{
-    return (uint32_t)fd < fds_room ? fds[(uint32_t)fd].file : NULL;
-}
+struct file *fd_file(uint64_t fd) { return (uint32_t)fd < fds_room ? fds[(uint32_t)fd].file : NULL; }
 
 struct file *fd_held(uint64_t fd)
 {
@@ -170,7 +162,7 @@ static int64_t node_file_read(struct file *f, user_t to, uint64_t len, uint64_t 
 {
     int64_t n;
 
-    if ((f->node->mode & S_IFMT) == S_IFDIR)
+    if (node_is(f->node, S_IFDIR))
         return -EISDIR;
     if (f->text || f->text_len) {
         n = (int64_t)(*pos >= f->text_len ? 0 : min_u64(len, f->text_len - *pos));
@@ -282,7 +274,7 @@ static int file_of(struct node *n, uint32_t flags, bool made, struct file **out)
         e = n->ops->open(n, f);
     else if (n->ops && n->ops->text)
         e = text_make(f);
-    else if ((n->mode & S_IFMT) == S_IFIFO)
+    else if (node_is(n, S_IFIFO))
         e = fifo_open(n, f);
     else if (!n->ops && flags & O_TRUNC && !made)
         e = node_truncate(n, 0);
@@ -311,7 +303,7 @@ static int tmpfile_open(struct node *from, const char *path, uint32_t flags, uin
     struct node *dir = NULL, *n = NULL;
     int e = (flags & O_ACCMODE) == O_RDONLY ? -EINVAL : node_walk(from, path, 0, &dir, NULL, NULL);
 
-    if (!e && (dir->mode & S_IFMT) != S_IFDIR)
+    if (!e && !node_is(dir, S_IFDIR))
         e = -ENOTDIR;
     if (!e && (node_direct(dir->m) || dir->ops))
         e = -EOPNOTSUPP;
@@ -354,7 +346,7 @@ int file_open(struct node *from, const char *path, uint32_t flags, uint32_t mode
 
 int64_t file_read_at(struct file *f, void *to, uint64_t len, uint64_t offset)
 {
-    if (!f->node || (f->node->mode & S_IFMT) != S_IFREG)
+    if (!f->node || !node_is(f->node, S_IFREG))
         return -ENODEV;
     return node_read(f->node, to, len, offset);
 }
@@ -369,7 +361,7 @@ int64_t file_map_direct(struct file *f, uint64_t addr, uint64_t len, unsigned pr
     struct node *n = f->node;
     int64_t e;
 
-    if (!n || n->ops || (n->mode & S_IFMT) != S_IFREG)
+    if (!n || n->ops || !node_is(n, S_IFREG))
         return -ENODEV;
     /* what may be written through the mapping, or by others while it is mapped */
     if (shared && !node_direct(n->m) && !n->object && (n->memory || (f->flags & O_ACCMODE) != O_RDONLY)) {

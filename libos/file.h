@@ -36,6 +36,8 @@ int p9_post(struct mount *, struct ninep_msg *, struct rpc *); /* writes it to t
 void p9_kick(struct mount *);
 int p9_finish(struct rpc *); /* waits; the error */
 int p9_call(struct mount *, struct ninep_msg *, struct rpc *); /* the three above */
+int p9_tell(struct mount *, struct ninep_msg *);               /* the same, where only the error counts */
+#define p9_do(m, ...) p9_tell(m, &(struct ninep_msg){ __VA_ARGS__ })
 void p9_collect(void); /* takes all answers out of all rings */
 extern struct mount mounts[APP_CHANNELS];
 extern unsigned nmounts;
@@ -111,7 +113,7 @@ int64_t node_read(struct node *, void *user, uint64_t len, uint64_t at);
 int64_t node_write(struct node *, const void *user, uint64_t len, uint64_t at);
 int node_link_text(struct node *, char *to, size_t room);
 int64_t node_path(struct node *, char *to, size_t room); /* the length; ends with 0 */
-void node_get(struct node *);
+static inline void node_get(struct node *n) { n->refs++; }
 void node_put(struct node *);
 static inline struct node *node_real(struct node *n) { return n->real ? n->real : n; }
 static inline bool node_is(const struct node *n, uint32_t kind) { return (n->mode & S_IFMT) == kind; }
@@ -152,7 +154,7 @@ struct file {
 #define FILES_MAX 65536 /* descriptors */
 
 struct file *file_new(const struct file_ops *, uint32_t flags);
-void file_get(struct file *);
+static inline void file_get(struct file *f) { f->refs++; }
 void file_put(struct file *);
 struct file *fd_file(uint64_t fd); /* NULL: EBADF */
 struct file *fd_held(uint64_t fd); /* the same, and NULL for one with O_PATH */

@@ -83,7 +83,7 @@ void node_tell(struct node *n, uint32_t mask)
 {
     if (!watches)
         return;
-    mask |= (n->mode & S_IFMT) == S_IFDIR ? IN_ISDIR : 0;
+    mask |= node_is(n, S_IFDIR) ? IN_ISDIR : 0;
     if (n->parent && !n->gone)
         inotify_tell(n->parent, mask, n->name, 0);
     inotify_tell(n, mask, NULL, 0);
@@ -93,16 +93,15 @@ void node_tell(struct node *n, uint32_t mask)
 void name_tell(struct node *dir, const struct node *n, const char *name, uint32_t mask, uint32_t cookie)
 {
     if (watches)
-        inotify_tell(dir, mask | ((n->mode & S_IFMT) == S_IFDIR ? IN_ISDIR : 0), name, cookie);
+        inotify_tell(dir, mask | (node_is(n, S_IFDIR) ? IN_ISDIR : 0), name, cookie);
 }
 
-static int64_t events_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
+static int64_t events_read(struct file *f, user_t to, uint64_t len, UNUSED uint64_t *pos)
 {
     struct inotify *in = f->data;
     uint64_t done = 0;
     int64_t error = file_await(f, POLLIN);
 
-    (void)pos;
     if (error)
         return error;
     while (in->first && done + sizeof in->first->head + in->first->head.len <= len) {
@@ -119,10 +118,7 @@ static int64_t events_read(struct file *f, user_t to, uint64_t len, uint64_t *po
     return done ? (int64_t)done : -EINVAL;
 }
 
-static uint32_t events_poll(struct file *f)
-{
-    return ((struct inotify *)f->data)->first ? POLLIN | POLLRDNORM : 0;
-}
+static uint32_t events_poll(struct file *f) { return ((struct inotify *)f->data)->first ? POLLIN | POLLRDNORM : 0; }
 
 static int64_t events_ioctl(struct file *f, uint64_t request, user_t arg)
 {

@@ -8,6 +8,8 @@
 #include "base/str.h"
 #include "libos/linux.h"
 
+#define UNUSED __attribute__((unused))
+
 typedef uint64_t user_t; /* an address in the program: only user_*() reach behind it */
 
 /* --- the program's registers, as entry.S pushes them --- */

@@ -70,7 +70,7 @@ static int host_tell(struct node *n, uint64_t start, uint64_t end, const struct 
 {
     int e = 0;
 
-    if (!node_direct(n->m) || n->memory || n->open_fid == NINEP_NOFID)
+    if (!node_served(n) || n->open_fid == NINEP_NOFID)
         return 0;
     for (uint64_t at = start, last; !e; at = last + 1) {
         uint8_t kind = !more ? NINEP_LOCK_NONE : more->write ? NINEP_LOCK_WRITE : NINEP_LOCK_READ;

@@ -3,25 +3,22 @@
 
 static int make_lower(struct node *dir, const char *name, uint32_t mode)
 {
-    struct ninep_msg q = { .type = NINEP_TMKDIR, .fid = dir->fid, .name = name, .mode = mode & 07777, .gid = boot->gid };
-    struct rpc attr = { 0 }, r = { 0 };
+    struct ninep_msg q = { .type = NINEP_TLCREATE, .fid = dir->fid, .name = name, .mode = mode & 07777, .gid = boot->gid };
+    struct rpc attr;
     uint32_t fid;
     int e;
 
-    if ((mode & S_IFMT) == S_IFDIR)
-        return p9_call(dir->m, &q, &r);
     if ((mode & S_IFMT) != S_IFREG) {
-        q.type = NINEP_TMKNOD;
-        q.mode = mode;
-        return p9_call(dir->m, &q, &r);
+        q.type = (mode & S_IFMT) == S_IFDIR ? NINEP_TMKDIR : NINEP_TMKNOD;
+        q.mode = (mode & S_IFMT) == S_IFDIR ? mode & 07777 : mode;
+        return p9_tell(dir->m, &q);
     }
     e = fid_walk(dir->m, dir->fid, NULL, &fid, &attr);
     if (e)
         return e;
-    q.type = NINEP_TLCREATE;
     q.fid = fid;
     q.flags = O_WRONLY | O_CREAT | O_EXCL;
-    e = p9_call(dir->m, &q, &r);
+    e = p9_tell(dir->m, &q);
     fid_clunk(dir->m, fid);
     return e;
 }
@@ -35,7 +32,7 @@ int node_make(struct node *dir, const char *name, uint32_t mode, struct node **o
         return -ENOENT;
     if (!node_may_write(dir) || dir->ops)
         return dir->ops ? -EACCES : -EROFS;
-    if (node_direct(dir->m) && !dir->memory) {
+    if (node_served(dir)) {
         e = make_lower(dir, name, mode);
         if (!e)
             e = child_get(dir, name, strlen(name), out);
@@ -57,11 +54,10 @@ int node_make(struct node *dir, const char *name, uint32_t mode, struct node **o
 int node_symlink(struct node *dir, const char *name, const char *target)
 {
     struct node *n;
-    struct rpc r = { 0 };
     int e;
 
-    if (node_direct(dir->m) && !dir->memory)
-        return p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TSYMLINK, .fid = dir->fid, .name = name, .text = target, .gid = boot->gid }, &r);
+    if (node_served(dir))
+        return p9_do(dir->m, .type = NINEP_TSYMLINK, .fid = dir->fid, .name = name, .text = target, .gid = boot->gid);
     e = node_make(dir, name, S_IFLNK | 0777, &n);
     if (e)
         return e;
@@ -92,7 +88,7 @@ static void name_hide(struct node *dir, const char *name)
 static void name_gone(struct node *n)
 {
     struct node *file = node_real(n);
-    bool dir = (n->mode & S_IFMT) == S_IFDIR;
+    bool dir = node_is(n, S_IFDIR);
 
     if (!dir)
         inotify_tell(file, IN_ATTRIB, NULL, 0);
@@ -103,28 +99,26 @@ static void name_gone(struct node *n)
 
 int node_unlink(struct node *dir, struct node *n, bool directory)
 {
-    struct rpc r = { 0 };
     char name[NAME_MAX + 1];
-    int e;
+    bool lower;
+    int e = 0;
 
     if (!node_may_write(dir) || n->ops || n->mounted)
         return n->mounted ? -EBUSY : n->ops ? -EPERM : -EROFS;
-    if (directory != ((n->mode & S_IFMT) == S_IFDIR))
+    if (directory != node_is(n, S_IFDIR))
         return directory ? -ENOTDIR : -EISDIR;
     if (directory && has_entries(n))
         return -ENOTEMPTY;
     str_copy(name, sizeof name, n->name);
-    if (node_direct(dir->m) && !n->memory) {
-        e = p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TUNLINKAT, .fid = dir->fid, .name = name,
-                                                 .flags = directory ? NINEP_REMOVEDIR : 0 }, &r);
-        if (!e) {
-            name_gone(n);
-            node_drop(n);
-        }
+    lower = node_direct(dir->m) && !n->memory;
+    if (lower)
+        e = p9_do(dir->m, .type = NINEP_TUNLINKAT, .fid = dir->fid, .name = name, .flags = directory ? NINEP_REMOVEDIR : 0);
+    if (e)
         return e;
-    }
     name_gone(n);
     node_drop(n);
+    if (lower)
+        return 0;
     dir->mtime = dir->ctime = node_now();
     name_hide(dir, name);
     return 0;
@@ -133,7 +127,7 @@ int node_unlink(struct node *dir, struct node *n, bool directory)
 /* A moved node keeps its fid, so all that is below it in the lower tree moves with it. */
 static int rename_check(struct node *from, const struct node *n, struct node *to, struct node *over)
 {
-    bool dir = (n->mode & S_IFMT) == S_IFDIR;
+    bool dir = node_is(n, S_IFDIR);
 
     if (from->m != to->m || n->mounted)
         return n->mounted ? -EBUSY : -EXDEV;
@@ -144,7 +138,7 @@ static int rename_check(struct node *from, const struct node *n, struct node *to
     for (const struct node *up = to; dir && up; up = up->parent)
         if (up == n)
             return -EINVAL;
-    if (over && dir != ((over->mode & S_IFMT) == S_IFDIR))
+    if (over && dir != node_is(over, S_IFDIR))
         return dir ? -ENOTDIR : -EISDIR;
     for (const struct node *up = from; over && up; up = up->parent)
         if (up == over)
@@ -155,7 +149,6 @@ static int rename_check(struct node *from, const struct node *n, struct node *to
 int node_rename(struct node *from, struct node *n, struct node *to, const char *name, struct node *over)
 {
     static uint32_t cookie;
-    struct rpc r = { 0 };
     char *copy, *old = n->name;
     int e;
 
@@ -168,7 +161,7 @@ int node_rename(struct node *from, struct node *n, struct node *to, const char *
     if (!copy)
         return -ENOMEM;
     if (node_direct(from->m) && !n->memory)
-        e = p9_call(from->m, &(struct ninep_msg){ .type = NINEP_TRENAMEAT, .fid = from->fid, .name = n->name, .dfid = to->fid, .text = name }, &r);
+        e = p9_do(from->m, .type = NINEP_TRENAMEAT, .fid = from->fid, .name = n->name, .dfid = to->fid, .text = name);
     if (e) {
         mem_put(copy);
         return e;
@@ -218,15 +211,14 @@ int node_exchange(struct node *a, struct node *b)
 
 int node_link(struct node *file, struct node *dir, const char *name)
 {
-    struct rpc r = { 0 };
     struct node *n, *old = node_child(dir, name, strlen(name));
-    int e = dir->gone ? -ENOENT : (file->mode & S_IFMT) == S_IFDIR ? -EPERM : file->m != dir->m || (!file->m && file->ops) ? -EXDEV :
+    int e = dir->gone ? -ENOENT : node_is(file, S_IFDIR) ? -EPERM : file->m != dir->m || (!file->m && file->ops) ? -EXDEV :
             !node_may_write(dir) || dir->ops ? -EROFS : 0;
 
     if (e)
         return e;
-    if (node_direct(dir->m) && !dir->memory) {
-        e = p9_call(dir->m, &(struct ninep_msg){ .type = NINEP_TLINK, .dfid = dir->fid, .fid = file->fid, .name = name }, &r);
+    if (node_served(dir)) {
+        e = p9_do(dir->m, .type = NINEP_TLINK, .dfid = dir->fid, .fid = file->fid, .name = name);
         if (!e)
             name_tell(dir, file, name, IN_CREATE, 0);
         return e ? e : node_refresh(file);

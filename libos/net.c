@@ -28,10 +28,7 @@ static void read_post(struct rpc *);
 static void write_came(struct rpc *);
 
 /* One exchange at the start. */
-static int ask(struct ninep_msg q)
-{
-    return p9_call(net.m, &q, &net.setup);
-}
+static int ask(struct ninep_msg q) { return p9_call(net.m, &q, &net.setup); }
 
 static int open_file(const char *name, uint32_t flags, uint32_t *fid)
 {
@@ -178,23 +175,19 @@ static void come_data(struct sock *s, const struct app_net_rec *rec, const uint8
     inet_received(s, bytes, rec->len);
 }
 
-static void come_taken(struct sock *s, const struct app_net_rec *rec, const uint8_t *bytes)
+static void come_taken(struct sock *s, const struct app_net_rec *rec, UNUSED const uint8_t *bytes)
 {
-    (void)bytes;
     s->may_send += rec->arg;
     waitq_tell(&s->wait, POLLOUT | POLLWRNORM);
 }
 
-static void come_end(struct sock *s, const struct app_net_rec *rec, const uint8_t *bytes)
+static void come_end(struct sock *s, UNUSED const struct app_net_rec *rec, UNUSED const uint8_t *bytes)
 {
-    (void)rec;
-    (void)bytes;
     sock_give_end(s);
 }
 
-static void come_error(struct sock *s, const struct app_net_rec *rec, const uint8_t *bytes)
+static void come_error(struct sock *s, const struct app_net_rec *rec, UNUSED const uint8_t *bytes)
 {
-    (void)bytes;
     if (s->type == SOCK_STREAM)
         s->rx_end = s->tx_end = true;
     sock_fail(s, rec->error);
@@ -255,10 +248,7 @@ static void read_post(struct rpc *r)
 
 /* --- to the monitor -------------------------------------------------------------------------------------------------------------------------- */
 /* rpc->notify: nobody waits for it, least of all the thread that happened to post it. */
-static void write_came(struct rpc *r)
-{
-    net.dead = net.dead || r->error;
-}
+static void write_came(struct rpc *r) { net.dead = net.dead || r->error; }
 
 static void kicked(void)
 {
@@ -318,10 +308,7 @@ static void put(const struct app_net_rec *rec, const void *bytes)
     net.len += (uint32_t)sizeof *rec + rec->len;
 }
 
-void net_push(void)
-{
-    net.hurry = net.hurry || net.len || net.unkicked;
-}
+void net_push(void) { net.hurry = net.hurry || net.len || net.unkicked; }
 
 /* The monitor looks into the ring at the next wait, and each millisecond while the program computes; if that is not enough, the bell tells it. */
 void net_leave(void)
@@ -381,17 +368,24 @@ int net_open(struct sock *s, bool udp)
     return 0;
 }
 
-int net_command(struct sock *s, const char *line)
+int net_command(struct sock *s, bool udp, const char *line)
 {
+    int e = s->conv ? 0 : net_open(s, udp);
+
+    if (e)
+        return e;
     s->done = 1;
     put(&(struct app_net_rec){ .conv = s->conv, .op = APP_NET_COMMAND, .len = (uint32_t)strlen(line) }, line);
     return 0;
 }
 
-int net_wait(struct sock *s)
+int net_ask(struct sock *s, bool udp, const char *line)
 {
     struct waiter w;
+    int e = net_command(s, udp, line);
 
+    if (e)
+        return e;
     net_flush();
     while (s->done == 1 && !net.dead) {
         waitq_add(&s->wait, &w);
@@ -433,10 +427,7 @@ void net_taken(struct sock *s, uint32_t n)
     s->owed = 0;
 }
 
-void net_end(struct sock *s)
-{
-    put(&(struct app_net_rec){ .conv = s->conv, .op = APP_NET_END }, NULL);
-}
+void net_end(struct sock *s) { put(&(struct app_net_rec){ .conv = s->conv, .op = APP_NET_END }, NULL); }
 
 void net_close(struct sock *s)
 {

@@ -1,7 +1,6 @@
 /* AF_NETLINK, as far as asking for interfaces and addresses goes: what getifaddrs() and if_nameindex() do; and the older ioctls for the same. */
 #include "libos/sock.h"
 
-#define HEAD 16u /* struct nlmsghdr */
 enum { NLMSG_ERROR = 2, NLMSG_DONE, RTM_NEWLINK = 16, RTM_GETLINK = 18, RTM_NEWADDR = 20, RTM_GETADDR = 22 };
 enum { NLM_F_MULTI = 2 };
 enum { IFLA_ADDRESS = 1, IFLA_IFNAME = 3, IFLA_MTU };
@@ -19,44 +18,43 @@ static const struct iface {
     { "eth0", 2, 0x11043, 1500, 1, { 10, 0, 2, 15 }, 24 },
 };
 
-static unsigned iface_count(void)
-{
-    return net_mode() >= NET_OUT ? 2 : 1;
-}
+static unsigned iface_count(void) { return net_mode() >= NET_OUT ? 2 : 1; }
 
 /* --- messages ---------------------------------------------------------------------------------------------------------------- */
+struct nlmsghdr {
+    uint32_t len;
+    uint16_t type, flags;
+    uint32_t seq, pid;
+};
 struct reply {
-    uint32_t len, seq;
+    uint32_t len, at, seq; /* at: where the last message begins */
     uint8_t bytes[1024];
 };
 
+/* More of the last message. */
+static void add(struct reply *r, const void *bytes, uint32_t n)
+{
+    uint32_t len;
+
+    memcpy(r->bytes + r->len, bytes, n);
+    r->len += (uint32_t)align_up(n, 4);
+    len = r->len - r->at;
+    memcpy(r->bytes + r->at, &len, sizeof len); /* nlmsghdr.len */
+}
+
+static void message(struct reply *r, uint16_t type, const void *body, uint32_t n)
+{
+    const struct nlmsghdr head = { .type = type, .flags = NLM_F_MULTI, .seq = r->seq, .pid = boot->pid };
+
+    r->at = r->len;
+    add(r, &head, sizeof head);
+    add(r, body, n);
+}
+
 static void attr(struct reply *r, uint16_t kind, const void *value, uint32_t n)
 {
-    uint16_t head[2] = { (uint16_t)(n + 4), kind };
-
-    memcpy(r->bytes + r->len, head, sizeof head);
-    memcpy(r->bytes + r->len + sizeof head, value, n);
-    r->len += (uint32_t)align_up(sizeof head + n, 4);
-}
-
-static uint32_t message_begin(struct reply *r, const void *body, uint32_t n)
-{
-    uint32_t at = r->len;
-
-    memcpy(r->bytes + at + HEAD, body, n);
-    r->len = at + HEAD + (uint32_t)align_up(n, 4);
-    return at;
-}
-
-static void message_end(struct reply *r, uint32_t at, uint16_t type)
-{
-    const struct {
-        uint32_t len;
-        uint16_t type, flags;
-        uint32_t seq, pid;
-    } head = { r->len - at, type, NLM_F_MULTI, r->seq, boot->pid };
-
-    memcpy(r->bytes + at, &head, sizeof head);
+    add(r, (const uint16_t[2]){ (uint16_t)(n + 4), kind }, 4);
+    add(r, value, n);
 }
 
 static void links_tell(struct reply *r)
@@ -70,11 +68,10 @@ static void links_tell(struct reply *r)
             uint32_t flags, change;
         } body = { 0, 0, f->kind, f->index, f->flags, 0 };
         const uint8_t mac[6] = { i ? 2 : 0, 0, 0, 0, 0, i ? 1 : 0 };
-        uint32_t at = message_begin(r, &body, sizeof body);
+        message(r, RTM_NEWLINK, &body, sizeof body);
         attr(r, IFLA_IFNAME, f->name, (uint32_t)strlen(f->name) + 1);
         attr(r, IFLA_MTU, &f->mtu, 4);
         attr(r, IFLA_ADDRESS, mac, sizeof mac);
-        message_end(r, at, RTM_NEWLINK);
     }
 }
 
@@ -84,14 +81,14 @@ static void address_tell(struct reply *r, const struct iface *f, uint8_t family,
         uint8_t family, bits, flags, scope;
         int32_t index;
     } body = { family, bits, 0x80, f->index == 1 ? 254 : 0, f->index };
-    uint32_t at = message_begin(r, &body, sizeof body), n = family == AF_INET ? 4 : 16;
+    uint32_t n = family == AF_INET ? 4 : 16;
 
+    message(r, RTM_NEWADDR, &body, sizeof body);
     attr(r, IFA_ADDRESS, ip, n);
     if (family == AF_INET) {
         attr(r, IFA_LOCAL, ip, n);
         attr(r, IFA_LABEL, f->name, (uint32_t)strlen(f->name) + 1);
     }
-    message_end(r, at, RTM_NEWADDR);
 }
 
 static void addresses_tell(struct reply *r)
@@ -120,11 +117,6 @@ static int netlink_bind(struct sock *s, const struct sockname *n)
     return 0;
 }
 
-static int netlink_connect(struct sock *s, const struct sockname *n)
-{
-    return netlink_bind(s, n);
-}
-
 static int reply_give(struct sock *s, const struct reply *r)
 {
     const struct sockname kernel = name(0);
@@ -134,51 +126,34 @@ static int reply_give(struct sock *s, const struct reply *r)
 
 static int netlink_send(struct sock *s, struct message *m)
 {
-    struct {
-        uint32_t len;
-        uint16_t type, flags;
-        uint32_t seq, pid;
-    } q;
+    struct nlmsghdr q;
     struct reply r = { 0 };
-    int32_t code = 0;
-    uint32_t at;
-    int e;
+    int e = 0;
 
     if (m->len < sizeof q || message_copy(m, 0, &q, sizeof q))
         return -EINVAL;
     m->done = m->len;
     r.seq = q.seq;
-    if (q.type == RTM_GETLINK || q.type == RTM_GETADDR) {
-        if (q.type == RTM_GETLINK)
-            links_tell(&r);
-        else
-            addresses_tell(&r);
+    if (q.type == RTM_GETLINK)
+        links_tell(&r);
+    if (q.type == RTM_GETADDR)
+        addresses_tell(&r);
+    if (r.len) {
         e = reply_give(s, &r);
         r.len = 0;
-        at = message_begin(&r, &code, sizeof code);
-        message_end(&r, at, NLMSG_DONE);
-        return e ? e : reply_give(s, &r);
+        message(&r, NLMSG_DONE, &(int32_t){ 0 }, sizeof(int32_t));
+    } else {
+        message(&r, NLMSG_ERROR, &(int32_t){ -EOPNOTSUPP }, sizeof(int32_t));
+        add(&r, &q, sizeof q);
     }
-    code = -EOPNOTSUPP;
-    at = message_begin(&r, &code, sizeof code);
-    memcpy(r.bytes + r.len, &q, sizeof q);
-    r.len += (uint32_t)sizeof q;
-    message_end(&r, at, NLMSG_ERROR);
-    return reply_give(s, &r);
+    return e ? e : reply_give(s, &r);
 }
 
-static bool netlink_writable(struct sock *s)
-{
-    (void)s;
-    return true;
-}
+static bool netlink_writable(UNUSED struct sock *s) { return true; }
 
-static void netlink_close(struct sock *s)
-{
-    (void)s;
-}
+static void netlink_close(struct sock *s) { (void)s; }
 
-static const struct sock_ops netlink_ops = { .bind = netlink_bind, .connect = netlink_connect, .send = netlink_send, .writable = netlink_writable,
+static const struct sock_ops netlink_ops = { .bind = netlink_bind, .connect = netlink_bind, .send = netlink_send, .writable = netlink_writable,
                                              .close = netlink_close };
 
 int netlink_make(uint32_t type, uint32_t protocol, struct sock **out)

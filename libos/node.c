@@ -7,15 +7,9 @@ uint64_t next_ino = 1ull << 40; /* above the inode numbers of ordinary files */
 #define BUCKETS 4096u
 static struct node *buckets[BUCKETS];
 
-struct timespec node_now(void)
-{
-    return timespec_of(time_wall());
-}
+struct timespec node_now(void) { return timespec_of(time_wall()); }
 
-bool node_direct(const struct mount *m)
-{
-    return m && !(m->flags & (APP_MOUNT_READONLY | APP_MOUNT_LAYER));
-}
+bool node_direct(const struct mount *m) { return m && !(m->flags & (APP_MOUNT_READONLY | APP_MOUNT_LAYER)); }
 
 /* --- names ---------------------------------------------------------------------------------------------------------- */
 static struct node **bucket(const struct node *dir, const char *name, size_t len)
@@ -77,10 +71,8 @@ static struct node *node_new(const char *name, size_t len)
 
 void fid_clunk(struct mount *m, uint32_t fid)
 {
-    struct rpc r = { 0 };
-
     if (fid != NINEP_NOFID)
-        p9_call(m, &(struct ninep_msg){ .type = NINEP_TCLUNK, .fid = fid }, &r);
+        p9_do(m, .type = NINEP_TCLUNK, .fid = fid);
 }
 
 static void node_free(struct node *n)
@@ -100,11 +92,6 @@ static void node_free(struct node *n)
     mem_put(n);
 }
 
-void node_get(struct node *n)
-{
-    n->refs++;
-}
-
 void node_put(struct node *n)
 {
     if (!--n->refs && n->gone && !n->children)
@@ -113,7 +100,7 @@ void node_put(struct node *n)
 
 void links_count(struct node *dir, const struct node *n, int change)
 {
-    if ((n->mode & S_IFMT) == S_IFDIR && !n->negative && !node_direct(dir->m))
+    if (node_is(n, S_IFDIR) && !n->negative && !node_direct(dir->m))
         dir->nlink = (uint32_t)((int)dir->nlink + change);
 }
 
@@ -125,7 +112,7 @@ void node_drop(struct node *n)
     name_detach(n);
     n->gone = true;
     node_get(n->parent); /* the path of what is still open leads through it */
-    file->nlink = (file->mode & S_IFMT) == S_IFDIR || !file->nlink ? 0 : file->nlink - 1;
+    file->nlink = node_is(file, S_IFDIR) || !file->nlink ? 0 : file->nlink - 1;
     if (!n->negative)
         file->ctime = node_now();
     if (!n->refs && !n->children)
@@ -168,10 +155,7 @@ int node_nameless(const char *text, struct node *like, uint32_t mode, struct nod
 }
 
 /* --- from the server ------------------------------------------------------------------------------------------------------ */
-struct timespec node_time(struct ninep_time t)
-{
-    return (struct timespec){ (int64_t)t.sec, (int64_t)t.nsec };
-}
+struct timespec node_time(struct ninep_time t) { return (struct timespec){ (int64_t)t.sec, (int64_t)t.nsec }; }
 
 void attr_take(struct node *n, const struct ninep_msg *a)
 {
@@ -192,7 +176,7 @@ int node_refresh(struct node *n)
     struct rpc r = { 0 };
     int e;
 
-    if (!node_direct(n->m) || n->memory || n->fid == NINEP_NOFID)
+    if (!node_served(n) || n->fid == NINEP_NOFID)
         return 0;
     e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TGETATTR, .fid = n->fid, .attr.valid = NINEP_GETATTR_BASIC }, &r);
     if (!e)

@@ -5,6 +5,7 @@
 struct timespec node_now(void);
 struct timespec node_time(struct ninep_time);
 bool node_direct(const struct mount *); /* it may be written: everything goes to the server */
+static inline bool node_served(const struct node *n) { return node_direct(n->m) && !n->memory; } /* the server has its contents */
 int node_copy_up(struct node *);        /* the first write to a file of a layer: all of it comes into memory */
 void fid_clunk(struct mount *, uint32_t fid);
 /* A walk by one name, or none (NULL), and the attributes of what is there, in one exchange. */

@@ -66,7 +66,6 @@ static int resize(struct object *o, uint64_t bytes)
 {
     unsigned size = size_of(bytes);
     uint64_t at, room = 1ull << size;
-    struct rpc r = { 0 };
     int e;
 
     if (bytes <= o->room)
@@ -74,7 +73,7 @@ static int resize(struct object *o, uint64_t bytes)
     at = place_get(size);
     if (!at)
         return -EFBIG;
-    e = p9_call(dev_mount(), &(struct ninep_msg){ .type = NINEP_TWRITE, .fid = o->fid, .count = 8, .data = &room }, &r);
+    e = p9_do(dev_mount(), .type = NINEP_TWRITE, .fid = o->fid, .count = 8, .data = &room);
     if (!e)
         e = (int)map_at(o, at, room, APP_READ | APP_WRITE | APP_SHARED, 0);
     if (e) {

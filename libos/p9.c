@@ -7,10 +7,7 @@
 struct mount mounts[APP_CHANNELS];
 unsigned nmounts;
 
-static unsigned slot_of(const struct mount *m, const struct ninep_call *c)
-{
-    return (unsigned)(c - m->client.calls);
-}
+static unsigned slot_of(const struct mount *m, const struct ninep_call *c) { return (unsigned)(c - m->client.calls); }
 
 int p9_post(struct mount *m, struct ninep_msg *q, struct rpc *r)
 {
@@ -85,6 +82,8 @@ int p9_call(struct mount *m, struct ninep_msg *q, struct rpc *r)
     p9_kick(m);
     return p9_finish(r);
 }
+
+int p9_tell(struct mount *m, struct ninep_msg *q) { return p9_call(m, q, &(struct rpc){ 0 }); }
 
 int p9_mount(struct mount *m, unsigned number, const struct app_mount *am)
 {

@@ -12,8 +12,14 @@ struct pipe {
     unsigned readers, writers, opened;
     bool written; /* there has been a writer */
     struct node *fifo; /* NULL: it has no name */
-    uint8_t *bytes;
 };
+static const struct file_ops read_end, write_end, both_ends;
+
+static bool reads(const struct file *f) { return f->ops != &write_end; }
+static bool writes(const struct file *f) { return f->ops != &read_end; }
+
+/* n bytes from place `at` on, as far as they lie in one piece. */
+static uint64_t one_piece(const struct ring *r, uint32_t at, uint64_t n) { return min_u64(n, r->mask + 1 - (at & r->mask)); }
 
 int64_t file_wait(struct file *f)
 {
@@ -34,13 +40,12 @@ int64_t file_await(struct file *f, uint32_t events)
     return e;
 }
 
-static int64_t pipe_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
+static int64_t pipe_read(struct file *f, user_t to, uint64_t len, UNUSED uint64_t *pos)
 {
     struct pipe *p = f->data;
     uint64_t n = 0;
     bool full;
 
-    (void)pos;
     while (!ring_used(&p->ring)) {
         int64_t e;
         if (!p->writers || !len)
@@ -51,9 +56,8 @@ static int64_t pipe_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
     }
     full = ring_room(&p->ring) < PIPE_BUF;
     while (n < len && ring_used(&p->ring)) {
-        uint32_t at = p->ring.tail & p->ring.mask;
-        uint64_t part = min_u64(min_u64(len - n, ring_used(&p->ring)), p->ring.mask + 1 - at);
-        if (user_write(to + n, p->bytes + at, part))
+        uint64_t part = one_piece(&p->ring, p->ring.tail, min_u64(len - n, ring_used(&p->ring)));
+        if (user_write(to + n, p->ring.buf + (p->ring.tail & p->ring.mask), part))
             return n ? (int64_t)n : -EFAULT;
         p->ring.tail += (uint32_t)part;
         n += part;
@@ -63,15 +67,13 @@ static int64_t pipe_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
     return (int64_t)n;
 }
 
-static int64_t pipe_write(struct file *f, user_t from, uint64_t len, uint64_t *pos)
+static int64_t pipe_write(struct file *f, user_t from, uint64_t len, UNUSED uint64_t *pos)
 {
     struct pipe *p = f->data;
     uint64_t n = 0;
 
-    (void)pos;
     while (n < len) {
-        uint32_t at = p->ring.head & p->ring.mask;
-        uint64_t part = min_u64(min_u64(len - n, ring_room(&p->ring)), p->ring.mask + 1 - at);
+        uint64_t part = one_piece(&p->ring, p->ring.head, min_u64(len - n, ring_room(&p->ring)));
         if (!p->readers) {
             signal_post(current, SIGPIPE, NULL);
             return n ? (int64_t)n : -EPIPE;
@@ -82,7 +84,7 @@ static int64_t pipe_write(struct file *f, user_t from, uint64_t len, uint64_t *p
                 return n ? (int64_t)n : e;
             continue;
         }
-        if (user_read(p->bytes + at, from + n, part))
+        if (user_read(p->ring.buf + (p->ring.head & p->ring.mask), from + n, part))
             return n ? (int64_t)n : -EFAULT;
         p->ring.head += (uint32_t)part;
         n += part;
@@ -91,18 +93,13 @@ static int64_t pipe_write(struct file *f, user_t from, uint64_t len, uint64_t *p
     return (int64_t)n;
 }
 
-static uint32_t pipe_poll_read(struct file *f)
+static uint32_t pipe_poll(struct file *f)
 {
-    struct pipe *p = f->data;
+    const struct pipe *p = f->data;
+    bool alone = reads(f) != writes(f); /* else the other side is this file, too */
 
-    return (ring_used(&p->ring) ? POLLIN | POLLRDNORM : 0) | (p->writers || !p->written ? 0 : POLLHUP);
-}
-
-static uint32_t pipe_poll_write(struct file *f)
-{
-    struct pipe *p = f->data;
-
-    return (ring_room(&p->ring) >= PIPE_BUF ? POLLOUT | POLLWRNORM : 0) | (p->readers ? 0 : POLLERR);
+    return (reads(f) && ring_used(&p->ring) ? POLLIN | POLLRDNORM : 0) | (writes(f) && ring_room(&p->ring) >= PIPE_BUF ? POLLOUT | POLLWRNORM : 0) |
+           (alone && reads(f) && !p->writers && p->written ? POLLHUP : 0) | (alone && writes(f) && !p->readers ? POLLERR : 0);
 }
 
 static int64_t pipe_ioctl(struct file *f, uint64_t request, user_t arg)
@@ -113,49 +110,38 @@ static int64_t pipe_ioctl(struct file *f, uint64_t request, user_t arg)
     return request == FIONREAD ? user_write(arg, &n, sizeof n) : -ENOTTY;
 }
 
-static uint32_t pipe_poll_both(struct file *f)
+static void pipe_close(struct file *f)
 {
-    return (pipe_poll_read(f) | pipe_poll_write(f)) & ~(uint32_t)(POLLHUP | POLLERR);
-}
+    struct pipe *p = f->data;
 
-static void pipe_leave(struct pipe *p, unsigned readers, unsigned writers)
-{
-    p->readers -= readers;
-    p->writers -= writers;
+    p->readers -= reads(f);
+    p->writers -= writes(f);
     waitq_wake(&p->wait);
     if (p->readers || p->writers)
         return;
     if (p->fifo)
         p->fifo->arg = 0;
-    mem_put(p->bytes);
+    mem_put(p->ring.buf);
     mem_put(p);
 }
 
-static void pipe_close_read(struct file *f) { pipe_leave(f->data, 1, 0); }
-static void pipe_close_write(struct file *f) { pipe_leave(f->data, 0, 1); }
-static void pipe_close_both(struct file *f) { pipe_leave(f->data, 1, 1); }
+static const struct file_ops read_end = { .read = pipe_read, .poll = pipe_poll, .ioctl = pipe_ioctl, .close = pipe_close };
+static const struct file_ops write_end = { .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl, .close = pipe_close };
+static const struct file_ops both_ends = { .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl, .close = pipe_close };
 
-static const struct file_ops read_end = { .read = pipe_read, .poll = pipe_poll_read, .ioctl = pipe_ioctl, .close = pipe_close_read };
-static const struct file_ops write_end = { .write = pipe_write, .poll = pipe_poll_write, .ioctl = pipe_ioctl, .close = pipe_close_write };
-
-static const struct file_ops both_ends = { .read = pipe_read, .write = pipe_write, .poll = pipe_poll_both, .ioctl = pipe_ioctl, .close = pipe_close_both };
-
-bool pipe_is(const struct file *f)
-{
-    return f->ops == &read_end || f->ops == &write_end || f->ops == &both_ends;
-}
+bool pipe_is(const struct file *f) { return f->ops == &read_end || f->ops == &write_end || f->ops == &both_ends; }
 
 static struct pipe *pipe_new(void)
 {
     struct pipe *p = mem_get(sizeof *p);
+    uint8_t *bytes = mem_get(PIPE_BYTES);
 
-    if (p)
-        p->bytes = mem_get(PIPE_BYTES);
-    if (!p || !p->bytes) {
+    if (!p || !bytes) {
         mem_put(p);
+        mem_put(bytes);
         return NULL;
     }
-    ring_init(&p->ring, p->bytes, PIPE_BYTES);
+    ring_init(&p->ring, bytes, PIPE_BYTES);
     waitq_init(&p->wait);
     return p;
 }
@@ -165,8 +151,8 @@ static void file_join(struct file *f, struct pipe *p)
     f->data = p;
     f->wait = &p->wait;
     f->mode = S_IFIFO | 0600;
-    p->readers += f->ops != &write_end;
-    p->writers += f->ops != &read_end;
+    p->readers += reads(f);
+    p->writers += writes(f);
     p->written = p->written || p->writers;
 }
 
@@ -177,7 +163,7 @@ int pipe_make(struct file *ends[2], uint32_t flags)
     ends[0] = file_new(&read_end, O_RDONLY | flags);
     ends[1] = file_new(&write_end, O_WRONLY | flags);
     if (!p || !ends[0] || !ends[1]) {
-        mem_put(p ? p->bytes : NULL);
+        mem_put(p ? p->ring.buf : NULL);
         mem_put(p);
         mem_put(ends[0]);
         mem_put(ends[1]);
@@ -198,13 +184,11 @@ int fifo_open(struct node *n, struct file *f)
 
     if (access == O_WRONLY && f->flags & O_NONBLOCK && !(p && p->readers))
         return -ENXIO;
-    if (!p) {
-        p = pipe_new();
-        if (!p)
-            return -ENOMEM;
-        n->arg = (uint64_t)p;
-        p->fifo = n;
-    }
+    p = p ? p : pipe_new();
+    if (!p)
+        return -ENOMEM;
+    n->arg = (uint64_t)p;
+    p->fifo = n;
     f->ops = access == O_RDONLY ? &read_end : access == O_WRONLY ? &write_end : &both_ends;
     file_join(f, p);
     p->opened++;
@@ -212,7 +196,10 @@ int fifo_open(struct node *n, struct file *f)
     seen = p->opened;
     while (!e && !(f->flags & O_NONBLOCK) && access != O_RDWR && !(access == O_RDONLY ? p->writers : p->readers) && p->opened == seen)
         e = waitq_wait(&p->wait, 0);
-    return e ? -ERESTARTSYS : 0;
+    if (!e)
+        return 0;
+    pipe_close(f);
+    return -ERESTARTSYS;
 }
 
 int64_t pipe_size(const struct file *f)
@@ -239,8 +226,7 @@ int64_t pipe_resize(struct file *f, uint32_t bytes)
     if (!more)
         return -ENOMEM;
     pipe_peek(f, more, used);
-    mem_put(p->bytes);
-    p->bytes = more;
+    mem_put(p->ring.buf);
     ring_init(&p->ring, more, size);
     p->ring.head = used;
     waitq_wake(&p->wait);
@@ -253,28 +239,25 @@ uint32_t pipe_peek(const struct file *f, uint8_t *to, uint32_t len)
 
     len = (uint32_t)min_u64(len, ring_used(&p->ring));
     for (uint32_t i = 0; i < len; i++)
-        to[i] = p->bytes[(p->ring.tail + i) & p->ring.mask];
+        to[i] = p->ring.buf[(p->ring.tail + i) & p->ring.mask];
     return len;
 }
 
 int64_t pipe_ready(struct file *f, bool nonblock)
 {
     struct pipe *p = f->data;
-    bool out = f->ops == &write_end;
+    bool out = !reads(f);
+    int64_t e = 0;
 
-    while (out ? !ring_room(&p->ring) : !ring_used(&p->ring)) {
-        int64_t e;
-        if (!out && !p->writers)
-            return 0;
-        if (out && !p->readers)
-            break;
+    while (!e) {
+        uint32_t n = out ? ring_room(&p->ring) : ring_used(&p->ring);
+        if (out && !p->readers) {
+            signal_post(current, SIGPIPE, NULL);
+            return -EPIPE;
+        }
+        if (n || (!out && !p->writers))
+            return n;
         e = nonblock ? -EAGAIN : file_wait(f);
-        if (e)
-            return e;
     }
-    if (out && !p->readers) {
-        signal_post(current, SIGPIPE, NULL);
-        return -EPIPE;
-    }
-    return out ? ring_room(&p->ring) : ring_used(&p->ring);
+    return e;
 }

@@ -21,29 +21,25 @@ static int64_t row_text(struct node *n, char *to, size_t room)
 static const struct node_ops text_ops = { .text = row_text };
 static const struct node_ops plain_ops = { 0 };
 
-static int64_t exe_follow(struct node *n, char *to, size_t room)
+static int64_t exe_follow(UNUSED struct node *n, char *to, size_t room)
 {
-    (void)n;
     return str_copy(to, room, program_path) ? 0 : -ENAMETOOLONG;
 }
 
-static int64_t cwd_follow(struct node *n, char *to, size_t room)
+static int64_t cwd_follow(UNUSED struct node *n, char *to, size_t room)
 {
     int64_t len = node_path(cwd, to, room);
-
-    (void)n;
 
     return len < 0 ? len : 0;
 }
 
-static int64_t root_follow(struct node *n, char *to, size_t room)
+static int64_t root_follow(UNUSED struct node *n, char *to, size_t room)
 {
-    return (void)n, str_copy(to, room, "/") ? 0 : -ENAMETOOLONG;
+    return str_copy(to, room, "/") ? 0 : -ENAMETOOLONG;
 }
 
-static int64_t self_follow(struct node *n, char *to, size_t room)
+static int64_t self_follow(UNUSED struct node *n, char *to, size_t room)
 {
-    (void)n;
     fmt_text(to, room, "%u", boot->pid);
     return 0;
 }
@@ -76,7 +72,7 @@ static int64_t fd_follow(struct node *n, char *to, size_t room)
         return 0;
     }
     if (!f->node->parent && !f->node->gone) /* a standard file */
-        return fmt_text(to, room, (f->node->mode & S_IFMT) == S_IFCHR ? "/dev/pts/0" : "pipe:[%llu]", (ull)f->node->ino), 0;
+        return fmt_text(to, room, node_is(f->node, S_IFCHR) ? "/dev/pts/0" : "pipe:[%llu]", (ull)f->node->ino), 0;
     len = f->node->parent ? node_path(f->node, to, room) : (int64_t)fmt_text(to, room, "/%s", f->node->name);
     if (len >= 0 && f->node->gone && (size_t)len + 11 < room)
         str_copy(to + len, room - (size_t)len, " (deleted)");
@@ -105,11 +101,10 @@ static int fd_lookup(struct node *dir, const char *name, struct node **out)
     return 0;
 }
 
-static int fd_list(struct node *dir, unsigned i, char *name, uint32_t *mode)
+static int fd_list(UNUSED struct node *dir, unsigned i, char *name, uint32_t *mode)
 {
     uint64_t fd = fd_next(0);
 
-    (void)dir;
     while (i-- && fd < FILES_MAX)
         fd = fd_next(fd + 1);
     if (fd >= FILES_MAX)
@@ -138,9 +133,8 @@ static int task_lookup(struct node *dir, const char *name, struct node **out)
     return *out ? 0 : -ENOMEM;
 }
 
-static int task_list(struct node *dir, unsigned i, char *name, uint32_t *mode)
+static int task_list(UNUSED struct node *dir, unsigned i, char *name, uint32_t *mode)
 {
-    (void)dir;
     list_each (l, &threads)
         if (!i--) {
             fmt_text(name, NAME_MAX, "%u", container_of(l, struct thread, all)->tid);

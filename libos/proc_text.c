@@ -26,15 +26,12 @@ static void maps(struct text *t)
     unsigned n;
 
     for (unsigned i = 0; (v = vma_at(i, &n)); i++) {
-        char path[256] = "";
+        char path[256] = "", line[80];
         if (v->file && v->file->node)
             node_path(v->file->node, path, sizeof path);
-        size_t from = t->used;
-        put(t, "%08llx-%08llx %c%c%c%c %08llx 00:10 %llu ", (ull)v->start, (ull)v->end, v->prot & PROT_READ ? 'r' : '-', v->prot & PROT_WRITE ? 'w' : '-',
+        fmt_text(line, sizeof line, "%08llx-%08llx %c%c%c%c %08llx 00:10 %llu", (ull)v->start, (ull)v->end, v->prot & PROT_READ ? 'r' : '-', v->prot & PROT_WRITE ? 'w' : '-',
             v->prot & PROT_EXEC ? 'x' : '-', v->shared ? 's' : 'p', (ull)v->offset, (ull)(v->file && v->file->node ? v->file->node->ino : 0));
-        while (t->used - from < 73)
-            put(t, " ");
-        put(t, "%s\n", v->brk ? "[heap]" : v->start <= program_stack && program_stack < v->end ? "[stack]" : path);
+        put(t, "%-72s %s\n", line, v->brk ? "[heap]" : v->start <= program_stack && program_stack < v->end ? "[stack]" : path);
     }
 }
 
@@ -84,25 +81,19 @@ static void stat_line(struct text *t)
 static void limits_text(struct text *t)
 {
     static const char *const names[RLIMITS][2] = {
-        { "Max cpu time             ", "seconds" }, { "Max file size            ", "bytes" }, { "Max data size            ", "bytes" },
-        { "Max stack size           ", "bytes" }, { "Max core file size       ", "bytes" }, { "Max resident set         ", "bytes" },
-        { "Max processes            ", "processes" }, { "Max open files           ", "files" }, { "Max locked memory        ", "bytes" },
-        { "Max address space        ", "bytes" }, { "Max file locks           ", "locks" }, { "Max pending signals      ", "signals" },
-        { "Max msgqueue size        ", "bytes" }, { "Max nice priority        ", "" }, { "Max realtime priority    ", "" },
-        { "Max realtime timeout     ", "us" },
+        { "cpu time", "seconds" }, { "file size", "bytes" }, { "data size", "bytes" }, { "stack size", "bytes" }, { "core file size", "bytes" },
+        { "resident set", "bytes" }, { "processes", "processes" }, { "open files", "files" }, { "locked memory", "bytes" }, { "address space", "bytes" },
+        { "file locks", "locks" }, { "pending signals", "signals" }, { "msgqueue size", "bytes" }, { "nice priority", "" }, { "realtime priority", "" },
+        { "realtime timeout", "us" },
     };
 
     put(t, "Limit                     Soft Limit           Hard Limit           Units     \n");
     for (unsigned i = 0; i < RLIMITS; i++) {
-        put(t, "%s ", names[i][0]);
+        put(t, "Max %-22s", names[i][0]);
         for (unsigned k = 0; k < 2; k++) {
-            size_t from = t->used;
-            if (limits[i][k] == UINT64_MAX)
-                put(t, "unlimited");
-            else
-                put(t, "%llu", (ull)limits[i][k]);
-            while (t->used - from < 21)
-                put(t, " ");
+            char number[21];
+            fmt_text(number, sizeof number, limits[i][k] == UINT64_MAX ? "unlimited" : "%llu", (ull)limits[i][k]);
+            put(t, "%-21s", number);
         }
         put(t, "%s\n", names[i][1]);
     }
@@ -142,22 +133,13 @@ static void meminfo(struct text *t)
         (ull)(total >> 10), (ull)((total - used) >> 10), (ull)((total - used) >> 10));
 }
 
-static void cpuid_text(struct text *t, uint32_t leaf, bool edx_before_ecx)
+static void cpuid_text(struct text *t, uint32_t leaf)
 {
-    uint32_t r[4];
+    uint32_t r[4], vendor[3];
 
-    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(0));
-    if (edx_before_ecx) {
-        uint32_t v[3] = { r[1], r[3], r[2] };
-        put(t, "%.12s", (const char *)v);
-    } else {
-        put(t, "%.16s", (const char *)r);
-    }
-}
-
-static void cpuid(uint32_t leaf, uint32_t r[4])
-{
-    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(0));
+    cpuid(leaf, 0, r);
+    memcpy(vendor, (const uint32_t[3]){ r[1], r[3], r[2] }, sizeof vendor);
+    put(t, "%.*s", leaf ? 16 : 12, (const char *)(leaf ? r : vendor));
 }
 
 /* What programs ask for: of leaf 1 edx and ecx, leaf 7 ebx, leaf 0x80000001 edx and ecx; in order of bits, "" where nobody asks. */
@@ -173,9 +155,9 @@ static void flags_put(struct text *t)
 {
     uint32_t one[4], seven[4], ext[4];
 
-    cpuid(1, one);
-    cpuid(7, seven);
-    cpuid(0x80000001, ext);
+    cpuid(1, 0, one);
+    cpuid(7, 0, seven);
+    cpuid(0x80000001, 0, ext);
     const uint32_t words[5] = { one[3], one[2], seven[1], ext[3], ext[2] };
     for (unsigned w = 0; w < 5; w++) {
         const char *p = flag_names[w];
@@ -194,13 +176,13 @@ static void cpuinfo(struct text *t)
     const volatile struct app_time *clock = (const volatile struct app_time *)boot->time;
     ull khz = (1000000ull << 32) / (clock->mult ? clock->mult : 1);
 
-    cpuid(1, one);
+    cpuid(1, 0, one);
     for (unsigned i = 0; i < cpus_limit(); i++) {
         put(t, "processor\t: %u\nvendor_id\t: ", i);
-        cpuid_text(t, 0, true);
+        cpuid_text(t, 0);
         put(t, "\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: ", (one[0] >> 8 & 15) + (one[0] >> 20 & 0xFF), (one[0] >> 4 & 15) | (one[0] >> 12 & 0xF0));
         for (uint32_t leaf = 0x80000002; leaf <= 0x80000004; leaf++)
-            cpuid_text(t, leaf, false);
+            cpuid_text(t, leaf);
         put(t, "\nstepping\t: %u\ncpu MHz\t\t: %llu.%03llu\nphysical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\nfpu\t\t: yes\nflags\t\t:", one[0] & 15,
             khz / 1000, khz % 1000, cpus_limit(), i, cpus_limit());
         flags_put(t);

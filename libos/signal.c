@@ -25,15 +25,9 @@ bool signal_ignored(int n)
     return actions[n].handler == SIG_IGN || (actions[n].handler == SIG_DFL && BIT_OF(n) & (IGNORED | STOPS));
 }
 
-bool signal_wanted(const struct thread *t)
-{
-    return (t->pending | process_pending) & ~t->mask || thread_doomed(t);
-}
+bool signal_wanted(const struct thread *t) { return (t->pending | process_pending) & ~t->mask || thread_doomed(t); }
 
-uint64_t signal_pending(const struct thread *t)
-{
-    return t->pending | process_pending;
-}
+uint64_t signal_pending(const struct thread *t) { return t->pending | process_pending; }
 
 /* Its place in the queue; NULL: there is none. */
 static struct queued **queue_find(const struct thread *to, int n)
@@ -68,10 +62,7 @@ static void queue_put(const struct thread *to, int n, const struct siginfo *info
     queued++;
 }
 
-bool signal_full(void)
-{
-    return queued >= QUEUED_MAX;
-}
+bool signal_full(void) { return queued >= QUEUED_MAX; }
 
 void signal_post(struct thread *t, int n, const struct siginfo *info)
 {
@@ -139,12 +130,11 @@ void signal_forget(const struct thread *t, int n)
         container_of(l, struct thread, all)->pending &= ~BIT_OF(n);
 }
 
-void signal_fault(struct regs *r, int n, int code, uint64_t address)
+void signal_fault(int n, int code, uint64_t address)
 {
     struct siginfo info = { .signo = n, .code = code, .field = { address } };
     struct queued **at = queue_find(current, n);
 
-    (void)r;
     if (current->mask & BIT_OF(n) || actions[n].handler == SIG_IGN) { /* it cannot wait, nor be ignored */
         actions[n].handler = SIG_DFL;
         current->mask &= ~BIT_OF(n);
@@ -231,10 +221,7 @@ static int frame_push(struct regs *r, int n, const struct siginfo *info)
     return 0;
 }
 
-static void die(int n)
-{
-    libos_exit(APP_EXIT_SIGNAL + (uint32_t)n);
-}
+static void die(int n) { libos_exit(APP_EXIT_SIGNAL + (uint32_t)n); }
 
 /* A system call that a signal cut short: again, or EINTR. */
 static void restart(struct regs *r, bool again)

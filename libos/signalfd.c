@@ -37,14 +37,13 @@ static struct signal_record record_of(const struct siginfo *i)
     return r;
 }
 
-static int64_t signal_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
+static int64_t signal_read(struct file *f, user_t to, uint64_t len, UNUSED uint64_t *pos)
 {
     const uint64_t *mask = f->data;
     struct siginfo info;
     uint64_t done = 0;
     int64_t e = len < sizeof(struct signal_record) ? -EINVAL : file_await(f, POLLIN);
 
-    (void)pos;
     if (e)
         return e;
     while (done + sizeof(struct signal_record) <= len && signal_take(*mask, &info)) {

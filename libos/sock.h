@@ -110,10 +110,11 @@ struct sock {
 
 /* --- sock.c --- */
 struct sock *sock_new(const struct sock_ops *, uint32_t family, uint32_t type, uint32_t protocol);
-void sock_get(struct sock *);
+static inline void sock_get(struct sock *s) { s->refs++; }
 void sock_put(struct sock *);
 struct file *sock_file(struct sock *, uint32_t flags); /* takes the hold; NULL: no memory, and it is put */
 struct sock *sock_of(struct file *);                   /* NULL: not a socket */
+/* Whoever calls these holds the file: they may wait. */
 int64_t sock_send(struct file *, struct message *);
 int64_t sock_recv(struct file *, struct message *);
 int sock_connect(struct file *, const struct sockname *);
@@ -133,7 +134,11 @@ int sock_peer_send(struct sock *, struct message *);
 void sock_peer_close(struct sock *);
 void sock_peer_shut(struct sock *, bool read, bool write);
 void rights_put(struct rights *);
-int message_copy(const struct message *, uint64_t at, void *to, uint64_t n); /* bytes that are to be sent */
+/* n bytes of the message's memory from `at` on, to or from bytes. */
+int message_move(const struct message *, uint64_t at, uint8_t *bytes, uint64_t n, bool to_user);
+static inline int message_copy(const struct message *m, uint64_t at, void *to, uint64_t n) { return message_move(m, at, to, n, false); }
+static inline struct packet *packet_first(const struct sock *s) { return container_of(s->rx.next, struct packet, link); }
+void packet_free(struct sock *, struct packet *); /* takes it out of the queue */
 
 /* --- families: a new socket of theirs; 0 or -errno --- */
 int unix_make(uint32_t type, uint32_t protocol, struct sock **);
@@ -150,8 +155,8 @@ enum net_mode { NET_ABSENT, NET_NONE, NET_OUT, NET_HOST };
 enum net_mode net_mode(void);
 bool net_published(bool udp, uint16_t port);
 int net_open(struct sock *, bool udp);
-int net_command(struct sock *, const char *line); /* its result is in s->done later */
-int net_wait(struct sock *);                      /* for that; the result */
+int net_command(struct sock *, bool udp, const char *line); /* opens it if need be; the command's result is in s->done later */
+int net_ask(struct sock *, bool udp, const char *line);     /* the same, and waits for the result */
 int net_data(struct sock *, const struct app_net_addr *to, struct message *, uint64_t n); /* n bytes of m from m->done on */
 void net_taken(struct sock *, uint32_t n);
 void net_end(struct sock *);

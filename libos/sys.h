@@ -3,14 +3,14 @@
 #include "libos/file.h"
 
 typedef int64_t sys_fn(const uint64_t a[6]);
-#define ARGS __attribute__((unused)) const uint64_t a[6]
+#define ARGS UNUSED const uint64_t a[6]
 #define SYS(name) sys_fn sys_##name; int64_t sys_##name(ARGS)
 
 /* A call on the open file that its first argument names. The file is held meanwhile; one opened with O_PATH will not do. */
 #define SYS_FILE(name) \
     static int64_t file_##name(struct file *f, const uint64_t a[6]); \
     SYS(name) { return fd_call(a, file_##name); } \
-    static int64_t file_##name(struct file *f, ARGS)
+    static int64_t file_##name(UNUSED struct file *f, ARGS)
 static inline int64_t fd_call(const uint64_t a[6], int64_t (*call)(struct file *, const uint64_t a[6]))
 {
     struct file *f = fd_held(a[0]);

@@ -5,24 +5,54 @@ sys_fn sys_readv, sys_writev;
 
 #define PIECE 32768u
 
+/* The two ends of a call, held until ends_put(). */
+struct ends {
+    struct file *in, *out;
+};
+
+/* *e: -EBADF, else what can be said later: -EINVAL: one of them cannot be read or written. */
+static bool ends_get(struct ends *p, uint64_t in, uint64_t out, int64_t *e)
+{
+    int64_t e2;
+
+    p->in = fd_for(in, false, e);
+    p->out = fd_for(out, true, &e2);
+    if (*e == -EBADF || e2 == -EBADF) {
+        *e = -EBADF;
+        return false;
+    }
+    *e = *e ? *e : e2;
+    file_get(p->in);
+    file_get(p->out);
+    return true;
+}
+
+static int64_t ends_put(const struct ends *p, int64_t result)
+{
+    file_put(p->in);
+    file_put(p->out);
+    return result;
+}
+
+/* A position of the program's own, or at 0 the file's. */
+static int pos_read(user_t at, uint64_t *pos) { return at ? user_read(pos, at, sizeof *pos) : 0; }
+static int pos_write(user_t at, const uint64_t *pos) { return at ? user_write(at, pos, sizeof *pos) : 0; }
+
 /* Up to len bytes, in pieces. A file's position moves by what was written; from a pipe only as much is taken as the other side has said
  * it takes. */
-static int64_t copy_between(struct file *from, uint64_t *from_pos, struct file *to, uint64_t *to_pos, uint64_t len)
+static int64_t copy(const struct ends *p, uint64_t *from_pos, uint64_t *to_pos, uint64_t len)
 {
     uint8_t *buffer = mem_get(PIECE);
     int64_t done = 0, n = 0;
 
     if (!buffer)
         return -ENOMEM;
-    file_get(from);
-    file_get(to);
     while ((uint64_t)done < len) {
         uint64_t pos = *from_pos;
         int64_t want = (int64_t)min_u64(len - (uint64_t)done, PIECE);
-        n = want = from->ops->read(from, (user_t)buffer, (uint64_t)want, &pos);
-        if (n <= 0)
-            break;
-        n = to->ops->write(to, (user_t)buffer, (uint64_t)n, to_pos);
+        n = want = p->in->ops->read(p->in, (user_t)buffer, (uint64_t)want, &pos);
+        if (n > 0)
+            n = p->out->ops->write(p->out, (user_t)buffer, (uint64_t)n, to_pos);
         if (n <= 0)
             break;
         *from_pos += (uint64_t)n;
@@ -30,148 +60,148 @@ static int64_t copy_between(struct file *from, uint64_t *from_pos, struct file *
         if (n < want)
             break;
     }
-    file_put(from);
-    file_put(to);
     mem_put(buffer);
     return done ? done : n;
 }
 
-static bool is_regular(const struct file *f)
+static bool is_regular(const struct file *f) { return f->node && node_is(f->node, S_IFREG); }
+
+static int64_t sendfile(const struct ends *p, user_t at, uint64_t len)
 {
-    return f->node && (f->node->mode & S_IFMT) == S_IFREG;
+    uint64_t pos = p->in->pos;
+    int64_t n;
+
+    if (!is_regular(p->in) || p->out->flags & O_APPEND)
+        return -EINVAL;
+    if (pos_read(at, &pos))
+        return -EFAULT;
+    if ((int64_t)pos < 0)
+        return -EINVAL;
+    n = copy(p, at ? &pos : &p->in->pos, &p->out->pos, len);
+    return pos_write(at, &pos) ? -EFAULT : n;
 }
 
 SYS(sendfile)
 {
-    int64_t e, e2, n;
-    struct file *to = fd_for(a[0], true, &e), *from = fd_for(a[1], false, &e2);
-    uint64_t pos;
+    struct ends p;
+    int64_t e;
 
-    if (e == -EBADF || e2 == -EBADF)
-        return -EBADF;
-    if (e || e2 || !is_regular(from) || to->flags & O_APPEND)
-        return -EINVAL;
-    if (!a[2])
-        return copy_between(from, &from->pos, to, &to->pos, a[3]);
-    if (user_read(&pos, a[2], sizeof pos))
-        return -EFAULT;
-    if ((int64_t)pos < 0)
-        return -EINVAL;
-    n = copy_between(from, &pos, to, &to->pos, a[3]);
-    return user_write(a[2], &pos, sizeof pos) ? -EFAULT : n;
+    return ends_get(&p, a[1], a[0], &e) ? ends_put(&p, e ? -EINVAL : sendfile(&p, a[2], a[3])) : e;
 }
 
-SYS(copy_file_range)
+static int64_t copy_range(const struct ends *p, const uint64_t a[6], int64_t e)
 {
-    int64_t e, e2, n;
-    struct file *from = fd_for(a[0], false, &e), *to = fd_for(a[2], true, &e2);
-    uint64_t in, out, len = a[4];
+    struct file *from = p->in, *to = p->out;
+    uint64_t in = from->pos, out = to->pos, len = a[4];
+    int64_t n;
 
-    if (e == -EBADF || e2 == -EBADF)
-        return -EBADF;
-    in = from->pos;
-    out = to->pos;
-    if ((a[1] && user_read(&in, a[1], sizeof in)) || (a[3] && user_read(&out, a[3], sizeof out)))
+    if (pos_read(a[1], &in) || pos_read(a[3], &out))
         return -EFAULT;
-    for (unsigned i = 0; i < 2; i++)
-        if ((i ? to : from)->node && ((i ? to : from)->node->mode & S_IFMT) == S_IFDIR)
-            return -EISDIR;
-    if (e || e2 || a[5] || !is_regular(from) || !is_regular(to) || (int64_t)in < 0 || (int64_t)out < 0)
+    if ((from->node && node_is(from->node, S_IFDIR)) || (to->node && node_is(to->node, S_IFDIR)))
+        return -EISDIR;
+    if (e || a[5] || !is_regular(from) || !is_regular(to) || (int64_t)in < 0 || (int64_t)out < 0)
         return -EINVAL;
     if (to->flags & O_APPEND)
         return -EBADF;
     len = in >= from->node->size ? 0 : min_u64(len, from->node->size - in);
     if (from->node == to->node && in < out + len && out < in + len)
         return -EINVAL;
-    n = copy_between(from, &in, to, &out, len);
-    if ((a[1] && user_write(a[1], &in, sizeof in)) || (a[3] && user_write(a[3], &out, sizeof out)))
+    n = copy(p, &in, &out, len);
+    if (pos_write(a[1], &in) || pos_write(a[3], &out))
         return -EFAULT;
     from->pos = a[1] ? from->pos : in;
     to->pos = a[3] ? to->pos : out;
     return n;
 }
 
-/* --- pipes ------------------------------------------------------------------------------------------------------------------- */
-#define SPLICE_NONBLOCK 2u
-
-/* What of len can pass without waiting: waits for some. */
-static int64_t pass(struct file *f, uint64_t len, bool nonblock)
+SYS(copy_file_range)
 {
-    int64_t n = pipe_ready(f, nonblock);
+    struct ends p;
+    int64_t e;
 
-    return n < 0 ? n : (int64_t)min_u64(len, (uint64_t)n);
+    return ends_get(&p, a[0], a[2], &e) ? ends_put(&p, copy_range(&p, a, e)) : e;
 }
 
-static int64_t splice(struct file *in, uint64_t *in_pos, struct file *out, uint64_t *out_pos, uint64_t len, bool nonblock)
-{
-    int64_t n = (int64_t)min_u64(len, PIECE);
+/* --- pipes ------------------------------------------------------------------------------------------------------------------- */
+enum { SPLICE_NONBLOCK = 2, SPLICE_FLAGS = 15 };
 
-    if (pipe_is(in))
-        n = pass(in, (uint64_t)n, nonblock);
-    if (n > 0 && pipe_is(out))
-        n = pass(out, (uint64_t)n, nonblock);
-    return n <= 0 ? n : copy_between(in, in_pos, out, out_pos, (uint64_t)n);
+/* What of len can pass without waiting: waits for some. What is no pipe is always ready. */
+static int64_t pass(const struct ends *p, uint64_t len, bool nonblock)
+{
+    int64_t n = (int64_t)min_u64(len, PIECE), can;
+    struct file *const end[2] = { p->in, p->out };
+
+    for (unsigned i = 0; i < 2 && n > 0; i++) {
+        can = pipe_is(end[i]) ? pipe_ready(end[i], nonblock) : n;
+        n = min_i64(n, can);
+    }
+    return n;
+}
+
+static int64_t splice(const struct ends *p, const uint64_t a[6], int64_t e)
+{
+    struct file *in = p->in, *out = p->out;
+    uint64_t from = 0, to = 0;
+    int64_t n;
+
+    if ((pipe_is(in) && a[1]) || (pipe_is(out) && a[3]))
+        return -ESPIPE;
+    if (e || (!pipe_is(in) && !pipe_is(out)) || in->data == out->data || out->flags & O_APPEND || (!pipe_is(in) && in->wait && !in->node))
+        return -EINVAL;
+    if (pos_read(a[1], &from) || pos_read(a[3], &to))
+        return -EFAULT;
+    n = pass(p, a[4], a[5] & SPLICE_NONBLOCK);
+    if (n > 0)
+        n = copy(p, a[1] ? &from : &in->pos, a[3] ? &to : &out->pos, (uint64_t)n);
+    return pos_write(a[1], &from) || pos_write(a[3], &to) ? -EFAULT : n;
 }
 
 SYS(splice)
 {
-    int64_t e, e2, n;
-    struct file *in = fd_for(a[0], false, &e), *out = fd_for(a[2], true, &e2);
-    uint64_t from = 0, to = 0;
+    struct ends p;
+    int64_t e;
 
-    if (a[5] & ~15ull)
+    if (a[5] & ~(uint64_t)SPLICE_FLAGS)
         return -EINVAL;
     if (!a[4])
         return 0;
-    if (e == -EBADF || e2 == -EBADF)
-        return -EBADF;
-    if ((pipe_is(in) && a[1]) || (pipe_is(out) && a[3]))
-        return -ESPIPE;
-    if (e || e2 || (!pipe_is(in) && !pipe_is(out)) || in->data == out->data || out->flags & O_APPEND || (!pipe_is(in) && in->wait && !in->node))
-        return -EINVAL;
-    if ((a[1] && user_read(&from, a[1], sizeof from)) || (a[3] && user_read(&to, a[3], sizeof to)))
-        return -EFAULT;
-    n = splice(in, a[1] ? &from : &in->pos, out, a[3] ? &to : &out->pos, a[4], a[5] & SPLICE_NONBLOCK);
-    if ((a[1] && user_write(a[1], &from, sizeof from)) || (a[3] && user_write(a[3], &to, sizeof to)))
-        return -EFAULT;
-    return n;
+    return ends_get(&p, a[0], a[2], &e) ? ends_put(&p, splice(&p, a, e)) : e;
 }
 
-SYS(tee)
+static int64_t tee(const struct ends *p, uint64_t len, bool nonblock)
 {
-    int64_t e, e2, n;
-    struct file *in = fd_for(a[0], false, &e), *out = fd_for(a[1], true, &e2);
     uint8_t *buffer;
+    int64_t n;
 
-    if (a[3] & ~15ull)
+    if (!pipe_is(p->in) || !pipe_is(p->out) || p->in->data == p->out->data)
         return -EINVAL;
-    if (!a[2])
-        return 0;
-    if (e == -EBADF || e2 == -EBADF)
-        return -EBADF;
-    if (e || e2 || !pipe_is(in) || !pipe_is(out) || in->data == out->data)
-        return -EINVAL;
-    n = pass(in, min_u64(a[2], PIECE), a[3] & SPLICE_NONBLOCK);
-    if (n > 0)
-        n = pass(out, (uint64_t)n, a[3] & SPLICE_NONBLOCK);
+    n = pass(p, len, nonblock);
     if (n <= 0)
         return n;
     buffer = mem_get((size_t)n);
     if (!buffer)
         return -ENOMEM;
-    n = pipe_peek(in, buffer, (uint32_t)n);
-    n = out->ops->write(out, (user_t)buffer, (uint64_t)n, &out->pos);
+    n = pipe_peek(p->in, buffer, (uint32_t)n);
+    n = p->out->ops->write(p->out, (user_t)buffer, (uint64_t)n, &p->out->pos);
     mem_put(buffer);
     return n;
 }
 
-SYS(vmsplice)
+SYS(tee)
 {
-    struct file *f = fd_file(a[0]);
+    struct ends p;
+    int64_t e;
 
-    if (a[3] & ~15ull)
+    if (a[3] & ~(uint64_t)SPLICE_FLAGS)
         return -EINVAL;
-    if (!f || !pipe_is(f))
-        return -EBADF;
-    return (f->flags & O_ACCMODE) == O_WRONLY ? sys_writev(a) : sys_readv(a);
+    if (!a[2])
+        return 0;
+    return ends_get(&p, a[0], a[1], &e) ? ends_put(&p, e ? -EINVAL : tee(&p, a[2], a[3] & SPLICE_NONBLOCK)) : e;
+}
+
+SYS_FILE(vmsplice)
+{
+    if (a[3] & ~(uint64_t)SPLICE_FLAGS)
+        return -EINVAL;
+    return !pipe_is(f) ? -EBADF : (f->flags & O_ACCMODE) == O_WRONLY ? sys_writev(a) : sys_readv(a);
 }

@@ -81,7 +81,6 @@ static int64_t vector(struct file *f, bool out, user_t iov, uint64_t n, const ui
 
     if (e < 0 || (pos && (int64_t)*pos < 0))
         return e < 0 ? e : -EINVAL;
-    file_get(f);
     for (uint64_t i = 0; i < n; i++) {
         int64_t got;
         if (user_read(&v, iov + i * sizeof v, sizeof v))
@@ -98,7 +97,6 @@ static int64_t vector(struct file *f, bool out, user_t iov, uint64_t n, const ui
         if ((uint64_t)got < v.len || (!out && f->wait))
             break;
     }
-    file_put(f);
     return done;
 }
 
@@ -134,7 +132,10 @@ static inline int64_t vectored(const uint64_t a[6], bool out, const uint64_t *po
 
     if (e)
         return e;
-    return out && !pos && f->wait && a[2] <= IOV_MAX ? gather(f, a[1], a[2]) : vector(f, out, a[1], a[2], pos);
+    file_get(f);
+    e = out && !pos && f->wait && a[2] <= IOV_MAX ? gather(f, a[1], a[2]) : vector(f, out, a[1], a[2], pos);
+    file_put(f);
+    return e;
 }
 
 SYS(readv) { return vectored(a, false, NULL); }
@@ -190,13 +191,11 @@ SYS_FILE(lseek)
 /* --- what is to be written, and hints about what will be read ------------------------------------------------------------------ */
 SYS_FILE(fsync)
 {
-    struct rpc r = { 0 };
+    const struct node *n = f->node;
 
-    if (!f->node || f->wait)
+    if (!n || f->wait)
         return -EINVAL;
-    if (f->node->memory || !f->node->m || f->node->open_fid == NINEP_NOFID)
-        return 0;
-    return p9_call(f->node->m, &(struct ninep_msg){ .type = NINEP_TFSYNC, .fid = f->node->open_fid }, &r);
+    return n->memory || !n->m || n->open_fid == NINEP_NOFID ? 0 : p9_do(n->m, .type = NINEP_TFSYNC, .fid = n->open_fid);
 }
 
 SYS_FILE(sync_file_range)

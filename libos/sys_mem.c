@@ -16,10 +16,7 @@ static bool mapped(uint64_t addr, uint64_t len)
     return true;
 }
 
-static bool wild(uint64_t addr, uint64_t len)
-{
-    return len > APP_TOP || addr > APP_TOP - len;
-}
+static bool wild(uint64_t addr, uint64_t len) { return len > APP_TOP || addr > APP_TOP - len; }
 
 SYS(mprotect)
 {

@@ -21,11 +21,6 @@ void switch_stack(uint64_t *save_rsp, uint64_t rsp);
 void thread_begin(void);
 void thread_first(struct regs *);
 
-static void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4])
-{
-    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
-}
-
 void threads_init(void)
 {
     uint32_t r[4], low, high;
@@ -41,10 +36,7 @@ void threads_init(void)
     fpu_size = r[1];
 }
 
-static void fs_set(uint64_t v)
-{
-    __asm__ volatile("wrfsbase %0" ::"r"(v));
-}
+static void fs_set(uint64_t v) { __asm__ volatile("wrfsbase %0" ::"r"(v)); }
 
 static uint64_t fs_get(void)
 {
@@ -98,10 +90,7 @@ struct thread *thread_new(const struct regs *r)
     return t;
 }
 
-static void *fpu_area(struct thread *t)
-{
-    return (void *)align_up((uint64_t)t->fpu, 64);
-}
+static void *fpu_area(struct thread *t) { return (void *)align_up((uint64_t)t->fpu, 64); }
 
 void thread_fpu_fresh(struct thread *t)
 {
@@ -125,10 +114,7 @@ void thread_poke(struct thread *t)
         cpu_interrupt(t->cpu);
 }
 
-static uint64_t turn_length(void)
-{
-    return cpu_alone() ? TURN : SHORT_TURN;
-}
+static uint64_t turn_length(void) { return cpu_alone() ? TURN : SHORT_TURN; }
 
 /* The CPU's timer, for what comes first: the end of the turn, or the first timer of all. */
 static void timer_program(void)
@@ -251,9 +237,8 @@ void thread_idle(void)
     }
 }
 
-void thread_first(struct regs *r)
+void thread_first(UNUSED struct regs *r)
 {
-    (void)r;
     thread_reap();
     if (thread_doomed(current))
         thread_exit();
@@ -263,10 +248,7 @@ void thread_first(struct regs *r)
     libos_unlock();
 }
 
-void thread_fpu_copy(struct thread *t)
-{
-    fpu_save(fpu_area(t), fpu_mask);
-}
+void thread_fpu_copy(struct thread *t) { fpu_save(fpu_area(t), fpu_mask); }
 
 void thread_yield(void)
 {
@@ -279,10 +261,7 @@ void thread_yield(void)
     timer_program();
 }
 
-void thread_slice(void)
-{
-    timer_program();
-}
+void thread_slice(void) { timer_program(); }
 
 int thread_block(uint64_t deadline)
 {
@@ -307,10 +286,7 @@ void thread_block_deaf(void)
     timer_program();
 }
 
-void thread_wake(struct thread *t)
-{
-    thread_ready(t);
-}
+void thread_wake(struct thread *t) { thread_ready(t); }
 
 void thread_exit(void)
 {
@@ -367,10 +343,7 @@ int64_t thread_freeze(void)
 }
 
 /* --- another program in their place --- */
-bool thread_doomed(const struct thread *t)
-{
-    return survivor && t != survivor;
-}
+bool thread_doomed(const struct thread *t) { return survivor && t != survivor; }
 
 void threads_end_others(void)
 {
@@ -421,11 +394,6 @@ void waitq_watch(struct waitq *q, struct waiter *w, void (*fire)(struct waiter *
     list_push_back(&q->list, &w->link);
 }
 
-void waitq_remove(struct waiter *w)
-{
-    list_remove(&w->link);
-}
-
 void waitq_tell(struct waitq *q, uint32_t events)
 {
     list_each (l, &q->list) {
@@ -435,11 +403,6 @@ void waitq_tell(struct waitq *q, uint32_t events)
         else
             thread_wake(w->thread);
     }
-}
-
-void waitq_wake(struct waitq *q)
-{
-    waitq_tell(q, UINT32_MAX);
 }
 
 int waitq_wait(struct waitq *q, uint64_t deadline)

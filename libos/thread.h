@@ -75,6 +75,10 @@ void thread_renew(void); /* no vector registers, no FS base, no robust list: as 
 void thread_fpu_copy(struct thread *); /* the new thread's vector registers are those of now */
 void thread_fpu_fresh(struct thread *); /* they are as a program finds them at its start */
 bool thread_frame_leave(struct regs *); /* prepares entry.S' leave(); false: the stack is gone */
+static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4]) /* eax, ebx, ecx, edx */
+{
+    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+}
 extern uint64_t fpu_mask;
 extern uint32_t fpu_size;
 void fpu_save(void *area, uint64_t mask);
@@ -82,10 +86,10 @@ void fpu_load(const void *area, uint64_t mask);
 
 static inline void waitq_init(struct waitq *q) { list_init(&q->list); }
 void waitq_add(struct waitq *, struct waiter *); /* for the current thread */
-void waitq_remove(struct waiter *);
+static inline void waitq_remove(struct waiter *w) { list_remove(&w->link); }
 void waitq_watch(struct waitq *, struct waiter *, void (*fire)(struct waiter *, uint32_t events));
 void waitq_tell(struct waitq *, uint32_t events); /* these POLL* may have come to hold */
-void waitq_wake(struct waitq *);                  /* any */
+static inline void waitq_wake(struct waitq *q) { waitq_tell(q, UINT32_MAX); } /* any */
 /* Adds, blocks, removes. Results as thread_block(). */
 int waitq_wait(struct waitq *, uint64_t deadline);
 
@@ -93,7 +97,7 @@ int waitq_wait(struct waitq *, uint64_t deadline);
 void signal_post(struct thread *, int n, const struct siginfo *); /* thread NULL: the process */
 bool signal_wanted(const struct thread *);                      /* one is pending that is not masked */
 void signal_deliver(struct regs *);                             /* before going back to the program */
-void signal_fault(struct regs *, int n, int code, uint64_t address);
+void signal_fault(int n, int code, uint64_t address);
 void signalfd_tell(void); /* signalfd.c: a signal has been posted */
 /* Result of a call that a signal cut short and that starts again if the handler says SA_RESTART. */
 #define ERESTARTSYS 512

@@ -71,7 +71,4 @@ void timers_run(void)
     }
 }
 
-uint64_t timers_next(void)
-{
-    return list_empty(&timers) ? 0 : container_of(timers.next, struct timer, link)->at;
-}
+uint64_t timers_next(void) { return list_empty(&timers) ? 0 : container_of(timers.next, struct timer, link)->at; }

@@ -7,10 +7,7 @@
 
 static struct list all = LIST_INIT(all); /* by sock->named */
 
-static bool is_abstract(const struct sockname *n)
-{
-    return n->len > HEAD && !n->bytes[HEAD];
-}
+static bool is_abstract(const struct sockname *n) { return n->len > HEAD && !n->bytes[HEAD]; }
 
 static bool name_check(const struct sockname *n)
 {
@@ -97,10 +94,7 @@ static int unix_bind(struct sock *s, const struct sockname *n)
     return 0;
 }
 
-static int unix_listen(struct sock *s)
-{
-    return s->local.len > HEAD ? 0 : -EINVAL;
-}
+static int unix_listen(struct sock *s) { return s->local.len > HEAD ? 0 : -EINVAL; }
 
 static int stream_connect(struct sock *s, const struct sockname *n)
 {

@@ -14,10 +14,10 @@ static void page_fault(struct regs *r)
     /* the processor may have remembered less than is allowed now: then it is enough to try again */
     if (v && (v->prot & need || (need == PROT_READ && v->prot))) {
         if (vma_fault(at))
-            signal_fault(r, SIGBUS, BUS_ADRERR, at);
+            signal_fault(SIGBUS, BUS_ADRERR, at);
         return;
     }
-    signal_fault(r, SIGSEGV, v ? SEGV_ACCERR : SEGV_MAPERR, at);
+    signal_fault(SIGSEGV, v ? SEGV_ACCERR : SEGV_MAPERR, at);
 }
 
 /* Which of the floating-point exceptions that are not masked it was. */
@@ -49,7 +49,7 @@ static void exception(struct regs *r)
         }
     if (n == SIGFPE && r->vector)
         code = float_code(r->vector == 16);
-    signal_fault(r, n, code, n == SIGSEGV || n == SIGTRAP ? 0 : r->rip);
+    signal_fault(n, code, n == SIGSEGV || n == SIGTRAP ? 0 : r->rip);
 }
 
 /* A `syscall` that was not rewritten: it trapped, rip is at it. */

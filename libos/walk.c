@@ -26,13 +26,42 @@ int node_link_text(struct node *n, char *to, size_t room)
     return str_copy(to, room, n->link) ? 0 : -ENAMETOOLONG;
 }
 
+/* A walk over w->rest: `at` is the node reached, `name` the name it was reached by, which may be one more name of it. */
 struct walk {
-    struct node *at, *name; /* name: by which it was reached */
+    struct node *at, *name;
     unsigned links;
-    char rest[PATH_MAX + 1]; /* still to be walked */
+    bool followed;   /* the last step was a link, and its target is what comes next */
+    const char *left; /* of rest: still to be walked */
+    char rest[PATH_MAX + 1];
+};
+struct part {
+    const char *name;
+    size_t len;
+    const char *end;
+    bool slash, final; /* it is followed by one; by nothing else */
 };
 
-/* Replaces the link's name by its target in front of what is left. */
+/* The next name; false: there is none. */
+static bool part_take(struct walk *w, struct part *p)
+{
+    const char *c = w->left;
+
+    while (*c == '/')
+        c++;
+    p->name = c;
+    while (*c && *c != '/')
+        c++;
+    p->end = c;
+    p->len = (size_t)(c - p->name);
+    p->slash = *c == '/';
+    while (*c == '/')
+        c++;
+    p->final = !*c;
+    w->left = c;
+    return p->len;
+}
+
+/* The link's target takes its name's place in front of what is left. */
 static int link_follow(struct walk *w, struct node *link, const char *left)
 {
     char *target = mem_get(PATH_MAX + 1);
@@ -48,102 +77,90 @@ static int link_follow(struct walk *w, struct node *link, const char *left)
     if (!e) {
         memmove(w->rest + n, left, m + 1);
         memcpy(w->rest, target, n);
-        if (target[0] == '/')
-            w->at = root_node;
+        w->left = w->rest;
+        w->at = target[0] == '/' ? root_node : w->at;
+        w->followed = true;
     }
     mem_put(target);
     return e;
 }
 
-/* One name further. *again: w->rest has been replaced. */
-static int walk_step(struct walk *w, const char *name, size_t len, const char *left, bool follow, bool *again)
+/* One name further. */
+static int walk_step(struct walk *w, const struct part *p, bool follow)
 {
     struct node *n = NULL;
     int e;
 
-    *again = false;
     w->name = w->at;
-    if ((w->at->mode & S_IFMT) != S_IFDIR)
+    w->followed = false;
+    if (!node_is(w->at, S_IFDIR))
         return -ENOTDIR;
-    if (len == 1 && name[0] == '.')
+    if (p->len == 1 && p->name[0] == '.')
         return 0;
-    if (len == 2 && name[0] == '.' && name[1] == '.') {
+    if (p->len == 2 && p->name[0] == '.' && p->name[1] == '.') {
         w->name = w->at = w->at->parent ? w->at->parent : w->at;
         return 0;
     }
-    e = child_get(w->at, name, len, &n);
+    e = child_get(w->at, p->name, p->len, &n);
     if (e)
         return e;
-    if ((n->mode & S_IFMT) == S_IFLNK && follow && n->ops && n->ops->jump) {
+    if (node_is(n, S_IFLNK) && follow) {
+        if (!n->ops || !n->ops->jump)
+            return link_follow(w, n, p->end);
         n = n->ops->jump(n);
         if (!n)
             return -ENXIO; /* a pipe or its like cannot be opened again */
-    } else if ((n->mode & S_IFMT) == S_IFLNK && follow) {
-        *again = true;
-        return link_follow(w, n, left);
     }
     w->name = n;
     w->at = node_real(n);
     return 0;
 }
 
-int node_walk(struct node *from, const char *path, unsigned flags, struct node **out, struct node **child, char *last)
+/* The last name need not be there. e: of the step that looked for it in dir. */
+static int last_name(const struct walk *w, const struct node *dir, const struct part *p, unsigned flags, int e, struct node **child, char *last)
 {
-    struct walk *w = mem_get(sizeof *w);
-    const char *p;
+    *child = e ? NULL : w->name;
+    if (e == -ENOENT && node_is(dir, S_IFDIR) && (!p->slash || flags & WALK_DIR))
+        e = 0;
+    if (e)
+        return e;
+    memcpy(last, p->name, p->len);
+    last[p->len] = 0;
+    return 0;
+}
+
+static int walk(struct walk *w, unsigned flags, struct node **out, struct node **child, char *last)
+{
+    struct part p;
     int e = 0;
 
-    if (!w)
-        return -ENOMEM;
-    w->at = path[0] == '/' ? root_node : from;
-    e = !path[0] ? -ENOENT : str_copy(w->rest, sizeof w->rest, path) ? 0 : -ENAMETOOLONG;
-    for (p = w->rest; !e;) {
-        const char *name, *end;
-        bool final, again, slash;
-        while (*p == '/')
-            p++;
-        if (!*p)
-            break;
-        for (name = end = p; *end && *end != '/';)
-            end++;
-        for (p = end; *p == '/';)
-            p++;
-        slash = *end == '/';
-        final = !*p;
-        if (final && flags & WALK_PARENT) {
-            size_t len = (size_t)(end - name);
-            struct node *dir = w->at;
-            if (len > NAME_MAX) {
-                e = -ENAMETOOLONG;
-                break;
-            }
-            memcpy(last, name, len);
-            last[len] = 0;
-            *child = NULL;
-            e = walk_step(w, name, len, p, !(flags & WALK_NOFOLLOW), &again);
-            if (!e && again) {
-                p = w->rest;
-                continue;
-            }
-            if (!e)
-                *child = w->name;
-            if (e == -ENOENT && (dir->mode & S_IFMT) == S_IFDIR && !(slash && !(flags & WALK_DIR)))
-                e = 0;
-            *out = dir;
-            mem_put(w);
-            return e;
-        }
-        e = walk_step(w, name, (size_t)(end - name), end, !final || slash || !(flags & WALK_NOFOLLOW), &again);
-        if (!e && again)
-            p = w->rest;
-        if (!e && !again && slash && (w->at->mode & S_IFMT) != S_IFDIR)
+    while (!e && part_take(w, &p)) {
+        bool parent = p.final && flags & WALK_PARENT;
+        *out = w->at;
+        e = walk_step(w, &p, !(flags & WALK_NOFOLLOW) || !p.final || (p.slash && !parent));
+        if (parent && !w->followed)
+            return last_name(w, *out, &p, flags, e, child, last);
+        if (!e && !w->followed && p.slash && !node_is(w->at, S_IFDIR))
             e = -ENOTDIR;
     }
+    *out = w->at;
     if (!e && flags & WALK_PARENT) { /* "/" */
         last[0] = 0;
         *child = w->at;
     }
-    *out = w->at;
+    return e;
+}
+
+int node_walk(struct node *from, const char *path, unsigned flags, struct node **out, struct node **child, char *last)
+{
+    struct walk *w = mem_get(sizeof *w);
+    int e = !w ? -ENOMEM : !path[0] ? -ENOENT : str_copy(w->rest, sizeof w->rest, path) ? 0 : -ENAMETOOLONG;
+
+    if (!e) {
+        w->at = path[0] == '/' ? root_node : from;
+        w->left = w->rest;
+        e = walk(w, flags, out, child, last);
+    }
     mem_put(w);
     return e;
 }

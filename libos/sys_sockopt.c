@@ -1,0 +1,205 @@
+/* System calls on the options of sockets. */
+#include "libos/sys_sock.h"
+
+#define OPTION_MAX 104u /* struct tcp_info */
+enum kind { BIT_OPTION, KEPT, RX_ROOM, TX_ROOM, RX_ROOM_FORCE, TX_ROOM_FORCE, RX_TIME, TX_TIME, LINGER, CONGESTION, TYPE, ERROR, PEERCRED, ACCEPTING, PROTOCOL,
+    DOMAIN, STATE };
+
+static const struct option {
+    uint16_t level, name;
+    uint8_t kind;
+    int32_t value; /* of a bit: which; of one that is kept and means nothing here: what it is at first */
+} options[] = {
+    { SOL_SOCKET, 2, BIT_OPTION, OPT_REUSEADDR }, { SOL_SOCKET, 15, BIT_OPTION, OPT_REUSEPORT }, { SOL_SOCKET, 9, BIT_OPTION, OPT_KEEPALIVE },
+    { SOL_SOCKET, 6, BIT_OPTION, OPT_BROADCAST }, { SOL_SOCKET, 16, BIT_OPTION, OPT_PASSCRED }, { SOL_SOCKET, 10, BIT_OPTION, OPT_OOBINLINE },
+    { SOL_SOCKET, 29, BIT_OPTION, OPT_TIMESTAMP }, { SOL_TCP, 1, BIT_OPTION, OPT_NODELAY }, { SOL_TCP, 3, BIT_OPTION, OPT_CORK },
+    { SOL_IPV6, 26, BIT_OPTION, OPT_V6ONLY },
+    { SOL_SOCKET, 3, TYPE, 0 }, { SOL_SOCKET, 4, ERROR, 0 }, { SOL_SOCKET, 7, TX_ROOM, 0 }, { SOL_SOCKET, 8, RX_ROOM, 0 }, { SOL_SOCKET, 13, LINGER, 0 },
+    { SOL_SOCKET, 17, PEERCRED, 0 }, { SOL_SOCKET, 20, RX_TIME, 0 }, { SOL_SOCKET, 21, TX_TIME, 0 }, { SOL_SOCKET, 30, ACCEPTING, 0 },
+    { SOL_SOCKET, 32, TX_ROOM_FORCE, 0 }, { SOL_SOCKET, 33, RX_ROOM_FORCE, 0 }, { SOL_SOCKET, 38, PROTOCOL, 0 }, { SOL_SOCKET, 39, DOMAIN, 0 },
+    { SOL_TCP, 11, STATE, 0 }, { SOL_TCP, 13, CONGESTION, 0 },
+    { SOL_SOCKET, 1, KEPT, 0 }, { SOL_SOCKET, 5, KEPT, 0 }, { SOL_SOCKET, 12, KEPT, 0 }, { SOL_SOCKET, 18, KEPT, 1 }, { SOL_SOCKET, 36, KEPT, 0 },
+    { SOL_SOCKET, 46, KEPT, 0 }, { SOL_SOCKET, 49, KEPT, 0 },
+    { SOL_TCP, 2, KEPT, 536 }, { SOL_TCP, 4, KEPT, 7200 }, { SOL_TCP, 5, KEPT, 75 }, { SOL_TCP, 6, KEPT, 9 }, { SOL_TCP, 7, KEPT, 6 },
+    { SOL_TCP, 8, KEPT, 60 }, { SOL_TCP, 9, KEPT, 0 }, { SOL_TCP, 12, KEPT, 1 }, { SOL_TCP, 18, KEPT, 0 }, { SOL_TCP, 23, KEPT, 0 },
+    { SOL_TCP, 25, KEPT, 0 }, { SOL_TCP, 30, KEPT, 0 },
+    { SOL_IP, 1, KEPT, 0 }, { SOL_IP, 2, KEPT, 64 }, { SOL_IP, 8, KEPT, 0 }, { SOL_IP, 10, KEPT, 1 }, { SOL_IP, 11, KEPT, 0 }, { SOL_IP, 12, KEPT, 0 },
+    { SOL_IP, 13, KEPT, 0 }, { SOL_IP, 15, KEPT, 0 }, { SOL_IP, 24, KEPT, 0 }, { SOL_IP, 33, KEPT, 1 }, { SOL_IP, 34, KEPT, 1 }, { SOL_IP, 49, KEPT, 1 },
+    { SOL_IPV6, 16, KEPT, 64 }, { SOL_IPV6, 18, KEPT, 64 }, { SOL_IPV6, 19, KEPT, 1 }, { SOL_IPV6, 23, KEPT, 1 }, { SOL_IPV6, 25, KEPT, 0 },
+    { SOL_IPV6, 49, KEPT, 0 }, { SOL_IPV6, 66, KEPT, 0 }, { SOL_IPV6, 67, KEPT, 0 },
+    { SOL_NETLINK, 1, KEPT, 0 }, { SOL_NETLINK, 10, KEPT, 0 }, { SOL_NETLINK, 11, KEPT, 0 }, { SOL_NETLINK, 12, KEPT, 0 },
+};
+
+static const struct option *option_find(uint64_t level, uint64_t name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        if (options[i].level == level && options[i].name == name)
+            return &options[i];
+    return NULL;
+}
+
+static bool applies(const struct sock *s, uint64_t level)
+{
+    bool inet = s->family == AF_INET || s->family == AF_INET6;
+
+    switch (level) {
+    case SOL_SOCKET: return true;
+    case SOL_TCP: return s->type == SOCK_STREAM && inet;
+    case SOL_IP: return inet;
+    case SOL_IPV6: return s->family == AF_INET6;
+    case SOL_NETLINK: return s->family == AF_NETLINK;
+    }
+    return false;
+}
+
+/* Its value; NULL: it was never set, and there is no room if `make` says it will be. */
+static int32_t *kept_find(struct sock *s, const struct option *o, bool make)
+{
+    for (size_t i = 0; i < ARRAY_LEN(s->kept); i++) {
+        struct kept_option *k = &s->kept[i];
+        if (!k->name && make)
+            *k = (struct kept_option){ .level = o->level, .name = o->name };
+        if (k->name == o->name && k->level == o->level)
+            return &k->value;
+    }
+    return NULL;
+}
+
+/* --- setting ---------------------------------------------------------------------------------------------------------------------- */
+static int timeout_set(uint64_t *ns, user_t at, uint64_t len)
+{
+    struct timeval t;
+
+    if (len < sizeof t)
+        return -EINVAL;
+    if (user_read(&t, at, sizeof t))
+        return -EFAULT;
+    if (t.usec < 0 || t.usec >= 1000000)
+        return -EDOM;
+    *ns = t.sec < 0 ? 1 : (uint64_t)min_u64((uint64_t)t.sec, 1u << 30) * 1000000000u + (uint64_t)t.usec * 1000;
+    return 0;
+}
+
+static int linger_set(struct sock *s, user_t at, uint64_t len)
+{
+    int32_t v[2];
+
+    if (len < sizeof v)
+        return -EINVAL;
+    if (user_read(v, at, sizeof v))
+        return -EFAULT;
+    s->linger_on = v[0] != 0;
+    s->linger = (uint32_t)v[1];
+    return 0;
+}
+
+static int number_set(struct sock *s, const struct option *o, int32_t v)
+{
+    uint32_t bit = (uint32_t)o->value;
+    uint64_t room = 2 * min_u64((uint32_t)v, 212992);
+    int32_t *kept;
+
+    switch (o->kind) {
+    case BIT_OPTION:
+        if (bit == OPT_V6ONLY && s->local.len)
+            return -EINVAL;
+        s->options = v ? s->options | bit : s->options & ~bit;
+        return 0;
+    case KEPT:
+        kept = kept_find(s, o, true);
+        if (kept)
+            *kept = v;
+        return 0;
+    case RX_ROOM:
+    case RX_ROOM_FORCE: s->rx_limit = (uint32_t)max_u64(2304, room); return 0;
+    case TX_ROOM:
+    case TX_ROOM_FORCE: s->send_size = (uint32_t)max_u64(4608, room); return 0;
+    }
+    return -ENOPROTOOPT;
+}
+
+SYS_SOCK(setsockopt)
+{
+    uint64_t level = (uint32_t)a[1], len = (uint32_t)a[4];
+    const struct option *o = option_find(level, (uint32_t)a[2]);
+    int32_t v = 0;
+
+    if (!applies(s, level))
+        return s->family == AF_UNIX && level != SOL_UDP && level != SOL_TCP && level != SOL_IPV6 ? -EOPNOTSUPP : -ENOPROTOOPT;
+    if (o && (o->kind == RX_TIME || o->kind == TX_TIME))
+        return timeout_set(o->kind == RX_TIME ? &s->rx_timeout : &s->tx_timeout, a[3], len);
+    if (o && o->kind == LINGER)
+        return linger_set(s, a[3], len);
+    if (o && o->kind == CONGESTION)
+        return 0; /* any will do */
+    if (len < sizeof v && !(level == SOL_IP && len)) /* there, a byte is enough */
+        return -EINVAL;
+    if (user_read(&v, a[3], min_u64(len, sizeof v)))
+        return -EFAULT;
+    return o ? number_set(s, o, v) : -ENOPROTOOPT;
+}
+
+/* --- asking ----------------------------------------------------------------------------------------------------------------------- */
+static int32_t number_get(struct sock *s, const struct option *o)
+{
+    const int32_t *kept = kept_find(s, o, false);
+    int32_t v = kept ? *kept : o->value;
+
+    switch (o->kind) {
+    case BIT_OPTION: return (s->options & (uint32_t)o->value) != 0;
+    case TX_ROOM: return (int32_t)s->send_size;
+    case RX_ROOM: return (int32_t)s->rx_limit;
+    case TYPE: return s->type;
+    case ACCEPTING: return s->state == SOCKET_LISTENING;
+    case PROTOCOL: return s->protocol;
+    case DOMAIN: return s->family;
+    case ERROR:
+        v = s->error;
+        s->error = 0;
+    }
+    return v;
+}
+
+static uint64_t put(uint8_t *bytes, const void *from, size_t n) { return memcpy(bytes, from, n), n; }
+
+/* Its bytes; 0: there is no such option, or it can only be set. */
+static uint64_t option_get(struct sock *s, const struct option *o, uint8_t bytes[OPTION_MAX])
+{
+    const struct ucred nobody = { 0, UINT32_MAX, UINT32_MAX };
+    uint64_t ns = o->kind == RX_TIME ? s->rx_timeout : s->tx_timeout;
+
+    memset(bytes, 0, OPTION_MAX);
+    switch (o->kind) {
+    case LINGER: return put(bytes, (const int32_t[2]){ (int32_t)s->linger_on, (int32_t)s->linger }, 8);
+    case RX_TIME:
+    case TX_TIME: return put(bytes, &(struct timeval){ (int64_t)(ns / 1000000000u), (int64_t)(ns % 1000000000u / 1000) }, sizeof(struct timeval));
+    case PEERCRED: return put(bytes, s->family == AF_UNIX && s->state != SOCKET_NEW ? &s->cred : &nobody, sizeof nobody);
+    case CONGESTION: return memcpy(bytes, "cubic", 5), 16;
+    case STATE: /* struct tcp_info: its state, and nothing known of the rest */
+        bytes[0] = s->state == SOCKET_CONNECTED ? 1 : s->state == SOCKET_LISTENING ? 10 : 7;
+        return OPTION_MAX;
+    case RX_ROOM_FORCE:
+    case TX_ROOM_FORCE: return 0;
+    }
+    return put(bytes, &(int32_t){ number_get(s, o) }, sizeof(int32_t));
+}
+
+SYS_SOCK(getsockopt)
+{
+    const struct option *o = option_find((uint32_t)a[1], (uint32_t)a[2]);
+    uint8_t bytes[OPTION_MAX];
+    int32_t room;
+    uint64_t n;
+
+    if (user_read(&room, a[4], sizeof room))
+        return -EFAULT;
+    if (room < 0)
+        return -EINVAL;
+    if (!applies(s, (uint32_t)a[1]))
+        return s->family == AF_UNIX ? -EOPNOTSUPP : -ENOPROTOOPT;
+    n = o ? option_get(s, o, bytes) : 0;
+    if (!n)
+        return -ENOPROTOOPT;
+    room = (int32_t)min_u64(n, (uint32_t)room);
+    return user_write(a[3], bytes, (uint32_t)room) || user_write(a[4], &room, sizeof room) ? -EFAULT : 0;
+}
