@@ -99,15 +99,9 @@ err_t ninep_client_flush(struct ninep_client *c, struct ninep_call *of, void *by
 /* The new fid of a question that makes one. */
 static uint32_t fid_made(const struct ninep_call *call)
 {
-    switch (call->type) {
-    case NINEP_TATTACH:
+    if (call->type == NINEP_TATTACH)
         return call->fid;
-    case NINEP_TWALK:
-        return call->dfid == call->fid ? NINEP_NOFID : call->dfid;
-    case NINEP_TXATTRWALK:
-        return call->dfid;
-    }
-    return NINEP_NOFID;
+    return call->type == NINEP_TWALK && call->dfid != call->fid ? call->dfid : NINEP_NOFID;
 }
 
 /* Whether the answer is one the question can have. */

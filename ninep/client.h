@@ -32,7 +32,7 @@ struct ninep_client {
 
 void ninep_client_init(struct ninep_client *);
 
-/* A number for a new fid: it is taken from now on, and free again when the walk, attach or xattrwalk that was to make
+/* A number for a new fid: it is taken from now on, and free again when the walk or attach that was to make
  * it fails, or when it is clunked or removed. ERR_FULL. */
 MUST_USE err_t ninep_client_fid(struct ninep_client *, uint32_t *fid);
 /* Gives a number back that no question was asked with. */

@@ -30,8 +30,6 @@ enum ninep_type {
     NINEP_TREADLINK = 22,
     NINEP_TGETATTR = 24,
     NINEP_TSETATTR = 26,
-    NINEP_TXATTRWALK = 30,
-    NINEP_TXATTRCREATE = 32,
     NINEP_TREADDIR = 40,
     NINEP_TFSYNC = 50,
     NINEP_TLOCK = 52,
@@ -131,7 +129,7 @@ struct ninep_msg {
     uint8_t kind; /* of a lock */
     uint8_t status;
     uint64_t offset;  /* of a lock: its start */
-    uint64_t size;    /* of a lock: its length; of an extended attribute */
+    uint64_t size;    /* of a lock: its length */
     const char *name; /* Tattach, Tauth: uname */
     const char *text; /* a link's target, the new name, aname, a version, a lock's client_id */
     const void *data; /* count bytes */

@@ -337,43 +337,6 @@ static err_t do_getlock(struct ninep_req *r)
     return r->server->fs->ops->getlock(r);
 }
 
-static err_t do_xattrwalk(struct ninep_req *r)
-{
-    struct ninep_server *s = r->server;
-    err_t e = fid_add(s, r->in.dfid, &r->dfid);
-
-    if (e)
-        return e;
-    r->dfid->qid = r->fid->qid;
-    e = s->fs->ops->clone(s->fs, r->fid, r->dfid);
-    if (e)
-        goto drop;
-    e = s->fs->ops->xattrwalk(r);
-    if (e)
-        goto clunk;
-    r->dfid->open = true;
-    r->dfid->qid.type = NINEP_QTFILE;
-    return OK;
-clunk:
-    (void)s->fs->ops->clunk(s->fs, r->dfid);
-drop:
-    fid_drop(s, r->dfid);
-    r->dfid = NULL;
-    return e;
-}
-
-static err_t do_xattrcreate(struct ninep_req *r)
-{
-    err_t e = r->server->fs->ops->xattrcreate(r);
-
-    if (e)
-        return e;
-    r->fid->open = true;
-    r->fid->flags = NINEP_WRONLY;
-    r->fid->qid.type = NINEP_QTFILE;
-    return OK;
-}
-
 static err_t do_clunk(struct ninep_req *r)
 {
     return fid_clunk(r->server, r->fid);
@@ -433,8 +396,6 @@ static const struct row {
     [NINEP_TFSYNC] = { FID | OPEN, SLOT(fsync), NULL },
     [NINEP_TLOCK] = { FID | OPEN | NOTDIR, SLOT(lock), NULL },
     [NINEP_TGETLOCK] = { FID | OPEN | NOTDIR, SLOT(getlock), do_getlock },
-    [NINEP_TXATTRWALK] = { FID, SLOT(xattrwalk), do_xattrwalk },
-    [NINEP_TXATTRCREATE] = { FID | SHUT | CHANGES, SLOT(xattrcreate), do_xattrcreate },
 };
 
 static bool changes_on_open(const struct ninep_msg *in)

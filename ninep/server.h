@@ -50,9 +50,6 @@ struct ninep_fs_ops {
     ninep_op *fsync;
     ninep_op *lock;    /* in.kind, flags, offset, size, pid, text; out.status */
     ninep_op *getlock; /* the same; out is preset to them */
-    /* dfid, a clone of fid, becomes the value (or "": the list) of in.name, to be read; out.size */
-    ninep_op *xattrwalk;
-    ninep_op *xattrcreate; /* fid becomes the value of in.name, to be written; clunk ends it */
 };
 
 struct ninep_fid {

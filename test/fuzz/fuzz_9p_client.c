@@ -29,7 +29,6 @@ static const struct ninep_msg questions[] = {
     { .type = NINEP_TREADLINK, .fid = 1 },
     { .type = NINEP_TSTATFS, .fid = 1 },
     { .type = NINEP_TGETLOCK, .fid = 1, .text = "me" },
-    { .type = NINEP_TXATTRWALK, .fid = 1, .dfid = 2, .name = "user.x" },
     { .type = NINEP_TLCREATE, .fid = 1, .name = "x" },
     { .type = NINEP_TCLUNK, .fid = 1 },
     { .type = NINEP_TREMOVE, .fid = 1 },

@@ -375,14 +375,6 @@ static err_t memfs_fsync(struct ninep_req *r)
     return OK;
 }
 
-static err_t memfs_xattrwalk(struct ninep_req *r)
-{
-    if (strcmp(r->in.name, "user.name"))
-        return ninep_fail(r, 61 /* ENODATA */);
-    r->out->size = memfs_inode(memfs_req(r), r->dfid)->size;
-    return OK;
-}
-
 static const struct ninep_fs_ops memfs_ops = {
     .attach = memfs_attach,
     .clone = memfs_clone,
@@ -403,7 +395,6 @@ static const struct ninep_fs_ops memfs_ops = {
     .unlinkat = memfs_unlinkat,
     .statfs = memfs_statfs,
     .fsync = memfs_fsync,
-    .xattrwalk = memfs_xattrwalk,
 };
 
 static void memfs_init(struct memfs *m)
