@@ -1,6 +1,7 @@
 /* goblin run: finds out what is to be run, and in which root, and runs it. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,6 +46,7 @@ static int start(struct options *o)
     o->cfg.cpuid = cache_maybe("cpuid");
     if (!o->cfg.memory)
         o->cfg.memory = (uint64_t)sysconf(_SC_PHYS_PAGES) / 2 * (uint64_t)sysconf(_SC_PAGESIZE);
+    mallopt(M_ARENA_MAX, 1); /* the guest's CPUs hardly ever allocate, and never two at a time */
     if (guest_run(&o->cfg, &status, &killed))
         return FAILED;
     fflush(NULL);

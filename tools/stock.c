@@ -34,6 +34,8 @@ static bool head_read(const char *path, struct image_file *f, const char **why)
         return false;
     f->bytes = malloc(IMAGE_HEAD_MAX);
     if (f->bytes && !fstat(f->fd, &st) && S_ISREG(st.st_mode))
+        n = pread(f->fd, f->bytes, IMAGE_PAGE, 0); /* enough for most heads, and always for their size */
+    if (n == IMAGE_PAGE && appimage_is(f->bytes, IMAGE_PAGE) && ((struct image_head *)f->bytes)->head_size > IMAGE_PAGE)
         n = pread(f->fd, f->bytes, IMAGE_HEAD_MAX, 0);
     *why = "not a file that can be read";
     if (n >= 0 && !appimage_read(f->bytes, (size_t)n, (uint64_t)st.st_size, &f->image, why))

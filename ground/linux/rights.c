@@ -39,8 +39,8 @@ static err_t capabilities_drop(bool net)
     if (syscall(SYS_capget, &head, caps))
         return ERR_UNSUPPORTED;
     for (int i = 0; i < 64; i++)
-        if (!(keep & BIT64(i)))
-            (void)prctl(PR_CAPBSET_DROP, i); /* an ordinary user may not, and has none to lose */
+        if (!(keep & BIT64(i)) && prctl(PR_CAPBSET_DROP, i))
+            break; /* the kernel has no more; or an ordinary user, who may not, and has none to lose */
     for (unsigned i = 0; i < 2; i++) {
         caps[i].permitted &= (uint32_t)(keep >> 32 * i);
         caps[i].effective &= caps[i].permitted;

@@ -7,7 +7,12 @@
 #include "ground/linux/space.h"
 
 #define ARENA_AT APP_TOP
+#define FILL_START KIB(256) /* before CPUs run: the libos' data, all but a few pages of which it uses */
+#define FILL_LEAST KIB(32)
+#define FILL_GROWING MIB(8) /* given so far: from here on a program is one that grows */
+#define FILL_MOST MIB(2)
 #define ARENA_STEP MIB(16)
+#define ARENA_FIRST KIB(128) /* what even the smallest program's tables take */
 #define ARENA_MAX GIB(1)
 #define HOST_RW (PROT_READ | PROT_WRITE)
 #define HOST_ANON (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
@@ -78,6 +83,8 @@ static err_t arena_grow(struct space *s, uint64_t below)
     e = kvm_machine_memory(s->machine, from, s->base + from, below + ARENA_STEP);
     if (e)
         return e;
+    if (!s->arena)
+        madvise(s->base + ARENA_AT, ARENA_FIRST, MADV_POPULATE_WRITE);
     for (uint64_t at = from; at < APP_TOP; at += SPACE_UNIT)
         s->units[at / SPACE_UNIT / 8] |= (uint8_t)BIT(at / SPACE_UNIT % 8);
     s->arena += ARENA_STEP;
@@ -204,6 +211,17 @@ static err_t tables_apply(struct space *s, uint64_t addr, uint64_t len, unsigned
     return tables_set(&s->tables, addr, len, rights, fresh) ? ERR_NOMEM : OK;
 }
 
+/* A page that the host has already costs the guest an eighth of a fault: KVM takes it with its neighbours. So what is sure to be used is had at once: what
+ * is little, and what a program that grows asks for piece by piece. */
+static void host_fill(struct space *s, uint64_t addr, uint64_t len)
+{
+    uint64_t most = !s->started ? FILL_START : s->given < FILL_GROWING ? FILL_LEAST : FILL_MOST;
+
+    s->given += s->started ? len : 0;
+    if (len <= most)
+        madvise(s->base + addr, len, MADV_POPULATE_WRITE);
+}
+
 err_t space_map(struct space *s, uint64_t addr, uint64_t len, unsigned prot)
 {
     err_t e = range_check(addr, len);
@@ -220,6 +238,8 @@ err_t space_map(struct space *s, uint64_t addr, uint64_t len, unsigned prot)
         host_clear(s, addr, len);
     if (len >= MIB(2) && !(prot & APP_SMALL))
         madvise(s->base + addr, len, MADV_HUGEPAGE);
+    else if (rights & TABLES_WRITE && !(prot & APP_SMALL))
+        host_fill(s, addr, len);
     return tables_apply(s, addr, len, rights, !(prot & APP_SMALL));
 }
 

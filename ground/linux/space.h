@@ -14,6 +14,7 @@ struct space {
     uint8_t *base;
     uint64_t limit; /* bytes that may be mapped */
     uint64_t arena; /* bytes of the tables' arena that have slots */
+    uint64_t given; /* bytes of writable memory, in all its calls */
     bool started; /* CPUs run */
     uint8_t units[APP_TOP / SPACE_UNIT / 8]; /* those that have slots */
 };
