@@ -111,6 +111,7 @@ static err_t init(struct vcpu *v, struct space *s, uint64_t gate)
         return e;
     h->space = s;
     h->gate = gate;
+    h->xcr0 = svm_shared.xcr0_mask; /* a CPU that was never started is loaded, too: to find out that it is to go */
     intercepts_set(&h->vmcb);
     return OK;
 }
@@ -119,7 +120,6 @@ static void reset(struct vcpu *v, uint64_t gs)
 {
     struct svm_vcpu *h = v->hw;
 
-    h->xcr0 = svm_shared.xcr0_mask;
     h->tsc_aux = v->id;
     memset(h->fpu, 0, svm_shared.fpu_size);
     memcpy(h->fpu, &(uint16_t){ FCW_RESET }, 2);

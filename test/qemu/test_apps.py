@@ -31,9 +31,9 @@ MACHINES = ({}, False), ({"cpu": "qemu64"}, False), ({}, True), ({"cpu": CPU_SVM
 
 @test()
 def app_hello():
-    """An app says what it was given, and its arguments, on each kind of machine."""
+    """An app says what it was given, and its arguments, on each kind of machine. Its second CPU never starts."""
     for machine, isolate in MACHINES:
-        with lab("app_hello", app("hello", args="one 'two words' \"three\"", isolate=isolate), **machine) as goblin:
+        with lab("app_hello", app("hello", args="one 'two words' \"three\"", cpus=2, isolate=isolate), **machine) as goblin:
             goblin.monitor()
             for line in ("argument 1: one", "argument 2: two words", "argument 3: three"):
                 goblin.expect(rf"^hello: {line}$", 60)
