@@ -89,6 +89,8 @@ static void exception(struct app_vcpu *c)
         upcall(c, x->vector, x->has_error, x->error);
 }
 
+static void outside(struct app_vcpu *c) { atomic_store_explicit(&c->inside, false, memory_order_release); }
+
 /* Runs the guest until it comes out, unless somebody has to change its memory first. */
 static void enter(struct app_vcpu *c)
 {
@@ -96,13 +98,43 @@ static void enter(struct app_vcpu *c)
 
     atomic_store(&c->inside, true);
     while (atomic_load(&s->held)) {
-        atomic_store(&c->inside, false);
+        outside(c);
         while (atomic_load(&s->held))
             cpu_pause();
         atomic_store(&c->inside, true);
     }
     c->app->user->run(&c->v, &c->exit);
-    atomic_store_explicit(&c->inside, false, memory_order_release);
+    outside(c);
+}
+
+/* After a call that was served while the guest was loaded: true if it has nothing to wait for and nothing to be told. What others want
+ * of this CPU comes with an interrupt, which is taken as soon as the guest runs. */
+static bool goes_on(struct app_vcpu *c)
+{
+    atomic_store(&c->inside, true);
+    bool on = !c->waiting && !c->kicking && !atomic_load_explicit(&c->events, memory_order_relaxed) &&
+              atomic_load_explicit(&c->started, memory_order_relaxed) && !atomic_load(&c->app->space.held) &&
+              atomic_load_explicit(&c->v.vm->state, memory_order_relaxed) == VM_RUNNING;
+    c->v.nexits += on; /* else it comes out, and that is counted */
+    return on;
+}
+
+bool user_gate(struct vcpu *v)
+{
+    struct app_vcpu *c = app_vcpu_of(v);
+
+    outside(c);
+    app_gate(c);
+    return goes_on(c);
+}
+
+bool user_bell(struct vcpu *v)
+{
+    struct app_vcpu *c = app_vcpu_of(v);
+
+    outside(c);
+    app_bell(c);
+    return goes_on(c);
 }
 
 /* Looks at all that may have happened since it last ran. True if it has nothing to do but wait. */

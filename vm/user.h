@@ -46,5 +46,10 @@ struct user_ops {
     void (*run)(struct vcpu *, struct user_exit *);
 };
 
+/* app/run.c: serves a call of the gate, of the bell; of the registers only rax changes. True: the guest may go on at once. False: run() is to come
+ * out, with USER_NOTHING. A backend that does not call these comes out with USER_GATE and USER_BELL. */
+bool user_gate(struct vcpu *);
+bool user_bell(struct vcpu *);
+
 /* Those in use, user_vm for `isolate vm`; set by the ground's drivers.c before the first guest. NULL: no such app guests here. */
 extern const struct user_ops *user, *user_vm;

@@ -137,6 +137,7 @@ void area_load(void)
     tss_make(a, m.tss, at);
     a->monitor_idt = m.idt;
     a->monitor_cr3 = cpu_read_cr3();
+    a->served = ring3_served;
     a->monitor_gs = cpu_rdmsr(MSR_GS_BASE);
     const struct gate *g = hpa_ptr(hpa(m.idt.base));
     for (unsigned i = 0; i < ARRAY_LEN(a->handler); i++)

@@ -43,6 +43,7 @@ ring3_enter:
     push %r13
     push %r14
     push %r15
+    push %rax /* for calls the stack is a multiple of 16 */
     mov %rsp, DATA+24(%rip)
     mov %rdi, DATA+16(%rip)
     lidt DATA+64(%rip)
@@ -62,7 +63,9 @@ ring3_enter:
     pop %rax
     iretq
 
-/* The guest has executed `syscall`: rip is in rcx, rflags in r11, the stack is still its own. */
+/* The guest has executed `syscall`: rip is in rcx, rflags in r11, the stack is still its own. C serves it at once, on the monitor's stack,
+ * with the guest's interrupt descriptors and with what C keeps (rbx, rbp, r12 to r15) still in the registers. If it says so, the guest
+ * goes on behind the gate or the bell: addresses that SYSRET may be given. */
     .p2align 4
 ring3_syscall:
     mov %rsp, DATA+32(%rip)
@@ -70,19 +73,56 @@ ring3_syscall:
     mov DATA(%rip), %rax
     mov %rax, %cr3
     mov DATA+16(%rip), %rax
-    each_register store %rax
-    mov %rdi, 56(%rax)
+    mov %rcx, 8(%rax)
     mov %rcx, 128(%rax)
+    mov %r11, 88(%rax)
     mov %r11, 136(%rax)
+    mov %rdx, 16(%rax)
+    mov %rsi, 48(%rax)
+    mov %rdi, 56(%rax)
+    mov %r8, 64(%rax)
+    mov %r9, 72(%rax)
+    mov %r10, 80(%rax)
     mov DATA+32(%rip), %rcx
     mov %rcx, 32(%rax)
     mov DATA+40(%rip), %rcx
     mov %rcx, (%rax)
-    movq $SYSCALL_VECTOR, DATA+80(%rip)
-leave_guest:
     mov DATA+24(%rip), %rsp
-    lidt DATA+48(%rip)
     swapgs
+    mov %rax, %rdi
+    call *DATA+376(%rip)
+    mov DATA+16(%rip), %rdx
+    test %al, %al
+    jz 1f
+    swapgs
+    mov (%rdx), %rax
+    mov %rax, DATA+40(%rip)
+    mov 128(%rdx), %rcx
+    mov 32(%rdx), %rsp
+    mov 48(%rdx), %rsi
+    mov 56(%rdx), %rdi
+    mov 64(%rdx), %r8
+    mov 72(%rdx), %r9
+    mov 80(%rdx), %r10
+    mov 136(%rdx), %r11
+    mov 16(%rdx), %rdx
+    mov DATA+8(%rip), %rax
+    mov %rax, %cr3
+    mov DATA+40(%rip), %rax
+    sysretq
+1:  mov %rbx, 24(%rdx)
+    mov %rbp, 40(%rdx)
+    mov %r12, 96(%rdx)
+    mov %r13, 104(%rdx)
+    mov %r14, 112(%rdx)
+    mov %r15, 120(%rdx)
+    movq $SYSCALL_VECTOR, DATA+80(%rip)
+    jmp 2f
+leave_guest:
+    swapgs
+2:  mov DATA+24(%rip), %rsp
+    lidt DATA+48(%rip)
+    add $8, %rsp
     pop %r15
     pop %r14
     pop %r13

@@ -175,6 +175,16 @@ static bool fsgs_serve(struct vcpu *v)
 
 static bool has_error(uint64_t vector) { return 0x60227D00u >> vector & 1; }
 
+/* A guest that single-steps goes back by IRETQ: SYSRET would be one instruction late. */
+__attribute__((sysv_abi)) bool ring3_served(struct regs *r)
+{
+    struct vcpu *v = container_of(r, struct vcpu, r);
+    const struct ring3_vcpu *h = v->hw;
+    bool on = r->rip == h->gate_return ? user_gate(v) : r->rip == h->bell_return && user_bell(v);
+
+    return on && !(r->rflags & RFLAGS_TF);
+}
+
 static void run(struct vcpu *v, struct user_exit *x)
 {
     const struct ring3_vcpu *h = v->hw;
@@ -188,7 +198,7 @@ static void run(struct vcpu *v, struct user_exit *x)
     }
     area_enter(cpu)(&v->r);
     if (a->vector == RING3_SYSCALL) {
-        x->kind = v->r.rip == h->gate_return ? USER_GATE : v->r.rip == h->bell_return ? USER_BELL : USER_SYSCALL;
+        x->kind = v->r.rip == h->gate_return || v->r.rip == h->bell_return ? USER_NOTHING : USER_SYSCALL;
     } else if (a->vector >= 32) {
         x->kind = USER_IRQ;
         x->vector = (uint8_t)a->vector;

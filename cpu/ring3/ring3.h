@@ -19,6 +19,10 @@ enum { SEL_AREA_TSS = 0x40, AREA_GDT_ENTRIES = 10 };
 
 #define RING3_SYSCALL 256u /* a vector for `syscall` */
 
+/* Serves a `syscall`. True: the guest goes on at once with what is in its registers, of which only rax has changed. */
+typedef bool ring3_served_fn(struct regs *) __attribute__((sysv_abi));
+ring3_served_fn ring3_served;
+
 struct ring3_area {
     uint64_t monitor_cr3;      /*   0 */
     uint64_t guest_cr3;        /*   8 */
@@ -34,11 +38,12 @@ struct ring3_area {
     uint64_t fatal_stack;      /* 104 of the monitor's, for what must not happen */
     uint64_t nmi_stack;        /* 112 */
     uint64_t handler[32];      /* 120 of the monitor's exceptions */
+    ring3_served_fn *served;   /* 376 */
     struct tss tss;
     uint64_t gdt[AREA_GDT_ENTRIES];
 };
 _Static_assert(offsetof(struct ring3_area, monitor_idt) == 48 && offsetof(struct ring3_area, idt) == 64 &&
-                   offsetof(struct ring3_area, vector) == 80 && offsetof(struct ring3_area, handler) == 120,
+                   offsetof(struct ring3_area, vector) == 80 && offsetof(struct ring3_area, handler) == 120 && offsetof(struct ring3_area, served) == 376,
                "enter.S");
 _Static_assert(sizeof(struct ring3_area) <= PAGE_SIZE, "one page");
 
