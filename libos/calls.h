@@ -11,6 +11,11 @@ AS(164, settimeofday, -EPERM)
 CALL(283, timerfd_create) CALL(286, timerfd_settime) CALL(287, timerfd_gettime) CALL(290, eventfd2)
 AS(284, eventfd, VIA(eventfd2, a[0], 0))
 
+/* epoll.c */
+CALL(233, epoll_ctl) CALL(281, epoll_pwait) CALL(291, epoll_create1)
+AS(213, epoll_create, (int32_t)a[0] > 0 ? VIA(epoll_create1, 0) : -EINVAL)
+AS(232, epoll_wait, VIA(epoll_pwait, a[0], a[1], a[2], a[3], 0))
+
 /* exec.c */
 CALL(59, execve) CALL(322, execveat)
 
@@ -26,10 +31,6 @@ AS(101, ptrace, -EPERM) AS(153, vhangup, -EPERM) AS(155, pivot_root, -EPERM) AS(
 AS(166, umount2, -EPERM) AS(167, swapon, -EPERM) AS(168, swapoff, -EPERM) AS(169, reboot, -EPERM) AS(170, sethostname, -EPERM)
 AS(171, setdomainname, -EPERM) AS(172, iopl, -EPERM) AS(173, ioperm, -EPERM) AS(175, init_module, -EPERM)
 AS(176, delete_module, -EPERM) AS(308, setns, -EPERM) AS(313, finit_module, -EPERM)
-
-/* poll.c */
-CALL(291, epoll_create1)
-AS(213, epoll_create, (int32_t)a[0] > 0 ? VIA(epoll_create1, 0) : -EINVAL)
 
 /* signalfd.c */
 CALL(289, signalfd4)
@@ -98,8 +99,7 @@ AS(85, creat, VIA(openat, CWD, a[0], O_CREAT | O_WRONLY | O_TRUNC, a[1]))
 AS(89, readlink, VIA(readlinkat, CWD, a[0], a[1], a[2])) AS(269, faccessat, VIA(faccessat2, a[0], a[1], a[2], 0))
 
 /* sys_poll.c */
-CALL(7, poll) CALL(23, select) CALL(233, epoll_ctl) CALL(270, pselect6) CALL(271, ppoll) CALL(281, epoll_pwait)
-AS(232, epoll_wait, VIA(epoll_pwait, a[0], a[1], a[2], a[3], 0))
+CALL(7, poll) CALL(23, select) CALL(270, pselect6) CALL(271, ppoll)
 
 /* sys_signal.c */
 CALL(13, rt_sigaction) CALL(14, rt_sigprocmask) CALL(34, pause) CALL(62, kill) CALL(127, rt_sigpending)

@@ -13,7 +13,7 @@ static int64_t counter_read(struct file *f, user_t to, uint64_t len, UNUSED uint
 {
     struct counter *c = f->data;
     uint64_t n;
-    int64_t e = len < sizeof n ? -EINVAL : file_await(f, POLLIN);
+    int64_t e = len < sizeof n ? -EINVAL : c->count ? 0 : file_await(f, POLLIN);
 
     if (e)
         return e;

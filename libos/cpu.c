@@ -131,14 +131,19 @@ void cpu_wait(void)
 }
 
 /* --- life ----------------------------------------------------------------------------------------------------------------- */
+static void cpu_init(struct cpu *c, struct app_cpu *app)
+{
+    c->app = app;
+    app->guest[CPU_TIME] = boot->time;
+    app->guest[CPU_SELF] = (uint64_t)c;
+    app->guest[CPU_CURRENT] = (uint64_t)&c->idle;
+    list_init(&c->idle.run);
+    c->idle.cpu = c;
+}
+
 void cpus_init(void)
 {
-    boot_cpu.app = &cpu0;
-    cpu0.guest[CPU_TIME] = boot->time;
-    cpu0.guest[CPU_SELF] = (uint64_t)&boot_cpu;
-    cpu0.guest[CPU_CURRENT] = (uint64_t)&boot_cpu.idle;
-    list_init(&boot_cpu.idle.run);
-    boot_cpu.idle.cpu = &boot_cpu;
+    cpu_init(&boot_cpu, &cpu0);
     limit = boot->ncpus < MANY ? boot->ncpus : MANY;
 }
 
@@ -179,12 +184,7 @@ bool cpu_start(void)
     if (!m)
         return false;
     m->app = (struct app_cpu){ .masked = 1, .id = count, .stack_top = align_down((uint64_t)(m->upcalls + UPCALL_STACK), 16), .stack_size = UPCALL_STACK - 64 };
-    m->app.guest[CPU_TIME] = boot->time;
-    m->app.guest[CPU_SELF] = (uint64_t)&m->cpu;
-    m->app.guest[CPU_CURRENT] = (uint64_t)&m->cpu.idle;
-    m->cpu.app = &m->app;
-    m->cpu.idle.cpu = &m->cpu;
-    list_init(&m->cpu.idle.run);
+    cpu_init(&m->cpu, &m->app);
     cpus[count++] = &m->cpu;
     locked = 1; /* the first time, what was not needed becomes true */
     if (gate(m->app.id, (uint64_t)cpu_entry, align_down((uint64_t)(m->stack + STACK), 16), (uint64_t)&m->app, 0, APP_CPU_START) == 0)

@@ -21,10 +21,8 @@ struct file *file_new(const struct file_ops *ops, uint32_t flags)
     return f;
 }
 
-void file_put(struct file *f)
+void file_free(struct file *f)
 {
-    if (--f->refs)
-        return;
     if (f->node && f->node->locks)
         locks_drop(f->node, f);
     if (f->node && !(f->flags & O_PATH))
@@ -259,34 +257,36 @@ static int text_make(struct file *f)
     return -ENOMEM;
 }
 
+static int contents_open(struct node *n, struct file *f, uint32_t flags, bool made)
+{
+    if (n->ops && n->ops->open)
+        return n->ops->open(n, f);
+    if (n->ops && n->ops->text)
+        return text_make(f);
+    if (node_is(n, S_IFIFO))
+        return fifo_open(n, f);
+    if (n->ops)
+        return 0;
+    return flags & O_TRUNC && !made ? node_truncate(n, 0) : node_open(n, flags & O_ACCMODE);
+}
+
 static int file_of(struct node *n, uint32_t flags, bool made, struct file **out)
 {
     struct file *f = file_new(&node_file_ops, (flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | O_NOCTTY)) | (flags & O_PATH ? 0 : O_LARGEFILE));
-    int e = 0;
+    int e;
 
     if (!f)
         return -ENOMEM;
     f->node = n;
     node_get(n);
-    if (flags & O_PATH)
-        goto done;
-    if (n->ops && n->ops->open)
-        e = n->ops->open(n, f);
-    else if (n->ops && n->ops->text)
-        e = text_make(f);
-    else if (node_is(n, S_IFIFO))
-        e = fifo_open(n, f);
-    else if (!n->ops && flags & O_TRUNC && !made)
-        e = node_truncate(n, 0);
-    else if (!n->ops)
-        e = node_open(n, flags & O_ACCMODE);
+    e = flags & O_PATH ? 0 : contents_open(n, f, flags, made);
     if (e) {
         f->ops = &node_file_ops;
         file_put(f);
         return e;
     }
-    node_tell(n, IN_OPEN);
-done:
+    if (!(flags & O_PATH))
+        node_tell(n, IN_OPEN);
     *out = f;
     return 0;
 }

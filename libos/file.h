@@ -155,7 +155,12 @@ struct file {
 
 struct file *file_new(const struct file_ops *, uint32_t flags);
 static inline void file_get(struct file *f) { f->refs++; }
-void file_put(struct file *);
+void file_free(struct file *);
+static inline void file_put(struct file *f)
+{
+    if (!--f->refs)
+        file_free(f);
+}
 struct file *fd_file(uint64_t fd); /* NULL: EBADF */
 struct file *fd_held(uint64_t fd); /* the same, and NULL for one with O_PATH */
 struct file *fd_for(uint64_t fd, bool out, int64_t *e); /* to be read or written. *e: 0, -EBADF, or -EINVAL: that cannot be */
@@ -212,10 +217,5 @@ struct file *tty_file(unsigned fd); /* the standard files */
 struct mount *dev_mount(void);      /* the monitor's own devices */
 int dev_open(const char *name, uint32_t flags, uint32_t *fid);
 void object_put(struct node *); /* object.c; it may have none */
-/* poll.c */
 void epoll_forget(struct file *, uint64_t fd);
-int64_t epoll_ctl(struct file *ep, uint64_t op, uint64_t fd, user_t event);
-int64_t epoll_wait(struct file *ep, user_t events, int64_t max, uint64_t deadline);
-uint32_t file_poll(struct file *);
-/* sleeps until one of them may be ready, or the deadline, UINT64_MAX: none */
-int64_t poll_wait(struct pollfd *, uint32_t n, uint64_t deadline);
+static inline uint32_t file_poll(struct file *f) { return f->ops->poll ? f->ops->poll(f) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM; }

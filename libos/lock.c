@@ -16,7 +16,7 @@ struct want {
     uint64_t start, end;
 };
 
-static struct waitq waiting; /* for any lock to go */
+static struct waitq waiting = { LIST_INIT(waiting.list) }; /* for any lock to go */
 
 static bool against(const struct lock *l, const struct want *w)
 {
@@ -55,12 +55,16 @@ static void range_clear(struct node *n, const struct want *w, struct lock **spar
 }
 
 /* --- the host's ------------------------------------------------------------------------------------------------------------- */
+static int host_call(struct node *n, uint8_t type, uint8_t kind, uint64_t start, uint64_t end, struct rpc *r)
+{
+    return p9_call(n->m, &(struct ninep_msg){ .type = type, .fid = n->open_fid, .kind = kind, .offset = start,
+                                              .size = end == INT64_MAX ? 0 : end - start + 1, .pid = boot->pid, .text = boot->host }, r);
+}
+
 static int host_ask(struct node *n, uint8_t kind, uint64_t start, uint64_t end)
 {
     struct rpc r = { 0 };
-    uint64_t size = end == INT64_MAX ? 0 : end - start + 1;
-    int e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TLOCK, .fid = n->open_fid, .kind = kind, .offset = start, .size = size,
-                                               .pid = boot->pid, .text = boot->host }, &r);
+    int e = host_call(n, NINEP_TLOCK, kind, start, end, &r);
 
     return e ? e : r.a.msg.status == NINEP_LOCK_OK ? 0 : -EAGAIN;
 }
@@ -119,8 +123,6 @@ static int64_t lock_set(const struct want *w, bool wait)
     bool host = node_direct(w->file->node->m);
     int64_t e;
 
-    if (!waiting.list.next)
-        waitq_init(&waiting);
     file_get(w->file);
     while ((e = try_lock(w)) == -EAGAIN && wait) {
         e = waitq_wait(&waiting, host ? time_mono() + HOST_TICK : 0);
@@ -175,18 +177,28 @@ static int range_of(const struct flock *u, struct want *w)
     return (int64_t)w->start < 0 ? -EINVAL : 0;
 }
 
-static int64_t host_get(struct node *n, const struct want *w, struct flock *u)
+/* Who keeps it out: pid -1 is not a process of this guest. */
+static struct flock flock_of(bool write, uint64_t start, uint64_t len, int32_t pid)
 {
-    struct rpc r = { 0 };
-    int e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TGETLOCK, .fid = n->open_fid, .kind = w->write ? NINEP_LOCK_WRITE : NINEP_LOCK_READ,
-                                               .offset = w->start, .size = w->end == INT64_MAX ? 0 : w->end - w->start + 1, .pid = boot->pid,
-                                               .text = boot->host }, &r);
+    return (struct flock){ .type = write ? F_WRLCK : F_RDLCK, .start = (int64_t)start, .len = (int64_t)len, .pid = pid };
+}
 
-    if (!e && r.a.msg.kind != NINEP_LOCK_NONE)
-        *u = (struct flock){ .type = r.a.msg.kind == NINEP_LOCK_WRITE ? F_WRLCK : F_RDLCK, .start = (int64_t)r.a.msg.offset,
-                             .len = (int64_t)r.a.msg.size, .pid = -1 };
-    else if (!e)
-        u->type = F_UNLCK;
+/* The first lock that is in the way, here or at the host. */
+static int64_t lock_get(const struct want *w, struct flock *u)
+{
+    struct node *n = w->file->node;
+    const struct lock *l = conflict(w);
+    struct rpc r = { 0 };
+    int e = 0;
+
+    u->type = F_UNLCK;
+    if (l) {
+        *u = flock_of(l->write, l->start, l->end == INT64_MAX ? 0 : l->end - l->start + 1, l->owner ? -1 : (int32_t)boot->pid);
+    } else if (node_direct(n->m) && n->open_fid != NINEP_NOFID) {
+        e = host_call(n, NINEP_TGETLOCK, w->write ? NINEP_LOCK_WRITE : NINEP_LOCK_READ, w->start, w->end, &r);
+        if (!e && r.a.msg.kind != NINEP_LOCK_NONE)
+            *u = flock_of(r.a.msg.kind == NINEP_LOCK_WRITE, r.a.msg.offset, r.a.msg.size, -1);
+    }
     return e;
 }
 
@@ -195,7 +207,6 @@ int64_t lock_fcntl(struct file *f, enum lock_op op, bool ofd, user_t at)
 {
     struct want w = { .file = f, .owner = ofd ? f : NULL };
     struct flock u;
-    const struct lock *l;
     int64_t e;
 
     if (user_read(&u, at, sizeof u))
@@ -214,31 +225,17 @@ int64_t lock_fcntl(struct file *f, enum lock_op op, bool ofd, user_t at)
             return -EBADF;
         return lock_set(&w, op == LOCK_WAIT);
     }
-    l = conflict(&w);
-    if (l)
-        u = (struct flock){ .type = l->write ? F_WRLCK : F_RDLCK, .start = (int64_t)l->start,
-                            .len = l->end == INT64_MAX ? 0 : (int64_t)(l->end - l->start + 1), .pid = l->owner ? -1 : (int32_t)boot->pid };
-    else if (node_direct(f->node->m) && f->node->open_fid != NINEP_NOFID)
-        e = host_get(f->node, &w, &u);
-    else
-        u.type = F_UNLCK;
+    e = lock_get(&w, &u);
     return e ? e : user_write(at, &u, sizeof u);
 }
 
-SYS(flock)
+SYS_FILE(flock)
 {
     enum { LOCK_SH = 1, LOCK_EX, LOCK_NB = 4, LOCK_UN = 8 };
-    struct file *f = fd_file(a[0]);
-    struct want w = { .file = f, .owner = f, .flock = true, .end = INT64_MAX };
     uint64_t op = a[1] & ~(uint64_t)LOCK_NB;
+    struct want w = { .file = f, .owner = f, .flock = true, .write = op == LOCK_EX, .unlock = op == LOCK_UN, .end = INT64_MAX };
 
-    if (!f || f->flags & O_PATH)
-        return -EBADF;
     if (op != LOCK_SH && op != LOCK_EX && op != LOCK_UN)
         return -EINVAL;
-    if (!f->node)
-        return -EBADF;
-    w.write = op == LOCK_EX;
-    w.unlock = op == LOCK_UN;
-    return lock_set(&w, !(a[1] & LOCK_NB));
+    return f->node ? lock_set(&w, !(a[1] & LOCK_NB)) : -EBADF;
 }

@@ -3,10 +3,9 @@
 
 struct node *node_cover(struct node *dir, const char *name)
 {
-    struct node *n, *old = node_child(dir, name, strlen(name));
+    struct node *n;
 
-    if (old)
-        node_drop(old);
+    name_drop(dir, name);
     n = node_add(dir, name, S_IFDIR | 0755);
     if (n)
         n->mounted = true;
@@ -28,8 +27,7 @@ static int path_make(const char *path, struct node **out)
         e = node_walk(root_node, part, WALK_PARENT | WALK_DIR, &dir, &child, last);
         if (e || child)
             continue;
-        if (node_child(dir, last, strlen(last)))
-            node_drop(node_child(dir, last, strlen(last))); /* a negative one */
+        name_drop(dir, last); /* a negative one */
         child = node_add(dir, last, S_IFDIR | 0755);
         e = child ? 0 : -ENOMEM;
     }

@@ -23,9 +23,21 @@ static int make_lower(struct node *dir, const char *name, uint32_t mode)
     return e;
 }
 
+/* In a layer. */
+static struct node *layer_add(struct node *dir, const char *name, uint32_t mode)
+{
+    struct node *n;
+
+    name_drop(dir, name); /* a negative one */
+    n = node_add(dir, name, mode);
+    if (n)
+        n->m = dir->m;
+    dir->mtime = dir->ctime = node_now();
+    return n;
+}
+
 int node_make(struct node *dir, const char *name, uint32_t mode, struct node **out)
 {
-    struct node *old = node_child(dir, name, strlen(name));
     int e;
 
     if (dir->gone)
@@ -34,21 +46,14 @@ int node_make(struct node *dir, const char *name, uint32_t mode, struct node **o
         return dir->ops ? -EACCES : -EROFS;
     if (node_served(dir)) {
         e = make_lower(dir, name, mode);
-        if (!e)
-            e = child_get(dir, name, strlen(name), out);
-        if (!e)
-            name_tell(dir, *out, name, IN_CREATE, 0);
-        return e;
+        e = e ? e : child_get(dir, name, strlen(name), out);
+    } else {
+        *out = layer_add(dir, name, mode);
+        e = *out ? 0 : -ENOSPC;
     }
-    if (old)
-        node_drop(old);
-    *out = node_add(dir, name, mode);
-    if (!*out)
-        return -ENOSPC;
-    (*out)->m = dir->m;
-    dir->mtime = dir->ctime = node_now();
-    name_tell(dir, *out, name, IN_CREATE, 0);
-    return 0;
+    if (!e)
+        name_tell(dir, *out, name, IN_CREATE, 0);
+    return e;
 }
 
 int node_symlink(struct node *dir, const char *name, const char *target)
@@ -170,10 +175,7 @@ int node_rename(struct node *from, struct node *n, struct node *to, const char *
     name_tell(from, n, n->name, IN_MOVED_FROM, cookie);
     name_tell(to, n, name, IN_MOVED_TO, cookie);
     inotify_tell(node_real(n), IN_MOVE_SELF, NULL, 0);
-    if (over)
-        node_drop(over);
-    else if (node_child(to, name, strlen(name)))
-        node_drop(node_child(to, name, strlen(name))); /* a negative one */
+    name_drop(to, name); /* `over`, or a negative one */
     links_count(from, n, -1);
     links_count(to, n, 1);
     name_detach(n);
@@ -211,7 +213,7 @@ int node_exchange(struct node *a, struct node *b)
 
 int node_link(struct node *file, struct node *dir, const char *name)
 {
-    struct node *n, *old = node_child(dir, name, strlen(name));
+    struct node *n;
     int e = dir->gone ? -ENOENT : node_is(file, S_IFDIR) ? -EPERM : file->m != dir->m || (!file->m && file->ops) ? -EXDEV :
             !node_may_write(dir) || dir->ops ? -EROFS : 0;
 
@@ -219,20 +221,17 @@ int node_link(struct node *file, struct node *dir, const char *name)
         return e;
     if (node_served(dir)) {
         e = p9_do(dir->m, .type = NINEP_TLINK, .dfid = dir->fid, .fid = file->fid, .name = name);
-        if (!e)
-            name_tell(dir, file, name, IN_CREATE, 0);
-        return e ? e : node_refresh(file);
+        e = e ? e : node_refresh(file);
+    } else {
+        n = layer_add(dir, name, file->mode);
+        if (!n)
+            return -ENOSPC;
+        n->real = file;
+        node_get(file);
+        file->nlink++;
+        file->ctime = node_now();
     }
-    if (old)
-        node_drop(old);
-    n = node_add(dir, name, file->mode);
-    if (!n)
-        return -ENOSPC;
-    n->m = dir->m;
-    n->real = file;
-    node_get(file);
-    file->nlink++;
-    name_tell(dir, file, name, IN_CREATE, 0);
-    file->ctime = dir->mtime = dir->ctime = node_now();
-    return 0;
+    if (!e)
+        name_tell(dir, file, name, IN_CREATE, 0);
+    return e;
 }

@@ -121,6 +121,14 @@ void node_drop(struct node *n)
         node_put(file);
 }
 
+void name_drop(struct node *dir, const char *name)
+{
+    struct node *n = node_child(dir, name, strlen(name));
+
+    if (n)
+        node_drop(n);
+}
+
 struct node *node_add(struct node *dir, const char *name, uint32_t mode)
 {
     struct node *n = node_new(name, strlen(name));

@@ -23,6 +23,7 @@ struct node *node_child(const struct node *dir, const char *name, size_t len); /
 int child_get(struct node *dir, const char *name, size_t len, struct node **out); /* the same, asking the server if need be; -ENOENT ... */
 void name_attach(struct node *dir, struct node *); /* by its name */
 void name_detach(struct node *);
+void name_drop(struct node *dir, const char *name); /* what is known under that name, if there is */
 void node_drop(struct node *); /* its name is gone; so is the node, once nobody holds it */
 /* A directory's links are its own two and one for each directory in it: programs that walk trees rely on it. */
 void links_count(struct node *dir, const struct node *, int change);

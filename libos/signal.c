@@ -64,6 +64,15 @@ static void queue_put(const struct thread *to, int n, const struct siginfo *info
 
 bool signal_full(void) { return queued >= QUEUED_MAX; }
 
+/* Who can take what is for the process; NULL: all mask it. */
+static struct thread *taker(int n)
+{
+    list_each (l, &threads)
+        if (!(container_of(l, struct thread, all)->mask & BIT_OF(n)))
+            return container_of(l, struct thread, all);
+    return NULL;
+}
+
 void signal_post(struct thread *t, int n, const struct siginfo *info)
 {
     uint64_t *pending = t ? &t->pending : &process_pending;
@@ -75,18 +84,10 @@ void signal_post(struct thread *t, int n, const struct siginfo *info)
         queue_put(t, n, info);
     *pending |= BIT_OF(n);
     signalfd_tell();
+    t = t ? t : taker(n);
     if (t) {
         thread_wake(t);
         thread_poke(t);
-        return;
-    }
-    list_each (l, &threads) {
-        t = container_of(l, struct thread, all);
-        if (!(t->mask & BIT_OF(n))) {
-            thread_wake(t);
-            thread_poke(t);
-            return;
-        }
     }
 }
 

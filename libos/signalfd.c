@@ -2,13 +2,9 @@
 #include "libos/signal.h"
 #include "libos/sys.h"
 
-static struct waitq posted;
+static struct waitq posted = { LIST_INIT(posted.list) };
 
-void signalfd_tell(void)
-{
-    if (posted.list.next)
-        waitq_tell(&posted, POLLIN | POLLRDNORM);
-}
+void signalfd_tell(void) { waitq_tell(&posted, POLLIN | POLLRDNORM); }
 
 /* As the program sees it: struct signalfd_siginfo. */
 struct signal_record {
@@ -75,8 +71,6 @@ SYS(signalfd4)
         return -EFAULT;
     if ((int32_t)a[0] != -1 && (!f || f->ops != &signal_ops))
         return f ? -EINVAL : -EBADF;
-    if (!posted.list.next)
-        waitq_init(&posted);
     kept = f ? f->data : mem_get(sizeof *kept);
     if (!kept)
         return -ENOMEM;

@@ -1,10 +1,67 @@
-/* System calls that wait for files to be ready. A deadline of UINT64_MAX is none, 0 does not wait. */
+/* poll and select: a look at all files; if none is ready, a place in the queue of each. A deadline of UINT64_MAX is none, 0 does not wait. */
 #include "libos/signal.h"
+#include "libos/sock.h"
 #include "libos/sys.h"
 
+#define ALWAYS (POLLERR | POLLHUP | POLLNVAL)
 #define SET_WORDS (FILES_MAX / 64)
 
-static uint64_t deadline_ms(int32_t ms) { return ms < 0 ? UINT64_MAX : ms ? time_mono() + (uint64_t)ms * 1000000 : 0; }
+/* A place in a file's queue; it holds the file, which may be closed meanwhile. */
+struct place {
+    struct waiter waiter;
+    struct file *file;
+};
+
+static void place_take(struct place *p, struct file *f)
+{
+    list_init(&p->waiter.link);
+    p->file = f && f->wait ? f : NULL;
+    if (p->file) {
+        file_get(f);
+        waitq_add(f->wait, &p->waiter);
+    }
+}
+
+static void place_leave(struct place *p)
+{
+    waitq_remove(&p->waiter);
+    if (p->file)
+        file_put(p->file);
+}
+
+static int64_t look(struct pollfd *p, uint32_t n)
+{
+    int64_t ready = 0;
+
+    for (uint32_t i = 0; i < n; i++) {
+        struct file *f = p[i].fd < 0 ? NULL : fd_file((uint64_t)p[i].fd);
+        uint32_t now = p[i].fd < 0 ? 0 : f ? file_poll(f) : POLLNVAL;
+        p[i].revents = (int16_t)(now & ((uint16_t)p[i].events | ALWAYS));
+        ready += p[i].revents != 0;
+    }
+    return ready;
+}
+
+/* Sleeps until one of them may be ready. */
+static int64_t poll_wait(struct pollfd *p, uint32_t n, uint64_t deadline)
+{
+    struct place *w = mem_get((n + 1) * sizeof *w);
+    int64_t ready;
+    int e = 0;
+
+    if (!w)
+        return -ENOMEM;
+    while (!(ready = look(p, n)) && !e && deadline && deadline > time_mono()) {
+        for (uint32_t i = 0; i < n; i++)
+            place_take(&w[i], p[i].fd < 0 ? NULL : fd_file((uint64_t)p[i].fd));
+        net_push();
+        e = thread_block(deadline == UINT64_MAX ? 0 : deadline);
+        for (uint32_t i = 0; i < n; i++)
+            place_leave(&w[i]);
+    }
+    mem_put(w);
+    return ready ? ready : e == -EINTR ? -EINTR : 0;
+}
 
 static int deadline_read(user_t at, uint64_t *deadline)
 {
@@ -32,7 +89,12 @@ static int64_t poll_user(user_t at, uint32_t n, uint64_t deadline)
     return ready;
 }
 
-SYS(poll) { return poll_user(a[0], (uint32_t)a[1], deadline_ms((int32_t)a[2])); }
+SYS(poll)
+{
+    int32_t ms = (int32_t)a[2];
+
+    return poll_user(a[0], (uint32_t)a[1], ms < 0 ? UINT64_MAX : ms ? time_mono() + (uint64_t)ms * 1000000 : 0);
+}
 
 SYS(ppoll)
 {
@@ -128,14 +190,4 @@ SYS(pselect6)
     if (!e)
         e = mask_swap(mask[0]);
     return e ? e : select_user((uint32_t)a[0], a + 1, deadline);
-}
-
-/* --- epoll ------------------------------------------------------------------------------------------------------------------- */
-SYS_FILE(epoll_ctl) { return epoll_ctl(f, a[1], a[2], a[3]); }
-
-SYS_FILE(epoll_pwait)
-{
-    int e = mask_swap(a[4]);
-
-    return e ? e : epoll_wait(f, a[1], (int32_t)a[2], deadline_ms((int32_t)a[3]));
 }

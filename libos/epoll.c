@@ -1,76 +1,8 @@
-/* poll, select and epoll: a look at all files; if none is ready, a place in the queue of each. */
+/* epoll: files that are watched all the time, and the list of those that are ready. */
+#include "libos/signal.h"
 #include "libos/sock.h"
 #include "libos/sys.h"
 
-#define ALWAYS (POLLERR | POLLHUP | POLLNVAL)
-
-uint32_t file_poll(struct file *f)
-{
-    return f->ops->poll ? f->ops->poll(f) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
-}
-
-/* A place in a file's queue; it holds the file, which may be closed meanwhile. */
-struct place {
-    struct waiter waiter;
-    struct file *file;
-};
-
-static void place_take(struct place *p, struct file *f)
-{
-    list_init(&p->waiter.link);
-    p->file = f && f->wait ? f : NULL;
-    if (p->file) {
-        file_get(f);
-        waitq_add(f->wait, &p->waiter);
-    }
-}
-
-static void place_leave(struct place *p)
-{
-    waitq_remove(&p->waiter);
-    if (p->file)
-        file_put(p->file);
-}
-
-static int64_t look(struct pollfd *p, uint32_t n)
-{
-    int64_t ready = 0;
-
-    for (uint32_t i = 0; i < n; i++) {
-        struct file *f = p[i].fd < 0 ? NULL : fd_file((uint64_t)p[i].fd);
-        uint32_t now = p[i].fd < 0 ? 0 : f ? file_poll(f) : POLLNVAL;
-        p[i].revents = (int16_t)(now & ((uint16_t)p[i].events | ALWAYS));
-        ready += p[i].revents != 0;
-    }
-    return ready;
-}
-
-/* As thread_block() wants it. */
-static uint64_t block_until(uint64_t deadline) { return deadline == UINT64_MAX ? 0 : deadline; }
-
-int64_t poll_wait(struct pollfd *p, uint32_t n, uint64_t deadline)
-{
-    struct place *w = mem_get((n + 1) * sizeof *w);
-    int64_t ready;
-    int e = 0;
-
-    if (!w)
-        return -ENOMEM;
-    while (!(ready = look(p, n)) && !e && deadline > time_mono()) {
-        for (uint32_t i = 0; i < n; i++) {
-            struct file *f = p[i].fd < 0 ? NULL : fd_file((uint64_t)p[i].fd);
-            place_take(&w[i], f);
-        }
-        net_push();
-        e = thread_block(block_until(deadline));
-        for (uint32_t i = 0; i < n; i++)
-            place_leave(&w[i]);
-    }
-    mem_put(w);
-    return ready ? ready : e == -EINTR ? -EINTR : 0;
-}
-
-/* --- epoll --------------------------------------------------------------------------------------------------------------- */
 #define EPOLLET 0x80000000u
 #define EPOLLONESHOT 0x40000000u
 #define NESTED_MAX 5u
@@ -217,27 +149,28 @@ static struct watch *watch_find(struct epoll *ep, const struct file *f, uint64_t
     return NULL;
 }
 
-int64_t epoll_ctl(struct file *epf, uint64_t op, uint64_t fd, user_t event)
+SYS_FILE(epoll_ctl)
 {
     enum { ADD = 1, DEL, MOD };
-    struct epoll *ep = epf->data;
-    struct file *f = fd_file(fd);
+    struct epoll *ep = f->data;
+    struct file *of = fd_file(a[2]);
+    uint64_t op = a[1];
     struct epoll_event ev = { 0 };
     struct watch *w;
 
-    if (!f)
+    if (!of)
         return -EBADF;
-    if (epf->ops != &epoll_ops || f == epf)
+    if (f->ops != &epoll_ops || of == f)
         return -EINVAL;
-    if (op != DEL && user_read(&ev, event, sizeof ev))
+    if (op != DEL && user_read(&ev, a[3], sizeof ev))
         return -EFAULT;
-    if (!f->ops->poll)
+    if (!of->ops->poll)
         return -EPERM;
-    w = watch_find(ep, f, fd);
-    if (op == ADD && !w && f->ops == &epoll_ops && nested(f, epf, 0) > NESTED_MAX)
+    w = watch_find(ep, of, a[2]);
+    if (op == ADD && !w && of->ops == &epoll_ops && nested(of, f, 0) > NESTED_MAX)
         return -ELOOP;
     switch (op) {
-    case ADD: return w ? -EEXIST : watch_add(ep, f, fd, &ev);
+    case ADD: return w ? -EEXIST : watch_add(ep, of, a[2], &ev);
     case MOD:
         if (!w)
             return -ENOENT;
@@ -279,17 +212,19 @@ static int64_t epoll_take(struct epoll *ep, user_t events, int64_t max)
     return n ? n : e;
 }
 
-int64_t epoll_wait(struct file *epf, user_t events, int64_t max, uint64_t deadline)
+SYS_FILE(epoll_pwait)
 {
-    struct epoll *ep = epf->data;
+    struct epoll *ep = f->data;
+    int32_t ms = (int32_t)a[3];
+    uint64_t deadline = ms > 0 ? time_mono() + (uint64_t)ms * 1000000 : 0;
     int64_t n;
-    int e = 0;
+    int e = mask_swap(a[4]);
 
-    if (epf->ops != &epoll_ops || max <= 0)
-        return -EINVAL;
-    while (!(n = epoll_take(ep, events, max)) && !e && deadline > time_mono()) {
+    if (e || f->ops != &epoll_ops || (int32_t)a[2] <= 0)
+        return e ? e : -EINVAL;
+    while (!(n = epoll_take(ep, a[1], (int32_t)a[2])) && !e && ms && (!deadline || deadline > time_mono())) {
         net_push();
-        e = waitq_wait(&ep->wait, block_until(deadline));
+        e = waitq_wait(&ep->wait, deadline);
     }
     return n ? n : e == -EINTR ? -EINTR : 0;
 }
