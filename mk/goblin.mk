@@ -4,7 +4,7 @@ LIBOS_S := libos/entry.S libos/vdso/image.S
 TOOL_C := $(wildcard tools/*.c cpu/kvm/*.c ground/linux/*.c) base/str.c base/fmt.c base/err.c \
 	ninep/msg.c ninep/errno.c ninep/server.c ninep/tree.c base/crc.c boot/appimage.c libos/elf.c \
 	ninep/client.c ns/vm.c app/calls.c app/channel.c app/record.c
-TOOL_S := tools/libos.S tools/new/texts.S
+TOOL_S := tools/libos.S tools/new/texts.S tools/template/drivers.S
 libos_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fno-pic -mcmodel=small -ffunction-sections -fdata-sections \
 	-fno-delete-null-pointer-checks
 tool_FLAGS := -O2
@@ -21,10 +21,11 @@ $(OUT)/libos.elf: $(call objects,libos,$(LIBOS_C) $(LIBOS_S)) libos/libos.ld
 	$(call say,link,$@)ld.lld --gc-sections -z max-page-size=4096 -z nognustack -T libos/libos.ld -o $@ $(filter %.o,$^)
 $(OUT)/libos.bin: $(OUT)/libos.elf
 	$(if $(V),,@)llvm-objcopy -O binary $< $@
-# what these two bring in
+# what these bring in
 $(OUT)/obj/tool/tools/libos.o: tool_FLAGS += -I$(OUT)
 $(OUT)/obj/tool/tools/libos.o: $(OUT)/libos.bin
 $(OUT)/obj/tool/tools/new/texts.o: $(wildcard tools/new/main.*)
+$(OUT)/obj/tool/tools/template/drivers.o: $(wildcard tools/template/template.*)
 
 $(OUT)/goblin: $(call objects,tool,$(TOOL_C) $(TOOL_S))
 	$(call say,link,$@)$(CC) -O2 -static-pie $^ -o $@

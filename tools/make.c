@@ -15,6 +15,7 @@
 #include "tools/cache.h"
 #include "tools/command.h"
 #include "tools/goblin.h"
+#include "tools/language.h"
 #include "tools/tree.h"
 #include "tools/debian.h"
 #include "tools/libos.h"
@@ -148,6 +149,28 @@ static bool tree_fill(const struct making *m)
     return !p->program || tree_program(m->tree, p->program, p->command[0], m->log);
 }
 
+/* Languages that can become templates bring the program for it. */
+static bool drivers_put(const struct making *m)
+{
+    static const struct {
+        const char *package, *file;
+        const uint8_t *from, *end;
+    } drivers[] = { { "python3", "template.py", template_py, template_py_end }, { "lua5.4", "template.lua", template_lua, template_lua_end } };
+    char *dir = text_of("%s/usr/lib/goblin", m->tree);
+
+    for (size_t i = 0; i < ARRAY_LEN(drivers); i++) {
+        size_t n = (size_t)(drivers[i].end - drivers[i].from);
+        int fd;
+        if (!m->plan->packages || !word_in(m->plan->packages, drivers[i].package, strlen(drivers[i].package)))
+            continue;
+        (void)mkdir(dir, 0755);
+        fd = open(text_of("%s/%s", dir, drivers[i].file), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        if (fd < 0 || write(fd, drivers[i].from, n) != (ssize_t)n || close(fd))
+            return fail("cannot write %s/%s: %m", dir, drivers[i].file), false;
+    }
+    return true;
+}
+
 static bool fs_make(const struct making *m)
 {
     const char *const argv[] = { "mkfs.erofs", "-x-1", "--all-root", "--quiet", m->fs, m->tree, NULL };
@@ -194,7 +217,7 @@ bool image_make(const struct image_plan *p, const char *path)
     m.tree = text_of("%s/tree", m.work);
     m.fs = text_of("%s/fs", m.work);
     m.log = text_of("%s/log", m.work);
-    ok = tree_make(m.tree) && tree_fill(&m);
+    ok = tree_make(m.tree) && tree_fill(&m) && drivers_put(&m);
     program = ok ? tree_find(m.tree, p->command[0]) : NULL;
     if (ok && !program)
         ok = (fail("there is no program %s in the image", p->command[0]), false);
