@@ -18,6 +18,7 @@ void ground_pages_put(hpa_t at, unsigned order);
 /* A run may have several owners: n more of them, each of which puts it once. at: as ground_pages_get() gave it. Any CPU. */
 void ground_pages_hold(hpa_t at, uint32_t n);
 bool ground_pages_shared(hpa_t at); /* it has more than one */
+bool ground_pages_leave(hpa_t at);  /* one owner fewer, if others stay; false: the caller is the only one, and still is */
 uint64_t ground_pages_free(void);  /* count of free 4 KiB pages */
 uint64_t ground_pages_total(void); /* count of all the ground gives out */
 

@@ -9,12 +9,15 @@
 #define TOP_LEVEL 2u /* of what is mapped: the root has one entry in use, and its table is there from the beginning */
 
 /* Bits of an entry that the processor ignores. Present: */
-#define COW BIT64(9)      /* may be written, but not before it has been copied; W is off */
+#define COW BIT64(9)      /* may be written, but not before it has been copied; W is off. Of a table: others use it, too, and nothing in it changes */
 #define PART BIT64(10)    /* 4 KiB of a run of 2 MiB, which is what is held: one hold for each entry that points into it */
 #define FOREIGN BIT64(11) /* not ours: an image's; never given back */
+#define TAKEN BIT64(52)   /* as it was in the space that this one is a clone of; of a table: all that is below it */
 /* Not present: untouched memory of all that the entry stands for, with the rights in W, U and NX */
 #define ZERO BIT64(9)
 #define LARGE BIT64(10) /* may be touched 2 MiB at a time */
+
+#define CLONE_LARGE pages_of(1) /* a clone that needs little is to stay small */
 
 #define RIGHTS (PTE_W | PTE_U | PTE_NX | COW)
 #define KNOWN (APP_READ | APP_WRITE | APP_EXEC)
@@ -87,22 +90,45 @@ static err_t spare_get(struct space *s, uint64_t n)
     return OK;
 }
 
+static bool is_held(uint64_t entry) { return entry & PTE_P && !(entry & FOREIGN); }
+
+static void uncount(struct space *s, uint64_t entry, unsigned level, bool taken)
+{
+    taken = taken || entry & TAKEN;
+    if (is_table(entry, level)) {
+        for (unsigned i = 0; i < ENTRIES; i++)
+            if (table_at(entry)[i])
+                uncount(s, table_at(entry)[i], level - 1, taken);
+        s->tables -= !taken;
+        return;
+    }
+    s->mapped -= pages_of(level);
+    s->used -= is_held(entry) ? pages_of(level) : 0;
+    s->shared -= is_held(entry) && taken ? pages_of(level) : 0;
+}
+
+/* Whoever is the last to have a table gives back what is in it. */
+static void drop(uint64_t entry, unsigned level)
+{
+    if (!is_table(entry, level)) {
+        if (is_held(entry))
+            ground_pages_put(run_of(entry), order_of(entry));
+        return;
+    }
+    if (ground_pages_leave(hpa_of(table_at(entry))))
+        return;
+    for (unsigned i = 0; i < ENTRIES; i++)
+        drop(table_at(entry)[i], level - 1);
+    ground_pages_put(hpa_of(table_at(entry)), 0);
+}
+
 /* Gives back all that is behind an entry, which the caller overwrites. */
 static void entry_put(struct space *s, uint64_t entry, unsigned level)
 {
-    if (is_table(entry, level)) {
-        for (unsigned i = 0; i < ENTRIES; i++)
-            entry_put(s, table_at(entry)[i], level - 1);
-        table_put(s, table_at(entry));
-        return;
-    }
     if (!entry)
         return;
-    s->mapped -= pages_of(level);
-    if (!(entry & PTE_P) || entry & FOREIGN)
-        return;
-    s->used -= pages_of(level);
-    ground_pages_put(run_of(entry), order_of(entry));
+    uncount(s, entry, level, false);
+    drop(entry, level);
 }
 
 /* Replaces a leaf by a table of 512 that mean the same. */
@@ -120,6 +146,82 @@ static void split(struct space *s, uint64_t *entry, unsigned level)
     for (unsigned i = 0; *entry && i < ENTRIES; i++)
         t[i] = piece + i * step;
     *(volatile uint64_t *)entry = hpa_of(t).v | PTE_P | PTE_W | PTE_U;
+}
+
+/* Once no CPU runs the guest it is counted, so whoever enters it afterwards sees that. */
+static void hold(struct space *s)
+{
+    if (s->hold) {
+        atomic_store(&s->held, true);
+        s->hold(s);
+    }
+    atomic_fetch_add(&s->edits, 1);
+}
+
+static void release(struct space *s)
+{
+    atomic_store(&s->held, false);
+}
+
+/* --- tables that several spaces use ----------------------------------------------------------------------------------------- */
+/* An entry as two have it. */
+static uint64_t cow_of(uint64_t entry, unsigned level)
+{
+    return is_table(entry, level) || (entry & PTE_P && entry & PTE_W) ? (entry & ~PTE_W) | COW : entry;
+}
+
+static void share(uint64_t entry, unsigned level)
+{
+    if (is_table(entry, level))
+        ground_pages_hold(hpa_of(table_at(entry)), 1);
+    else if (is_held(entry))
+        ground_pages_hold(run_of(entry), 1);
+}
+
+/* Makes the table behind an entry the space's own: a copy, unless the others have gone. Rights to write that it says somebody has are
+ * those of the time when it had one owner: pages in it may have more by now. ERR_NOMEM: nothing has changed. */
+static err_t table_own(struct space *s, uint64_t *entry, unsigned level)
+{
+    uint64_t was = *entry, *old = table_at(was), *t = old;
+
+    if (!(was & COW))
+        return OK;
+    if (ground_pages_shared(hpa_of(old))) {
+        if (spare_get(s, 1))
+            return ERR_NOMEM;
+        t = table_take(s);
+        s->tables -= !(was & TAKEN); /* it is in the place of another */
+    } else {
+        s->tables += was & TAKEN ? 1 : 0;
+    }
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        uint64_t e = old[i];
+        if (!e)
+            continue;
+        e = cow_of(e, level - 1) | (is_held(e) ? was & TAKEN : 0);
+        if (t != old)
+            share(e, level - 1);
+        t[i] = e;
+    }
+    hold(s);
+    *(volatile uint64_t *)entry = hpa_of(t).v | PTE_P | PTE_W | PTE_U;
+    release(s);
+    if (t != old)
+        drop(was, level);
+    return OK;
+}
+
+/* The same for all tables on the way to an address. */
+static err_t path_own(struct space *s, uint64_t at)
+{
+    uint64_t *table = top_table(s), *entry;
+    err_t e = OK;
+
+    for (unsigned level = TOP_LEVEL; !e && is_table(*(entry = &table[index_of(at, level)]), level); level--) {
+        e = table_own(s, entry, level);
+        table = table_at(*entry);
+    }
+    return e;
 }
 
 /* --- changing a range -------------------------------------------------------------------------------------------------- */
@@ -167,6 +269,25 @@ static void edit_entry(struct space *s, const struct edit *e, uint64_t *entry, u
         return;
     *entry = e->kind == EDIT_IMAGE ? with_rights((at + e->from) | leaf, e->flags) : ZERO | e->flags;
     s->mapped += pages_of(level);
+}
+
+/* Has those tables for its own in which the edit changes something. */
+static err_t edit_own(struct space *s, const struct edit *e, uint64_t *table, unsigned level, uint64_t at, uint64_t end)
+{
+    uint64_t size = size_of(level);
+    err_t err = OK;
+
+    for (uint64_t next; !err && at < end; at = next) {
+        uint64_t *entry = &table[index_of(at, level)];
+
+        next = min_u64(align_down(at, size) + size, end);
+        if (!is_table(*entry, level) || (next - at == size && edit_fits(e, *entry, level)))
+            continue;
+        err = table_own(s, entry, level);
+        if (!err)
+            err = edit_own(s, e, table_at(*entry), level - 1, at, next);
+    }
+    return err;
 }
 
 static bool table_empty(const uint64_t *t)
@@ -247,21 +368,6 @@ static uint64_t tables_needed(const struct space *s, const struct edit *e, uint6
     return n;
 }
 
-/* Once no CPU runs the guest it is counted, so whoever enters it afterwards sees that. */
-static void hold(struct space *s)
-{
-    if (s->hold) {
-        atomic_store(&s->held, true);
-        s->hold(s);
-    }
-    atomic_fetch_add(&s->edits, 1);
-}
-
-static void release(struct space *s)
-{
-    atomic_store(&s->held, false);
-}
-
 static err_t range_check(uint64_t at, uint64_t len)
 {
     if (!len || (at | len) % PAGE_SIZE)
@@ -282,6 +388,8 @@ static err_t edit(struct space *s, const struct edit *e, uint64_t at, uint64_t l
         goto out;
     if (after > before && s->mapped + (after - before) + s->tables + tables > s->limit)
         err = ERR_NOMEM;
+    if (!err)
+        err = edit_own(s, e, top_table(s), TOP_LEVEL, at, at + len);
     if (!err)
         err = spare_get(s, tables);
     if (err)
@@ -377,7 +485,7 @@ static err_t touch(struct space *s, uint64_t at, uint64_t *entry, unsigned level
         split(s, entry, level);
         entry = leaf_of(s, at, &level);
     }
-    if (level == 1 && *entry & LARGE && !ground_pages_get(PAGE_ORDER_2M, &page)) {
+    if (level == 1 && *entry & LARGE && s->used - s->shared >= s->large_from && !ground_pages_get(PAGE_ORDER_2M, &page)) {
         fill(s, entry, level, page);
         return OK;
     }
@@ -397,7 +505,8 @@ static err_t copy(struct space *s, uint64_t at, uint64_t *entry, unsigned level)
     err_t e;
 
     if (!(*entry & FOREIGN) && !ground_pages_shared(run_of(*entry))) {
-        *entry = (*entry & ~COW) | PTE_W; /* the others have gone */
+        s->shared -= *entry & TAKEN ? pages_of(level) : 0;
+        *entry = (*entry & ~(COW | TAKEN)) | PTE_W; /* the others have gone */
         return OK;
     }
     hold(s);
@@ -410,6 +519,7 @@ static err_t copy(struct space *s, uint64_t at, uint64_t *entry, unsigned level)
     memcpy(hpa_ptr(page), hpa_ptr(hpa(old & PTE_ADDR)), PAGE_SIZE);
     *(volatile uint64_t *)entry = page.v | (old & (PTE_U | PTE_NX)) | PTE_P | PTE_A | PTE_D | PTE_W;
     s->used += old & FOREIGN ? 1 : 0;
+    s->shared -= old & TAKEN ? 1 : 0;
     if (!(old & FOREIGN))
         ground_pages_put(run_of(old), order_of(old));
 out:
@@ -428,6 +538,11 @@ static err_t reach(struct space *s, uint64_t at, unsigned error)
     entry = leaf_of(s, at, &level);
     if (!allows(*entry, error))
         return ERR_RANGE;
+    if (!(*entry & PTE_P) || error & SPACE_FAULT_WRITE) {
+        if (path_own(s, at))
+            return ERR_NOMEM;
+        entry = leaf_of(s, at, &level);
+    }
     if (!(*entry & PTE_P))
         return touch(s, at, entry, level);
     if (error & SPACE_FAULT_WRITE && *entry & COW)
@@ -527,37 +642,6 @@ err_t space_pin(struct space *s, uint64_t at, hpa_t *out)
 }
 
 /* --- clones -------------------------------------------------------------------------------------------------------------- */
-/* Another space begins to share what is behind a leaf. */
-static uint64_t share(struct space *to, uint64_t *entry, unsigned level)
-{
-    to->mapped += pages_of(level);
-    if (!(*entry & PTE_P) || *entry & FOREIGN)
-        return *entry;
-    ground_pages_hold(run_of(*entry), 1);
-    to->used += pages_of(level);
-    if (*entry & PTE_W)
-        *entry = (*entry & ~PTE_W) | COW;
-    return *entry;
-}
-
-static err_t clone_table(struct space *to, uint64_t *from, uint64_t *table, unsigned level)
-{
-    err_t e = OK;
-
-    for (unsigned i = 0; !e && i < ENTRIES; i++) {
-        if (!is_table(from[i], level)) {
-            table[i] = from[i] ? share(to, &from[i], level) : 0;
-            continue;
-        }
-        e = spare_get(to, 1);
-        if (e)
-            break;
-        table[i] = hpa_of(table_take(to)).v | PTE_P | PTE_W | PTE_U;
-        e = clone_table(to, table_at(from[i]), table_at(table[i]), level - 1);
-    }
-    return e;
-}
-
 static void clear(struct space *s)
 {
     uint64_t *t = top_table(s);
@@ -568,15 +652,23 @@ static void clear(struct space *s)
     }
 }
 
-err_t space_clone(struct space *from, struct space *to)
+void space_clone(struct space *from, struct space *to)
 {
+    uint64_t *source = top_table(from), *t = top_table(to);
+
     lock_take(&from->lock);
-    err_t e = clone_table(to, top_table(from), top_table(to), TOP_LEVEL);
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        if (!source[i])
+            continue;
+        source[i] = cow_of(source[i], TOP_LEVEL);
+        share(source[i], TOP_LEVEL);
+        t[i] = source[i] | (is_held(source[i]) ? TAKEN : 0);
+    }
+    to->mapped = from->mapped;
+    to->used = to->shared = from->used;
+    to->large_from = CLONE_LARGE;
     atomic_fetch_add(&from->edits, 1);
     lock_drop(&from->lock);
-    if (e)
-        clear(to);
-    return e;
 }
 
 /* --- life ---------------------------------------------------------------------------------------------------------------- */
@@ -600,5 +692,5 @@ void space_fini(struct space *s)
     clear(s);
     table_put(s, top_table(s));
     table_put(s, hpa_ptr(s->root));
-    ASSERT(!s->mapped && !s->used && !s->tables);
+    ASSERT(!s->mapped && !s->used && !s->shared && !s->tables);
 }

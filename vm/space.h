@@ -21,8 +21,10 @@ struct space {
     void (*hold)(struct space *);
     /* under lock */
     uint64_t mapped;  /* pages, touched or not */
-    uint64_t used;    /* pages of memory behind them: its own, or held together with clones */
-    uint64_t tables;  /* pages of page tables */
+    uint64_t used;    /* pages of memory behind them */
+    uint64_t shared;  /* of those: pages of the space it is a clone of, which neither has written to since */
+    uint64_t tables;  /* pages of page tables; of a clone: those it does not share */
+    uint64_t large_from; /* large pages are used when it has so many of its own */
     uint64_t spare;   /* tables for the change under way, a list through their first words */
     /* any CPU, atomic */
     _Atomic bool held; /* who runs the guest looks at it after saying that it runs */
@@ -60,6 +62,6 @@ bool space_mapped(struct space *, uint64_t at, uint64_t len);
  * monitor and a guest's CPU share. Does not reach over a page's end. ERR_RANGE, ERR_NOMEM. */
 MUST_USE err_t space_pin(struct space *, uint64_t at, hpa_t *out);
 
-/* Fills `to`, which is fresh from space_init(), with all of `from`: memory is shared until one of them writes. Pins of both are
- * void. The guest of `from` does not run. On ERR_NOMEM `to` is as before. */
-MUST_USE err_t space_clone(struct space *from, struct space *to);
+/* Fills `to`, which is fresh from space_init(), with all of `from`: memory and page tables are shared until one of them changes something.
+ * Pins of both are void. The guest of `from` does not run. */
+void space_clone(struct space *from, struct space *to);

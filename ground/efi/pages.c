@@ -143,6 +143,15 @@ bool ground_pages_shared(hpa_t at)
     return shared;
 }
 
+bool ground_pages_leave(hpa_t at)
+{
+    lock_take(&lock);
+    bool others = *holds_of(at);
+    *holds_of(at) -= others;
+    lock_drop(&lock);
+    return others;
+}
+
 uint64_t ground_pages_total(void) { return total; }
 
 uint64_t ground_pages_free(void)

@@ -75,6 +75,14 @@ static uint32_t *holds_of(hpa_t at)
 void ground_pages_hold(hpa_t at, uint32_t n) { *holds_of(at) += n; }
 bool ground_pages_shared(hpa_t at) { return *holds_of(at); }
 
+bool ground_pages_leave(hpa_t at)
+{
+    bool others = *holds_of(at);
+
+    *holds_of(at) -= others;
+    return others;
+}
+
 void ground_pages_put(hpa_t at, unsigned order)
 {
     uint32_t *more = holds_of(at);

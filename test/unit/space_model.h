@@ -174,8 +174,10 @@ static inline void model_step(struct model *m, const uint8_t in[8])
     } else if (op == MODEL_CLONE) {
         model_drop(m, to);
         model_space(m, to, m->space[i].limit);
-        if (m->live[to] && !space_clone(&m->space[i], &m->space[to]))
+        if (m->live[to]) {
+            space_clone(&m->space[i], &m->space[to]);
             memcpy(m->page[to], m->page[i], sizeof m->page[i]);
+        }
     } else if (i) {
         model_drop(m, i);
     }

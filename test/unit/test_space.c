@@ -173,7 +173,7 @@ static void a_clone_sees_what_was_and_not_what_comes(void **state)
     put(a, MIB(1), 1);
     put(a, GIB(1), 2);
     model_space(&m, 1, MANY);
-    assert_int_equal(space_clone(a, b), OK);
+    space_clone(a, b);
     assert_int_equal(b->mapped, a->mapped);
     assert_int_equal(b->used, a->used);
     put(a, MIB(1), 11);
@@ -188,6 +188,84 @@ static void a_clone_sees_what_was_and_not_what_comes(void **state)
     model_space(&m, 0, MANY);
 }
 
+static void a_clone_costs_what_it_changes(void **state)
+{
+    struct space *a = &m.space[0], *b = &m.space[1];
+    uint64_t pages, image = hpa_of(m.image).v;
+
+    (void)state;
+    a->large_from = UINT64_MAX;
+    assert_int_equal(space_map(a, 0, MIB(4), RW), OK);
+    assert_int_equal(space_map_image(a, MIB(6), MIB(1), RW, hpa(image)), OK);
+    for (uint64_t at = 0; at < MIB(4); at += PAGE_SIZE)
+        put(a, at, at);
+    assert_int_equal(a->used, 1024);
+    model_space(&m, 1, MANY);
+    pages = fake_pages_in_use();
+    space_clone(a, b);
+    assert_int_equal(fake_pages_in_use(), pages);
+    assert_int_equal(b->used, 1024);
+    assert_int_equal(b->shared, 1024);
+    assert_int_equal(b->tables, 2);
+    put(b, MIB(2), 1); /* a page, and the two tables on the way to it */
+    assert_int_equal(fake_pages_in_use(), pages + 3);
+    assert_int_equal(b->used - b->shared, 1);
+    assert_int_equal(b->tables, 4);
+    put(b, MIB(6), 2); /* the image's */
+    assert_int_equal(b->used, 1025);
+    assert_int_equal(b->shared, 1023);
+    assert_int_equal(space_unmap(b, 0, MIB(1)), OK);
+    assert_int_equal(b->shared, 1023 - 256);
+    assert_int_equal(space_unmap(b, 0, MIB(8)), OK);
+    assert_int_equal(b->used + b->shared + b->mapped, 0);
+    assert_int_equal(get(a, MIB(2)), MIB(2));
+    model_drop(&m, 1);
+    assert_int_equal(fake_pages_in_use(), pages - 2);
+}
+
+static void a_clone_has_small_pages_until_it_has_many(void **state)
+{
+    struct space *a = &m.space[0], *b = &m.space[1];
+
+    (void)state;
+    assert_int_equal(space_map(a, 0, MIB(8), RW), OK);
+    model_space(&m, 1, MANY);
+    space_clone(a, b);
+    put(b, 0, 1);
+    assert_int_equal(b->used, 1);
+    for (uint64_t at = 0; at < MIB(2); at += PAGE_SIZE)
+        put(b, at, at);
+    put(b, MIB(2), 1);
+    assert_int_equal(b->used, 1024);
+}
+
+static void a_clones_clone_outlives_both(void **state)
+{
+    struct space *a = &m.space[0], *b = &m.space[1], *c = &m.space[2];
+
+    (void)state;
+    assert_int_equal(space_map(a, 0, MIB(4), RW | APP_SMALL), OK);
+    put(a, 0, 1);
+    put(a, MIB(2), 2);
+    model_space(&m, 1, MANY);
+    space_clone(a, b);
+    put(b, 0, 3);
+    model_space(&m, 2, MANY);
+    space_clone(b, c);
+    put(a, 0, 4);
+    put(b, MIB(2), 5);
+    model_drop(&m, 1);
+    assert_int_equal(get(a, 0), 4);
+    assert_int_equal(get(c, 0), 3);
+    model_drop(&m, 0);
+    assert_int_equal(get(c, MIB(2)), 2);
+    put(c, MIB(2), 6);
+    put(c, 0, 7);
+    assert_int_equal(c->used, 2);
+    assert_int_equal(c->shared, 0);
+    model_space(&m, 0, MANY);
+}
+
 static void the_last_owner_of_a_page_does_not_copy_it(void **state)
 {
     struct space *a = &m.space[0], *b = &m.space[1];
@@ -197,7 +275,7 @@ static void the_last_owner_of_a_page_does_not_copy_it(void **state)
     assert_int_equal(space_map(a, 0, MIB(1), RW), OK);
     put(a, 0, 5);
     model_space(&m, 1, MANY);
-    assert_int_equal(space_clone(a, b), OK);
+    space_clone(a, b);
     model_drop(&m, 1);
     pages = fake_pages_in_use();
     put(a, 0, 6);
@@ -215,7 +293,7 @@ static void a_pinned_place_is_the_guests_own(void **state)
     put(a, 16, 77);
     assert_int_equal(*(uint64_t *)hpa_ptr(one), 77);
     model_space(&m, 1, MANY);
-    assert_int_equal(space_clone(a, b), OK);
+    space_clone(a, b);
     assert_int_equal(space_pin(a, 16, &one), OK);
     assert_int_equal(space_pin(b, 16, &two), OK);
     assert_int_not_equal(one.v, two.v);
@@ -324,6 +402,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_image_that_may_not_be_written_is_not_by_the_monitor_either, setup, teardown),
         cmocka_unit_test_setup_teardown(contents_survive_a_time_without_rights, setup, teardown),
         cmocka_unit_test_setup_teardown(a_clone_sees_what_was_and_not_what_comes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_clone_costs_what_it_changes, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_clone_has_small_pages_until_it_has_many, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_clones_clone_outlives_both, setup, teardown),
         cmocka_unit_test_setup_teardown(the_last_owner_of_a_page_does_not_copy_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pinned_place_is_the_guests_own, setup, teardown),
         cmocka_unit_test_setup_teardown(other_cpus_are_held_while_something_is_taken_away, setup, teardown),
