@@ -155,6 +155,16 @@ static void parts_put(struct app *a)
     ground_free(a, sizeof *a);
 }
 
+static err_t clone(struct app *a)
+{
+    struct vm *of = vm_find(a->vm->cfg.from);
+
+    if (of && of->machine == &machine_app && vm_is_template(of) && a->user == ((struct app *)of->pc)->user)
+        return app_boot_clone(a, of->pc);
+    fmt_text(a->vm->why_text, sizeof a->vm->why_text, "there is no template %s", a->vm->cfg.from);
+    return ERR_NOTFOUND;
+}
+
 static err_t build(struct vm *vm)
 {
     const struct user_ops *ops = vm->cfg.isolate ? user_vm : user;
@@ -179,7 +189,7 @@ static err_t build(struct vm *vm)
     work_add(&a->work);
     e = cpus_get(a);
     if (!e)
-        e = app_boot(a);
+        e = *vm->cfg.from ? clone(a) : app_boot(a);
     if (e) {
         parts_put(a);
         return e;
@@ -214,7 +224,17 @@ static uint64_t used(struct vm *vm)
     struct space *s = &((struct app *)vm->pc)->space;
 
     lock_take(&s->lock);
-    uint64_t pages = s->used + s->tables;
+    uint64_t pages = s->used - s->shared + s->tables;
+    lock_drop(&s->lock);
+    return pages * PAGE_SIZE;
+}
+
+static uint64_t shared(struct vm *vm)
+{
+    struct space *s = &((struct app *)vm->pc)->space;
+
+    lock_take(&s->lock);
+    uint64_t pages = s->shared;
     lock_drop(&s->lock);
     return pages * PAGE_SIZE;
 }
@@ -229,5 +249,6 @@ const struct machine machine_app = {
     .power_button = power_button,
     .signal = signal,
     .used = used,
+    .shared = shared,
     .run = &app_machine_run,
 };

@@ -44,6 +44,10 @@ struct app {
     struct app_image image;            /* where the libos wants to be called */
     hpa_t fs;                          /* the image's file system */
     uint64_t fs_size;
+    uint32_t fs_flags;                 /* IMAGE_* */
+    const char *program, *cwd;         /* the image's */
+    uint64_t given;                    /* pages that do not count */
+    struct app_vcpu *frozen;           /* of a template: the CPU that its clones go on as */
     struct app_vcpu *cpu[VM_VCPUS_MAX];
     unsigned nchannels;
     struct channel channel[APP_CHANNELS]; /* those served here: under vm->lock; the others: CPU 0's loop */
@@ -57,6 +61,8 @@ static inline struct app_vcpu *app_vcpu_of(struct vcpu *v) { return container_of
 /* Maps libos, image and the monitor's part, and makes the boot CPU ready to start. ERR_FORMAT, ERR_UNSUPPORTED: the image, with the
  * reason in vm->why_text; ERR_NOMEM, ERR_RANGE, ERR_FULL. What was made before an error stays for the caller to undo. */
 MUST_USE err_t app_boot(struct app *);
+/* The same for a clone of a template (vm_is_template). */
+MUST_USE err_t app_boot_clone(struct app *, struct app *of);
 
 /* --- run.c --- */
 extern const struct machine_run app_machine_run;
@@ -66,6 +72,8 @@ void app_signal(struct app *, unsigned signal); /* to the boot CPU */
 uint64_t app_tsc_of(uint64_t ns);               /* a deadline of the guest's clock; 0 stays 0 */
 /* Sets a CPU going. ERR_INVAL, ERR_RANGE: its struct app_cpu, or the stack in it. The CPU does not run. */
 MUST_USE err_t app_cpu_start(struct app_vcpu *, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi);
+/* Sets a clone's CPU going where one of its template has stopped. ERR_NOMEM. */
+MUST_USE err_t app_cpu_go_on(struct app_vcpu *, const struct app_vcpu *as);
 
 /* --- gate.c --- */
 /* Serves the call in the CPU's registers. */

@@ -140,16 +140,18 @@ static const char *strings_put(struct record_strings *s, const char *texts, uint
     return texts;
 }
 
+/* p NULL: a clone's, which are its name and its arguments. */
 static err_t strings_make(struct app *a, const struct parts *p, struct app_boot *b)
 {
     struct record_strings s = { .space = &a->space, .at = APP_AREA_STRINGS };
-    const char *env = strings_put(&s, p->image.args, p->image.head.argc);
+    const char *env = p ? strings_put(&s, p->image.args, p->image.head.argc) : NULL;
 
     if (!s.count)
         record_string(&s, a->vm->cfg.name, strlen(a->vm->cfg.name));
     args_put(&s, a->vm->cfg.cmdline);
     b->argc = s.count;
-    strings_put(&s, env, p->image.head.envc);
+    if (p)
+        strings_put(&s, env, p->image.head.envc);
     b->envc = s.count - b->argc;
     b->strings_size = (uint32_t)(s.at - APP_AREA_STRINGS);
     return s.e;
@@ -180,18 +182,22 @@ static err_t mounts_make(struct app *a, struct app_boot *b)
     return e;
 }
 
-static void record_own(struct app *a, const struct parts *p, struct app_boot *b)
+/* No two guests have one number, so that who looks for a fork by it finds one. */
+static uint32_t pid_of(const struct app *a) { return *a->vm->cfg.from ? a->vm->id + 1 : 1; }
+
+static void record_own(struct app *a, struct app_boot *b)
 {
     b->ncpus = a->vm->cfg.vcpus;
     b->mem_limit = a->vm->cfg.memory;
     b->bell = APP_AREA_GATE + USER_BELL_AT;
-    b->free = p->fs_size ? align_down(window_at(a), MIB(2)) : APP_AREA;
-    b->pid = 1;
+    b->free = a->fs_size ? align_down(window_at(a), MIB(2)) : APP_AREA;
+    b->pid = pid_of(a);
     b->umask = 022;
-    b->image = p->fs_size ? window_at(a) : 0;
-    b->image_size = p->fs_size;
-    b->image_flags = p->image.head.flags;
-    record_fill(b, p->image.program, p->image.cwd, a->vm->cfg.name);
+    b->image = a->fs_size ? window_at(a) : 0;
+    b->image_size = a->fs_size;
+    b->image_flags = a->fs_flags;
+    b->flags = a->vm->cfg.template ? APP_BOOT_TEMPLATE : 0;
+    record_fill(b, a->program, a->cwd, a->vm->cfg.name);
 }
 
 static err_t record_make(struct app *a, const struct parts *p)
@@ -204,7 +210,7 @@ static err_t record_make(struct app *a, const struct parts *p)
     e = strings_make(a, p, b);
     if (!e)
         e = mounts_make(a, b);
-    record_own(a, p, b);
+    record_own(a, b);
     if (!e)
         e = record_write(&a->space, b);
     ground_free(b, sizeof *b);
@@ -219,6 +225,9 @@ err_t app_boot(struct app *a)
     if (e)
         return e;
     pages_fill(a);
+    a->program = p.image.program;
+    a->cwd = p.image.cwd;
+    a->fs_flags = p.image.head.flags;
     e = libos_put(&p);
     if (!e)
         e = window_map(a, &p);
@@ -231,6 +240,26 @@ err_t app_boot(struct app *a)
         e = record_make(a, &p);
     if (e)
         return e;
-    a->space.limit = a->vm->cfg.memory / PAGE_SIZE + a->space.mapped + a->space.tables; /* what it was given does not count */
+    a->given = a->space.mapped + a->space.tables;
+    a->space.limit = a->vm->cfg.memory / PAGE_SIZE + a->given;
     return app_cpu_start(a->cpu[0], a->image.entry, a->image.stack, a->image.cpu0, APP_AREA);
+}
+
+err_t app_boot_clone(struct app *a, struct app *of)
+{
+    err_t e;
+
+    a->image = of->image;
+    a->fs = of->fs;
+    a->fs_size = of->fs_size;
+    a->fs_flags = of->fs_flags;
+    a->program = of->program;
+    a->cwd = of->cwd;
+    a->given = of->given;
+    space_clone(&of->space, &a->space);
+    e = record_make(a, NULL);
+    if (e)
+        return e;
+    a->space.limit = a->vm->cfg.memory / PAGE_SIZE + a->given;
+    return app_cpu_go_on(a->cpu[0], of->frozen);
 }

@@ -44,11 +44,13 @@ err_t app_map_file(struct channel *ch, uint32_t fid, uint64_t at, uint64_t len, 
     return ERR_UNSUPPORTED;
 }
 
-/* No guest becomes a template here. */
+/* The result of a guest that is frozen here is what its clones see. */
 bool app_template(struct app_vcpu *c)
 {
-    (void)c;
-    return false;
+    if (!c->app->vm->cfg.template)
+        return false;
+    c->app->frozen = c;
+    return vm_freeze(c->app->vm);
 }
 
 static err_t kick(struct app *app, unsigned n)

@@ -214,6 +214,8 @@ static void load(struct vcpu *v)
 
     if (c->reset)
         c->app->user->reset(v, c->shared);
+    if (!v->vm->tsc_first)
+        v->vm->tsc_first = ground_tsc();
     c->reset = false;
     c->app->user->load(v);
 }
@@ -229,31 +231,44 @@ const struct machine_run app_machine_run = {
 };
 
 /* --- start --------------------------------------------------------------------------------------------------------------- */
-err_t app_cpu_start(struct app_vcpu *c, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi)
+static err_t cpu_set_going(struct app_vcpu *c, app_addr_t shared, uint64_t stack_top, uint64_t stack_size, const struct regs *r)
 {
-    struct space *s = &c->app->space;
-    struct app_cpu cpu;
     hpa_t head = hpa(0), signals = hpa(0);
+    err_t e = space_pin(&c->app->space, shared, &head);
 
-    err_t e = app_cpu_check(s, entry, shared, &cpu);
     if (!e)
-        e = space_pin(s, shared, &head);
-    if (!e)
-        e = space_pin(s, shared + offsetof(struct app_cpu, signals), &signals);
+        e = space_pin(&c->app->space, shared + offsetof(struct app_cpu, signals), &signals);
     if (e)
         return e;
     c->shared = shared;
     c->head = hpa_ptr(head);
     c->signals = hpa_ptr(signals);
-    c->stack_top = cpu.stack_top;
-    c->stack_size = cpu.stack_size;
+    c->stack_top = stack_top;
+    c->stack_size = stack_size;
     c->timer = c->wait_end = c->fault_at = 0;
     c->waiting = c->kicking = false;
     c->reset = true;
     atomic_store(&c->events, 0);
-    c->v.r = (struct regs){ .rip = entry, .rflags = RFLAGS_FIXED };
-    c->v.r.gpr[REG_RSP] = rsp;
-    c->v.r.gpr[REG_RDI] = rdi;
+    c->v.r = *r;
     atomic_store(&c->started, true);
     return OK;
+}
+
+err_t app_cpu_start(struct app_vcpu *c, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi)
+{
+    struct space *s = &c->app->space;
+    struct app_cpu cpu;
+
+    err_t e = app_cpu_check(s, entry, shared, &cpu);
+    if (e)
+        return e;
+    struct regs r = { .rip = entry, .rflags = RFLAGS_FIXED };
+    r.gpr[REG_RSP] = rsp;
+    r.gpr[REG_RDI] = rdi;
+    return cpu_set_going(c, shared, cpu.stack_top, cpu.stack_size, &r);
+}
+
+err_t app_cpu_go_on(struct app_vcpu *c, const struct app_vcpu *as)
+{
+    return cpu_set_going(c, as->shared, as->stack_top, as->stack_size, &as->v.r);
 }

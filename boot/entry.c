@@ -151,6 +151,14 @@ static void set_isolate(struct parse *p, char *value)
         MISTAKE(p, "'%.40s' is not a way to isolate; write vm or none", value);
 }
 
+static void set_template(struct parse *p, char *value)
+{
+    p->e->template_line = p->line;
+    p->e->template = str_eq(value, "yes");
+    if (!p->e->template && !str_eq(value, "no"))
+        MISTAKE(p, "'%.40s' is neither yes nor no; write one of them", value);
+}
+
 static void set_memory(struct parse *p, char *value)
 {
     uint64_t size = 0;
@@ -253,6 +261,7 @@ static const struct key keys[] = {
     { "app", set_start, KEY_OURS, ENTRY_APP },
     { "isolate", set_isolate, KEY_OURS | KEY_ONCE, 0 },
     { "args", add_options, KEY_OURS | KEY_MAY_BE_EMPTY, 0 },
+    { "template", set_template, KEY_OURS | KEY_ONCE, 0 },
 };
 _Static_assert(ARRAY_LEN(keys) <= 32, "one bit of struct parse's seen for each key");
 
@@ -314,6 +323,8 @@ static void check_whole(struct entry *e)
 {
     if (e->kind == ENTRY_APP)
         check_app(e);
+    else if (e->template && *e->start.path)
+        entry_note(e, e->template_line, ENTRY_BLOCKED, "template: only an app can become one; remove the line");
     if (entry_forbids(e))
         return; /* more would only be the consequence of what was said */
     if (!*e->start.path)

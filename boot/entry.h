@@ -56,6 +56,8 @@ struct entry {
     unsigned run_line;
     bool guest; /* run vm: as written, it starts as a guest */
     bool autostart;
+    bool template; /* an app: it shall become a template */
+    unsigned template_line;
     uint64_t memory; /* bytes */
     unsigned memory_line;
     unsigned cpus;

@@ -10,6 +10,7 @@
 #define COLS 80u
 #define ROWS 24u
 #define VIEW_BYTES MIB(1) /* of a guest: about 3,200 lines of 80 columns */
+#define CLONE_BYTES KIB(128) /* of a template's clone: there may be many */
 #define KEYS 1024u        /* power of two */
 #define DRAW_PERIOD_NS 20000000u
 #define POLL_PERIOD_NS 10000000u
@@ -364,15 +365,17 @@ uint64_t console_run(uint64_t now)
 
 err_t console_add_vm(struct vm *vm)
 {
+    size_t bytes = *vm->cfg.from && cfg.cols == COLS && cfg.rows == ROWS ? CLONE_BYTES : VIEW_BYTES;
     struct view *v;
 
     if (status.nguests == CONSOLE_GUESTS)
         return ERR_FULL;
-    v = ground_alloc(VIEW_BYTES);
+    v = ground_alloc(bytes);
     if (!v)
         return ERR_NOMEM;
-    view_init(v, cfg.cols, cfg.rows, v + 1, VIEW_BYTES - sizeof *v);
+    view_init(v, cfg.cols, cfg.rows, v + 1, bytes - sizeof *v);
     v->vm = vm;
+    v->bytes = bytes;
     vm->tty_user = &view_tty_ops;
     vm->tty_user_data = v;
     guest[status.nguests++] = v;
@@ -398,7 +401,7 @@ void console_remove_vm(struct vm *vm)
     memmove(&guest[i], &guest[i + 1], (--status.nguests - i) * sizeof guest[0]);
     if (status.selected > i || status.selected == status.nguests)
         status.selected -= status.selected != 0;
-    ground_free(v, VIEW_BYTES);
+    ground_free(v, v->bytes);
     console_wake();
 }
 

@@ -10,7 +10,7 @@
 #define LOG_ROWS 6u   /* at least */
 #define SAMPLE_NS 900000000u
 
-static const char *const state_names[] = { [VM_OFF] = "off", [VM_RUNNING] = "running", [VM_STOPPING] = "stopping" };
+static const char *const state_names[] = { [VM_OFF] = "off", [VM_RUNNING] = "running", [VM_FROZEN] = "template", [VM_STOPPING] = "stopping" };
 
 void status_init(struct status *s, unsigned cols, unsigned rows, void *mem, const char *build_id)
 {
@@ -47,12 +47,14 @@ void status_sample(struct status *s, uint64_t now)
 
 static unsigned state_of(const struct view *v) { return atomic_load(&v->vm->state); }
 
+static bool is_there(const struct view *v) { return state_of(v) == VM_RUNNING || state_of(v) == VM_FROZEN; }
+
 /* Why it does not run; "-" if it does. */
 static void why(const struct view *v, char *buf, size_t size)
 {
     const struct vm *vm = v->vm;
 
-    if (state_of(v) == VM_RUNNING)
+    if (is_there(v))
         str_copy(buf, size, "-");
     else
         fmt_text(buf, size, "%s%s%.90s", vm_why_text(vm->why), vm->why_text[0] ? ": " : "", vm->why_text);
@@ -67,7 +69,7 @@ static void uptime(char *buf, size_t size, uint64_t ticks)
 
 void status_plain_row(const struct view *v, char *buf, size_t size)
 {
-    bool running = state_of(v) == VM_RUNNING;
+    bool running = is_there(v);
     char name[VM_NAME_MAX], reason[160];
 
     str_copy(name, sizeof name, v->vm->cfg.name);
@@ -156,7 +158,7 @@ static void put_guest(struct status *s, unsigned i, unsigned y, uint64_t now)
 {
     const struct view *v = s->guest[i];
     const struct vm *vm = v->vm;
-    bool running = state_of(v) == VM_RUNNING;
+    bool running = is_there(v);
     char up[24] = "-", cpu[16] = "-", exits[24] = "-", reason[160];
 
     if (running) {
@@ -176,7 +178,7 @@ static void put_question(struct status *s, unsigned y)
     const struct view *v = s->nguests ? s->guest[s->selected] : NULL;
     char reason[160];
 
-    if (s->question || !v || state_of(v) == VM_RUNNING) {
+    if (s->question || !v || is_there(v)) {
         put_row(s, y, s->question, "%s", s->question ? s->question : "");
         return;
     }

@@ -16,8 +16,9 @@ struct view {
     struct term term;
     struct tty *last; /* the line that wrote last */
 
-    /* fixed after init; both NULL unless it is a guest's */
+    /* fixed after init; 0 unless it is a guest's */
     struct vm *vm;
+    size_t bytes; /* of it and its terminal */
 
     /* CPU 0 */
     struct tty *line[VIEW_LINES];

@@ -122,7 +122,8 @@ static void status_why(const struct guest *g, char *why)
 
 static void guest_status(struct ns_guest *ng, struct ns_status *s)
 {
-    static const char *const states[] = { [VM_OFF] = "off", [VM_RUNNING] = "running", [VM_STOPPING] = "stopping" };
+    static const char *const states[] = { [VM_OFF] = "off", [VM_RUNNING] = "running", [VM_FROZEN] = "template",
+                                         [VM_STOPPING] = "stopping" };
     struct guest *g = guest_of(ng);
     struct vm *vm = g->vm;
     const struct ns_file *file = ns_file_of(&vm->cfg.kernel);
@@ -139,6 +140,7 @@ static void guest_status(struct ns_guest *ng, struct ns_status *s)
         (void)str_copy(s->image, sizeof s->image, file->path);
     s->vcpus = vm->cfg.vcpus;
     s->memory = vm->cfg.memory;
+    (void)str_copy(s->template, sizeof s->template, *vm->cfg.from ? vm->cfg.from : "-");
     s->used = !s->on ? 0 : vm->machine->used ? vm->machine->used(vm) : vm->cfg.memory;
     s->cpu_ms = ground_tsc_to_ns(stats.cpu_tsc) / 1000000;
     s->exits = stats.exits;
@@ -146,6 +148,8 @@ static void guest_status(struct ns_guest *ng, struct ns_status *s)
     if (!s->on)
         return;
     sample_take(g, now, &stats);
+    s->shared = vm->machine->shared ? vm->machine->shared(vm) : 0;
+    s->ready_ns = vm->tsc_first ? ground_tsc_to_ns(vm->tsc_first - vm->tsc_start) : 0;
     s->up_ms = ground_tsc_to_ns(now - vm->tsc_start) / 1000000;
     s->cpu = g->sample.percent;
     s->exits_per_s = g->sample.exits_per_s;
@@ -164,7 +168,7 @@ static size_t guest_type(struct ns_guest *g, const uint8_t *bytes, size_t n) { r
 /* In a line that begins with what to start, " key=value" may stand for a line of its own; behind options= all is options. */
 static void lines_split(char *line)
 {
-    static const char *const keys[] = { "options", "initrd", "memory", "cpus", "disk", "args", "namespace", "isolate", "title" };
+    static const char *const keys[] = { "options", "initrd", "memory", "cpus", "disk", "args", "namespace", "isolate", "template", "title" };
 
     for (; line; line = strchr(line, '\n')) {
         line += *line == '\n';
@@ -186,7 +190,7 @@ static void lines_split(char *line)
 /* Entry files may have other programs' keys; here a word that means nothing is a mistake. */
 static const char *unknown_word(const char *line)
 {
-    static const char *const keys[] = { "title", "linux", "app", "initrd", "options", "args", "memory", "cpus", "disk", "namespace", "isolate" };
+    static const char *const keys[] = { "title", "linux", "app", "initrd", "options", "args", "memory", "cpus", "disk", "namespace", "isolate", "template" };
 
     for (; line; line = strchr(line, '\n')) {
         size_t n = 0;
@@ -242,6 +246,8 @@ static err_t config_change(struct vm_config *cfg, const struct entry *e, char *w
         (void)str_copy(cfg->title, sizeof cfg->title, e->title);
     cfg->memory = e->memory;
     cfg->vcpus = e->cpus;
+    if (e->template_line)
+        cfg->template = e->template;
     return err;
 }
 
@@ -285,6 +291,8 @@ static err_t guest_define(struct guest *g, char *text, char *why)
         cfg.cmdline[0] = 0;
         cfg.app = e.kind == ENTRY_APP;
         cfg.isolate = false;
+        cfg.template = false;
+        cfg.from[0] = 0;
     } else if (!e.memory_line) {
         e.memory = cfg.memory;
     }
@@ -344,8 +352,12 @@ static const struct {
     err_t (*run)(struct guest *, char *why);
 } verbs[] = { { "start", do_start }, { "stop", do_stop }, { "reset", do_reset }, { "power", do_power } };
 
+static err_t clone(struct guest *from, char *name, char *why);
+
 static err_t guest_command(struct ns_guest *g, char *text, char *why)
 {
+    if (str_starts(text, "clone "))
+        return clone(guest_of(g), ns_word(text), why);
     for (unsigned i = 0; i < ARRAY_LEN(verbs); i++)
         if (str_eq(text, verbs[i].name))
             return verbs[i].run(guest_of(g), why);
@@ -493,19 +505,20 @@ static err_t name_check(const char *name, char *why)
     return OK;
 }
 
-/* A new guest that is like another one but for its name. */
+static struct vm_config copied; /* large, and this is CPU 0's */
+
+/* A new guest of that configuration, which may be `copied`, but for its name. */
 static err_t guest_make_like(const struct vm_config *like, const struct machine *machine, const char *name, char *why)
 {
-    static struct vm_config cfg; /* large, and this is CPU 0's */
     struct vm *vm;
     err_t e = name_check(name, why);
 
     if (e)
         return e;
-    cfg = *like;
-    cfg.autostart = false;
-    (void)str_copy(cfg.name, sizeof cfg.name, name);
-    e = ns_guest_add(&cfg, machine, &vm);
+    copied = *like;
+    copied.autostart = false;
+    (void)str_copy(copied.name, sizeof copied.name, name);
+    e = ns_guest_add(&copied, machine, &vm);
     return e ? refuse(why, e, e == ERR_EXISTS ? "%s: there is a guest of that name" : "%s: no memory for another guest", name) : OK;
 }
 
@@ -533,6 +546,34 @@ static err_t tree_drop(struct ns_vm *t, struct ns_guest *ng, char *why)
     return OK;
 }
 
+/* A template's clone is set going; of any other guest the definition is copied. */
+static err_t clone(struct guest *from, char *name, char *why)
+{
+    uint64_t asked = ground_tsc();
+    const char *args = ns_word(name);
+    const struct vm *t = from->vm;
+    struct vm_config *cfg = &copied;
+    struct ns_guest *new;
+
+    *cfg = t->cfg;
+    if (is_off(from) || !cfg->template)
+        return *args ? refuse(why, ERR_INVAL, "'%.40s %.40s' cannot be a guest's name; only clones of templates are given arguments", name, args) :
+                       guest_make_like(cfg, t->machine, name, why);
+    if (!vm_is_template(t))
+        return refuse(why, ERR_BUSY, "%s is not a template yet: its program has not opened /dev/template", cfg->name);
+    (void)str_copy(cfg->from, sizeof cfg->from, t->cfg.name);
+    cfg->template = false;
+    if (!str_copy(cfg->cmdline, sizeof cfg->cmdline, args))
+        return refuse(why, ERR_INVAL, "more than %u bytes of arguments; make them shorter", VM_CMDLINE_MAX - 1);
+    err_t e = guest_make_like(cfg, t->machine, name, why);
+    if (e)
+        return e;
+    new = ns_vm_find(&tree, name);
+    e = do_start(guest_of(new), why);
+    guest_of(new)->vm->tsc_start = asked;
+    return e ? (void)tree_drop(&tree, new, why), e : OK;
+}
+
 static err_t do_create(char *name, char *rest, char *why) { return *rest ? ERR_INVAL : tree_make(&tree, name, why); }
 
 static err_t do_clone(char *name, char *rest, char *why)
@@ -541,7 +582,7 @@ static err_t do_clone(char *name, char *rest, char *why)
 
     if (!from)
         return refuse(why, ERR_NOTFOUND, "there is no guest %.40s", name);
-    return guest_make_like(&guest_of(from)->vm->cfg, guest_of(from)->vm->machine, rest, why);
+    return clone(guest_of(from), rest, why);
 }
 
 static err_t do_remove(char *name, char *rest, char *why)
@@ -567,7 +608,7 @@ static err_t tree_command(struct ns_vm *t, char *text, char *why)
         if (str_eq(text, commands[i].name) && *name)
             e = commands[i].run(name, rest, why);
     if (e && !*why)
-        return refuse(why, e, "'%.40s' is no command; write create NAME, clone GUEST NEW or remove NAME", text);
+        return refuse(why, e, "'%.40s' is no command; write create NAME, clone GUEST NEW [ARGUMENT...] or remove NAME", text);
     return e;
 }
 

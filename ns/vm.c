@@ -140,13 +140,16 @@ static void status_text(const struct ns_guest *g, const struct ns_status *s, str
     tree_print(x, "cpu %u\ncpu_ms %" PRIu64 "\nexits %" PRIu64 "\nexits_per_s %" PRIu64 "\n", s->cpu, s->cpu_ms, s->exits,
                s->exits_per_s);
     tree_print(x, "up_ms %" PRIu64 "\nstarts %" PRIu64 "\n", s->up_ms, s->starts);
+    tree_print(x, "shared %" PRIu64 "\ntemplate %s\n", s->shared, s->template);
+    if (s->ready_ns)
+        tree_print(x, "ready_ns %" PRIu64 "\n", s->ready_ns);
     if (s->pid)
         tree_print(x, "pid %" PRIu64 "\n", s->pid);
 }
 
 static void status_get(struct ns_guest *g, struct ns_status *s)
 {
-    *s = (struct ns_status){ .kind = "none", .state = "off", .why = "-", .image = "-" };
+    *s = (struct ns_status){ .kind = "none", .state = "off", .why = "-", .image = "-", .template = "-" };
     g->ops->status(g, s);
 }
 

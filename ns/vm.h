@@ -15,13 +15,16 @@ struct ns_vm;
 struct ns_status {
     const char *kind;  /* "linux", "app", "none" */
     const char *isolate; /* "vm", "none": of an app; NULL: it is none */
-    const char *state; /* "off", "running", "stopping" */
+    const char *state; /* "off", "running", "template", "stopping" */
     bool on;           /* not off */
     char why[NS_WHY_MAX]; /* how it ended last; "-" while it runs */
     char image[128];   /* the file it is made of; "-": none */
     unsigned vcpus;
     uint64_t memory;   /* bytes it may have */
-    uint64_t used;     /* bytes of the machine it holds */
+    uint64_t used;     /* bytes of the machine it holds by itself */
+    uint64_t shared;   /* and together with its template */
+    char template[32]; /* which it is a clone of; "-": of none */
+    uint64_t ready_ns; /* from the command to its first instruction; 0: not known */
     uint64_t cpu_ms;   /* it has run, of this start */
     unsigned cpu;      /* per cent of one CPU, lately */
     uint64_t exits, exits_per_s;

@@ -205,6 +205,7 @@ err_t vm_start(struct vm *vm)
     vm->cpu_tsc = vm->exits = 0;
     vm->panic = (struct vm_panic){ 0 };
     vm->tsc_start = ground_tsc();
+    vm->tsc_first = 0;
     vm->tsc_offset = 0 - vm->tsc_start;
     err_t e = build(vm, &what);
     if (e)
@@ -226,7 +227,9 @@ void vm_stop(struct vm *vm, enum vm_why why, const char *fmt, ...)
 {
     va_list ap;
 
-    if (atomic_load(&vm->state) != VM_RUNNING || atomic_exchange(&vm->stop_claimed, 1))
+    uint32_t state = atomic_load(&vm->state);
+
+    if ((state != VM_RUNNING && state != VM_FROZEN) || atomic_exchange(&vm->stop_claimed, 1))
         return;
     vm->why = why;
     va_start(ap, fmt);
@@ -238,13 +241,27 @@ void vm_stop(struct vm *vm, enum vm_why why, const char *fmt, ...)
     sched_kick_chores();
 }
 
-static bool all_gone(struct vm *vm)
+bool vm_freeze(struct vm *vm)
+{
+    uint32_t running = VM_RUNNING;
+
+    if (!atomic_compare_exchange_strong(&vm->state, &running, VM_FROZEN))
+        return false;
+    for (unsigned i = 0; i < vm->nvcpus; i++)
+        sched_wake(vm->vcpu[i]);
+    ground_log("%s: a template now", vm->cfg.name);
+    return true;
+}
+
+static bool all_gone(const struct vm *vm)
 {
     for (unsigned i = 0; i < vm->nvcpus; i++)
         if (!sched_forget(vm->vcpu[i]))
             return false;
     return true;
 }
+
+bool vm_is_template(const struct vm *vm) { return atomic_load(&vm->state) == VM_FROZEN && all_gone(vm); }
 
 static void reap(struct vm *vm)
 {

@@ -2,6 +2,7 @@
 /* One guest: what it was asked to be (config), what it is made of, and how it lives and ends.
  *
  *   OFF --vm_start--> RUNNING --vm_stop--> STOPPING --vm_reap (all vCPUs out, all devices idle)--> OFF
+ *                     RUNNING --vm_freeze--> FROZEN --vm_stop--> STOPPING
  *
  * A struct vm is made once per boot entry or clone and stays until it is removed; memory, vCPUs and devices exist only
  * between start and reap. */
@@ -48,6 +49,8 @@ struct vm_config {
     unsigned ndisks;
     bool autostart;
     char spaces[VM_NAMESPACE_MAX]; /* its namespace line: "/dev /vm:ro" */
+    bool template;            /* an app that shall be frozen where its program says so */
+    char from[VM_NAME_MAX];   /* it begins as a clone of that template; "": of kernel */
 };
 
 /* A file tree the guest is given: one 9P connection (ns/ns.h). */
@@ -57,7 +60,7 @@ struct vm_share {
     bool read_only;
 };
 
-enum vm_state { VM_OFF, VM_RUNNING, VM_STOPPING };
+enum vm_state { VM_OFF, VM_RUNNING, VM_FROZEN /* a template */, VM_STOPPING };
 
 /* Why it is not running. */
 enum vm_why {
@@ -94,6 +97,8 @@ struct machine {
     void (*signal)(struct vm *, unsigned signal);
     /* Bytes of the machine's memory a guest that is not OFF holds. NULL: all of cfg.memory. CPU 0's loop. */
     uint64_t (*used)(struct vm *);
+    /* Bytes that it has beside that, together with the template it is a clone of. May be NULL. CPU 0's loop. */
+    uint64_t (*shared)(struct vm *);
 };
 
 /* vm/panic.c's view of a guest that may have panicked. */
@@ -124,6 +129,7 @@ struct vm {
     void *pc;                      /* the machine's */
     uint64_t tsc_offset;           /* guest TSC = TSC + tsc_offset */
     uint64_t tsc_start;            /* when it started */
+    uint64_t tsc_first;            /* when it ran its first instruction; 0: it has not, or nobody looks */
 
     struct lock ram_lock;          /* mem.c's, taken last: a chunk is zeroed at its first use */
 
@@ -161,6 +167,10 @@ MUST_USE err_t vm_remove(struct vm *);
 MUST_USE err_t vm_start(struct vm *);
 /* Asks a running guest to end. The first reason wins. Any CPU, any context; returns at once. */
 void vm_stop(struct vm *, enum vm_why, const char *fmt, ...) PRINTF(3, 4);
+/* A running guest becomes a template: its vCPUs leave, and it stays as it is until it is stopped. False: it is being stopped. Any CPU. */
+bool vm_freeze(struct vm *);
+/* It is frozen, and none of its vCPUs runs any more. */
+bool vm_is_template(const struct vm *);
 /* Finishes the stop of every guest that is ready for it, and starts again those that asked for a reset. True if some are
  * not ready yet. CPU 0's loop. */
 bool vm_reap(void);

@@ -154,6 +154,7 @@ static bool add_guest(struct launch *l, struct entry *e, const char *options, bo
     vm->memory = e->memory;
     vm->vcpus = e->cpus;
     vm->autostart = autostart;
+    vm->template = e->template;
     (void)str_copy(vm->spaces, sizeof vm->spaces, e->spaces);
     vm->app = e->kind == ENTRY_APP;
     vm->isolate = e->isolate;

@@ -87,7 +87,7 @@ class Goblin(Machine):
         found = self.expect(re.escape(HEAD) + r"\n((?:.*\n)*?)free pages: (\d+)\n", 90) # a large guest may be starting
         self.free_pages = int(found.group(2))
         guests = [Guest(line) for line in found.group(1).split("\n")
-                  if re.match(r"\S+ (off|running|stopping) \d+ \d+M \d+ \d+ ", line)]
+                  if re.match(r"\S+ (off|running|template|stopping) \d+ \d+M \d+ \d+ ", line)]
         self.names = [guest.name for guest in guests]
         return dict(zip(self.names, guests))
 

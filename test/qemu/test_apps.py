@@ -1,10 +1,12 @@
 """App guests: programs at CPL 3 beside the Linuxes, and where there is no virtualisation at all."""
+import base64
 import re
 
 from disk import APP, OUT, File
 from lab import check, entry, lab, ticks
 from machine import CPU_SVM
 from suite import test
+from test_files import Shell, boss
 
 
 def app(name, image=None, *, args="", cpus=1, memory="32M", namespace="/dev", autostart=True, isolate=False):
@@ -112,10 +114,12 @@ def fair_share():
         check(min(shares.values()) > 12 and max(shares.values()) < 32, f"20 % of a CPU is due to each: {shares}")
 
 
-def language(name, args="", memory="128M", namespace="/dev", isolate=False):
+def language(name, args="", memory="128M", namespace="/dev", image=None, template=False, **more):
     """The boot entry of an app image made by `goblin image make`, as `make images` leaves it."""
-    files = app(name, args=args, memory=memory, namespace=namespace, isolate=isolate)
-    files[f"/apps/{name}.img"] = File(f"{OUT}/images/{name}.img")
+    image = image or name
+    files = app(name, image, args=args, memory=memory, namespace=namespace, **more)
+    files[f"/apps/{image}.img"] = File(f"{OUT}/images/{image}.img")
+    files[f"/loader/entries/{name}.conf"] += "template yes\n" if template else ""
     return files
 
 
@@ -137,3 +141,93 @@ def app_languages():
                 goblin.attach(name)
                 goblin.at = start
                 goblin.expect(said, 30)
+
+
+class Clones(Shell):
+    """The shell of a Linux guest with /vm, which makes clones."""
+
+    def __init__(self, goblin):
+        super().__init__(goblin, "boss")
+        self.ok("mkdir -p /vm; mount -t 9p -o trans=virtio,version=9p2000.L vm /vm")
+
+    def pages(self):
+        """How many the monitor has free."""
+        self.goblin.table()
+        self.goblin.attach("boss")
+        while self.goblin.read(0.5): # the screen is painted again
+            pass
+        return self.goblin.free_pages
+
+    def template(self, name):
+        self.ok(f"echo start >/vm/{name}/ctl")
+        self.ok(f"until grep -q 'state template' /vm/{name}/status; do sleep 0.3; done", 120)
+
+    def write(self, path, text):
+        """Writes text that a terminal's line may be too short for, and a shell's quotes too few."""
+        code = base64.b64encode(text.encode()).decode()
+        self.ok("rm -f /tmp/text")
+        for at in range(0, len(code), 60):
+            self.ok(f"echo {code[at:at + 60]} >>/tmp/text")
+        self.ok(f"base64 -d /tmp/text >/tmp/plain && cat /tmp/plain >{path}")
+
+    def said(self, name, seconds=60):
+        """What a clone printed behind SAYS, when it has ended well."""
+        why = self.ok(f"cat /vm/{name}/wait", seconds)
+        check("status 0" in why, f"{name}: {why}")
+        text = self.ok(f"timeout 2 cat /vm/{name}/cons; true")
+        check("SAYS" in text, f"{name}: {text}")
+        return " ".join(text.split("SAYS", 1)[1].split("SAYS-END")[0].split())
+
+    def number(self, name, key):
+        return int(self.ok(f"awk '$1 == \"{key}\" {{ print $2 }}' /vm/{name}/status"))
+
+
+@test(seconds=400)
+def app_templates():
+    """Python and Lua become templates. Clones have their own names, numbers, arguments, random numbers and consoles; a clone outlives its
+    template and can be reset only while that is there; a program with threads is refused; all pages come back."""
+    python = "import os, random, secrets, sys, tempfile, threading; " \
+        "print('SAYS', os.uname().nodename, os.getpid(), sys.argv[1:], os.listdir('/proc/%d/task' % os.getpid()), " \
+        "random.random(), secrets.token_hex(8), next(tempfile._get_candidate_names()), threading.get_native_id(), 'SAYS-END')"
+    lua = "print([[SAYS]], io.open([[/proc/sys/kernel/hostname]]):read(), arg[1], math.random(0), [[SAYS-END]])"
+    thread = "import threading, time; threading.Thread(target=time.sleep, args=(9,), daemon=True).start(); open('/dev/template')"
+    driver = "/usr/lib/goblin/template"
+    with lab("app_templates", boss(), language("python", driver + ".py json random secrets tempfile threading", template=True, autostart=False),
+             language("lua", driver + ".lua", template=True, autostart=False), language("stuck", f'-c "{thread}"', image="python", template=True, autostart=False),
+             cpus=2, memory=1024) as goblin:
+        goblin.monitor()
+        shell = Clones(goblin)
+        before = shell.pages()
+        shell.template("python")
+        shell.template("lua")
+        shell.ok("echo start >/vm/stuck/ctl")
+        check("ended: status 1" in shell.ok("cat /vm/stuck/wait", 60), "a program with threads ends with an error")
+        check("no template: it has other threads" in shell.ok("cat /vm/stuck/log"), "and the log says why")
+        for name in ("p1", "p2"):
+            shell.write("/vm/ctl", f"clone python {name} -c \"{python}\" one 'two words' {name}\n")
+        first, second = (shell.said(name) for name in ("p1", "p2"))
+        for name, said in (("p1", first), ("p2", second)):
+            check(said.startswith(name + " ") and f"['one', 'two words', '{name}']" in said, said)
+        same = set(first.split()) & set(second.split())
+        check(same == {"['one',", "'two", "words',"}, f"clones have something in common: {first} / {second}")
+        for name in ("l1", "l2"):
+            shell.write("/vm/lua/ctl", f"clone {name} -e '{lua}' {name}\n")
+        first, second = (shell.said(name).split() for name in ("l1", "l2"))
+        check(first[:2] == ["l1", "l1"] and second[:2] == ["l2", "l2"] and first[2] != second[2], f"{first} {second}")
+        # one that goes on while its template goes away
+        shell.write("/vm/ctl", "clone lua l3 -e 'for line in io.lines() do print([[SAYS]] .. line) end'\n")
+        shell.ok("echo reset >/vm/l3/ctl; until grep -q 'starts 2' /vm/l3/status; do sleep 0.2; done")
+        used, shared, all = shell.number("l3", "used"), shell.number("l3", "shared"), shell.number("lua", "used")
+        check(0 < used < all and 0 < shared < all < used + shared + 200000, f"used {used}, shared {shared}; the template's {all}")
+        text = shell.ok("cat /vm/l3/status")
+        check("template lua" in text and "kind app" in text, text)
+        status, text = shell.run("echo clone lua l3 >/vm/ctl")
+        check(status and "exists" in text, text)
+        shell.ok("echo stop >/vm/lua/ctl; until grep -q 'state off' /vm/lua/status; do sleep 0.2; done")
+        shell.ok("echo hello >/vm/l3/cons; timeout 5 grep -m 1 SAYShello /vm/l3/cons")
+        shell.ok("echo reset >/vm/l3/ctl; until grep -q 'state off' /vm/l3/status; do sleep 0.2; done")
+        check("there is no template lua" in shell.ok("grep ^why /vm/l3/status"), "why")
+        shell.ok("for n in p1 p2 l1 l2 l3; do rmdir /vm/$n || exit; done")
+        shell.ok("echo stop >/vm/python/ctl; until grep -q 'state off' /vm/python/status; do sleep 0.2; done")
+        after = shell.pages()
+        check(after == before, f"{before} pages were free before, {after} are now")

@@ -128,7 +128,6 @@ static void end(void)
         vm_reap();
     }
     assert_int_equal(atomic_load(&vm->state), VM_OFF);
-    assert_int_equal(inits, 0);
     assert_int_equal(vm_remove(vm), OK);
 }
 
@@ -156,6 +155,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    assert_int_equal(inits, 0);
     assert_int_equal(fake_pages_in_use(), pages);
     return 0;
 }
@@ -279,6 +279,148 @@ static void whatever_allocation_fails_nothing_is_lost(void **state)
     }
     assert_in_range(n, 10, 190);
     end();
+}
+
+/* --- templates -------------------------------------------------------------------------------------------------------------- */
+static struct vm *template;
+
+static void template_make(void)
+{
+    assert_int_equal(start(2), OK);
+    vm->cfg.template = true;
+    assert_int_equal(call(APP_MAP, HEAP, MIB(1), 3, 0, 0), 0);
+    assert_int_equal(space_write(&app->space, HEAP, "warm", 5), OK);
+    app->cpu[0]->v.r.rip = 0x5000;
+    app->cpu[0]->v.r.gpr[REG_RBX] = 4711;
+    assert_int_equal(call(APP_TEMPLATE, 0, 0, 0, 0, 0), 1);
+    assert_false(vm_is_template(vm)); /* its CPUs have not left */
+    turns();
+    assert_true(vm_is_template(vm));
+    template = vm;
+}
+
+static err_t clone_start(const char *name)
+{
+    struct vm_config cfg = template->cfg;
+    err_t e;
+
+    cfg.template = false;
+    str_copy(cfg.name, sizeof cfg.name, name);
+    str_copy(cfg.from, sizeof cfg.from, template->cfg.name);
+    str_copy(cfg.cmdline, sizeof cfg.cmdline, "run 'it now'");
+    e = vm_add(&cfg, &machine_app, &vm);
+    if (!e)
+        e = vm_start(vm);
+    app = e ? NULL : vm->pc;
+    return e;
+}
+
+static void template_end(void)
+{
+    vm = template;
+    end();
+}
+
+static void a_guest_that_is_to_become_no_template_goes_on(void **state)
+{
+    (void)state;
+    assert_int_equal(start(1), OK);
+    assert_int_equal(record().flags, 0);
+    assert_int_equal(call(APP_TEMPLATE, 0, 0, 0, 0, 0), 0);
+    turn();
+    assert_int_equal(atomic_load(&vm->state), VM_RUNNING);
+    end();
+}
+
+static void a_clone_goes_on_where_its_template_stopped_as_somebody_else(void **state)
+{
+    struct app_boot first, second;
+    uint64_t before;
+    char text[32];
+
+    (void)state;
+    template_make();
+    before = fake_pages_in_use();
+    assert_int_equal(clone_start("one"), OK);
+    first = record();
+    struct vm *one = vm;
+    const struct regs *r = &app->cpu[0]->v.r;
+    assert_int_equal(r->rip, 0x5000);
+    assert_int_equal(r->gpr[REG_RBX], 4711);
+    assert_int_equal(r->gpr[REG_RAX], 1);
+    assert_int_equal(app->cpu[0]->shared, APP_LIBOS + 0x1000);
+    assert_ptr_not_equal(app->cpu[0]->head, ((struct app *)template->pc)->cpu[0]->head);
+    assert_int_equal(clone_start("two"), OK);
+    second = record();
+    assert_string_equal(first.host, "one");
+    assert_string_equal(second.host, "two");
+    assert_int_not_equal(first.pid, second.pid);
+    assert_int_not_equal(first.pid, 1);
+    assert_int_equal(first.flags, 0);
+    assert_int_equal(first.argc, 3);
+    assert_memory_not_equal(first.seed, second.seed, sizeof first.seed);
+    static const char want[] = "two\0run\0it now";
+    assert_int_equal(second.strings_size, sizeof want);
+    assert_int_equal(space_read(&app->space, second.strings, text, sizeof want), OK);
+    assert_memory_equal(text, want, sizeof want);
+    assert_int_equal(machine_app.shared(vm), PAGE_SIZE);
+    assert_int_equal(space_write(&app->space, HEAP, "cold", 5), OK);
+    assert_int_equal(machine_app.shared(vm), 0);
+    assert_int_equal(space_read(&((struct app *)one->pc)->space, HEAP, text, 5), OK);
+    assert_string_equal(text, "warm");
+    end();
+    vm = one;
+    end();
+    assert_int_equal(fake_pages_in_use(), before);
+    template_end();
+}
+
+static void a_clone_outlives_its_template_and_cannot_be_made_again(void **state)
+{
+    char text[8], why[64];
+
+    (void)state;
+    template_make();
+    assert_int_equal(clone_start("one"), OK);
+    struct vm *one = vm;
+    fmt_text(why, sizeof why, "there is no template %s", template->cfg.name);
+    template_end();
+    vm = one;
+    app = one->pc;
+    assert_int_equal(space_read(&app->space, HEAP, text, 5), OK);
+    assert_string_equal(text, "warm");
+    assert_int_equal(space_write(&app->space, HEAP, "cold", 5), OK);
+    vm_stop(vm, VM_RESET, "%s", "");
+    for (unsigned i = 0; i < 20 && atomic_load(&vm->state) != VM_OFF; i++) {
+        turns();
+        vm_reap();
+    }
+    assert_string_equal(vm->why_text, why);
+    assert_int_equal(vm_remove(vm), OK);
+}
+
+static void whatever_allocation_fails_a_clone_leaves_nothing(void **state)
+{
+    err_t e = ERR_NOMEM;
+    uint64_t before;
+    unsigned n;
+
+    (void)state;
+    template_make();
+    before = fake_pages_in_use();
+    for (n = 2; e && n < 200; n++) {
+        fake_fail_alloc(n);
+        e = clone_start("one");
+        fake_fail_alloc(0);
+        if (e) {
+            assert_int_equal(e, ERR_NOMEM);
+            assert_int_equal(vm_remove(vm), OK);
+            assert_int_equal(fake_pages_in_use(), before);
+        }
+    }
+    assert_in_range(n, 5, 190);
+    end();
+    template_end();
 }
 
 /* --- the gate -------------------------------------------------------------------------------------------------------------- */
@@ -406,6 +548,23 @@ static void where_the_machine_has_no_page_only_that_guest_ends(void **state)
     end();
 }
 
+static void without_a_page_for_its_write_only_the_clone_ends(void **state)
+{
+    (void)state;
+    template_make();
+    assert_int_equal(clone_start("one"), OK);
+    script = fault_once;
+    steps = 0;
+    fault_at = HEAP, fault_error = 7;
+    fake_fail_alloc(1);
+    turn();
+    fake_fail_alloc(0);
+    assert_int_equal(vm->why, VM_FAILED);
+    assert_true(vm_is_template(template));
+    end();
+    template_end();
+}
+
 static void stray(struct vcpu *v, struct user_exit *x)
 {
     (void)v;
@@ -524,6 +683,11 @@ int main(void)
         T(a_broken_image_does_not_start_and_says_why),
         T(an_isolated_app_runs_on_the_other_backend),
         T(whatever_allocation_fails_nothing_is_lost),
+        T(a_guest_that_is_to_become_no_template_goes_on),
+        T(a_clone_goes_on_where_its_template_stopped_as_somebody_else),
+        T(a_clone_outlives_its_template_and_cannot_be_made_again),
+        T(whatever_allocation_fails_a_clone_leaves_nothing),
+        T(without_a_page_for_its_write_only_the_clone_ends),
         T(memory_calls_check_their_arguments),
         T(files_of_the_image_are_mapped_and_copied_on_write),
         T(log_lines_are_cleaned_and_bounded),

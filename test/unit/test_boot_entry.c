@@ -101,6 +101,8 @@ static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **state)
         { "linux /v\ncpus two", 2, "write 1 to 16" },
         { "linux /v\nrun lxc", 2, "write vm or native" },
         { "linux /v\nrun vm\nautostart maybe", 3, "neither yes nor no" },
+        { "app /a.img\ntemplate sure", 2, "neither yes nor no" },
+        { "linux /v\nrun vm\ntemplate yes", 3, "only an app" },
         { "linux /v\nautostart yes", 0, "add run vm" },
         { "linux /v\ndisk PARTLABEL=", 2, "names no disk" },
         { "linux /v\ndisk PARTLABLE=x", 2, "names no disk" },
@@ -435,13 +437,13 @@ static int teardown(void **state)
 
 static void an_app_is_a_guest_with_arguments(void **state)
 {
-    static const char text[] = "app /apps/lua.img\nargs /demo.lua 'a b'\nargs --x\nautostart yes\nnamespace /dev\n";
+    static const char text[] = "app /apps/lua.img\nargs /demo.lua 'a b'\nargs --x\nautostart yes\nnamespace /dev\ntemplate yes\n";
 
     (void)state;
     parse(text);
     assert_int_equal(e.kind, ENTRY_APP);
     assert_int_equal(e.nnotes, 0);
-    assert_true(e.guest && e.autostart);
+    assert_true(e.guest && e.autostart && e.template);
     assert_string_equal(e.start.path, "/apps/lua.img");
     assert_string_equal(e.options, "/demo.lua 'a b' --x");
     assert_int_equal(e.memory, MIB(64));

@@ -309,6 +309,43 @@ static void a_clone_is_like_its_origin_but_for_its_name(void **state)
     assert_null(files_read(&f, "two/status"));
 }
 
+static void a_template_is_cloned_and_the_clone_runs(void **state)
+{
+    struct vm *new;
+
+    (void)state;
+    assert_int_equal(make("new"), 0);
+    assert_int_equal(files_write(&f, "new/ctl", "linux /linux/vmlinuz memory=64M\ntemplate yes"), NINEP_EINVAL);
+    SAYS("new/ctl", "only an app can become one");
+    assert_int_equal(files_write(&f, "new/ctl", "linux /linux/vmlinuz memory=64M"), 0);
+    new = vm_find("new");
+    new->cfg.template = true; /* as an app's would be */
+    assert_int_equal(files_write(&f, "new/ctl", "start"), 0);
+    assert_int_equal(files_write(&f, "ctl", "clone new two"), NINEP_EBUSY);
+    SAYS("ctl", "not a template yet");
+    assert_true(vm_freeze(new));
+    settle();
+    assert_true(vm_is_template(new));
+    SAYS("new/status", "state template\n");
+    assert_int_equal(files_write(&f, "ctl", "clone new two  a 'b c'"), 0);
+    SAYS("two/status", "state running\n");
+    SAYS("two/status", "template new\n");
+    assert_string_equal(vm_find("two")->cfg.cmdline, "a 'b c'");
+    assert_false(vm_find("two")->cfg.template);
+    assert_int_equal(files_write(&f, "new/ctl", "clone three"), 0);
+    assert_int_equal(files_write(&f, "ctl", "clone new three"), NINEP_EEXIST);
+    assert_int_equal(files_write(&f, "ctl", "clone two four x"), NINEP_EINVAL);
+    SAYS("ctl", "only clones of templates");
+    assert_int_equal(files_write(&f, "ctl", "clone two four"), 0); /* a definition: to be cloned when it is started */
+    SAYS("four/status", "state off\n");
+    SAYS("four/status", "template new\n");
+    assert_int_equal(files_write(&f, "ctl", "remove new"), NINEP_EBUSY);
+    assert_int_equal(files_write(&f, "new/ctl", "stop"), 0);
+    settle();
+    SAYS("new/status", "state off\n");
+    assert_int_equal(files_write(&f, "ctl", "remove new"), 0);
+}
+
 static void the_console_is_kept_and_can_be_typed_on(void **state)
 {
     (void)state;
@@ -396,6 +433,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(without_virtualisation_an_app_is_not_isolated, begin_without_vms, end),
         TEST(names_are_checked),
         TEST(a_clone_is_like_its_origin_but_for_its_name),
+        TEST(a_template_is_cloned_and_the_clone_runs),
         TEST(the_console_is_kept_and_can_be_typed_on),
         TEST(the_log_of_a_guest_has_its_own_lines),
         TEST(a_namespace_line_gives_these_trees_and_no_others),
