@@ -33,7 +33,8 @@ struct image_head {
     uint32_t strings_size; /*  72 bytes of the strings behind the head, with their ending zeros */
     uint32_t checksum;     /*  76 CRC-32 of the first head_size bytes with this field 0 */
     uint64_t made;         /*  80 seconds since 1970 */
-    uint8_t reserved[40];  /*  88 zeros */
+    uint32_t drivers;      /*  88 CRC-32 of the programs that the goblin that made it has for images; only goblin looks at it */
+    uint8_t reserved[36];  /*  92 zeros */
 };                         /* 128 */
 _Static_assert(sizeof(struct image_head) == 128, "image_head");
 /* The strings, each ending with 0, in this order: the image's name, the program's path, the working directory, the user's line about it

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "abi/app.h"
+#include "base/crc.h"
 #include "boot/appimage.h"
 #include "tools/cache.h"
 #include "tools/command.h"
@@ -66,11 +67,16 @@ static bool strings_put(struct head *h, const struct making *m, const char *prog
     return ok;
 }
 
+uint32_t drivers_crc(void)
+{
+    return crc32_add(crc32_add(0, template_py, (size_t)(template_py_end - template_py)), template_lua, (size_t)(template_lua_end - template_lua));
+}
+
 static bool head_make(const struct making *m, struct head *h, const char *program, uint64_t fs_size)
 {
     struct image_head to = { .magic = IMAGE_MAGIC, .version = IMAGE_VERSION, .flags = IMAGE_REWRITTEN, .app_version = APP_VERSION,
                              .libos_size = (uint64_t)(libos_image_end - libos_image), .fs_size = fs_size, .memory = m->plan->memory,
-                             .made = (uint64_t)time(NULL) };
+                             .made = (uint64_t)time(NULL), .drivers = drivers_crc() };
     struct appimage check;
     const char *why;
 

@@ -17,5 +17,6 @@ struct image_plan {
     bool bytecode;         /* Python's modules are compiled */
 };
 
+uint32_t drivers_crc(void); /* of the programs it puts into images of languages: head.drivers */
 /* Makes the file at path, in one step at the end: nobody sees a half-made image. False: told. */
 bool image_make(const struct image_plan *, const char *path);

@@ -71,7 +71,7 @@ static bool is_current(const char *path)
     bool same = libos && head_read(path, &f, &why);
 
     if (same) {
-        same = f.image.head.libos_size == size && pread(f.fd, libos, size, (off_t)f.image.head.libos_at) == (ssize_t)size &&
+        same = f.image.head.drivers == drivers_crc() && f.image.head.libos_size == size && pread(f.fd, libos, size, (off_t)f.image.head.libos_at) == (ssize_t)size &&
                memcmp(libos, libos_image, size) == 0;
         close(f.fd);
         free(f.bytes);
