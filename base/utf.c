@@ -23,6 +23,22 @@ int32_t utf8_next(const char **s)
     return v;
 }
 
+unsigned utf8_cut(char *text, unsigned columns)
+{
+    unsigned n = 0;
+
+    for (; *text; text++) {
+        if ((*text & 0xc0) == 0x80)
+            continue;
+        if (n == columns) {
+            *text = 0;
+            break;
+        }
+        n++;
+    }
+    return n;
+}
+
 size_t utf8_to_utf16(uint16_t *dst, size_t size, const char *s)
 {
     size_t n = 0;

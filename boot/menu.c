@@ -2,6 +2,7 @@
  * host. */
 #include "base/fmt.h"
 #include "base/str.h"
+#include "base/utf.h"
 #include "boot/config.h"
 #include "boot/menu.h"
 #include "boot/text.h"
@@ -13,23 +14,6 @@
 #define DETAIL_ROWS 6
 #define TAG_COLUMNS 18 /* "guest, autostart" at the right */
 #define FAR 0x10000    /* a step over more entries than there can be */
-
-/* Cuts text to so many columns and returns how many it has. */
-static unsigned cut(char *text, unsigned columns)
-{
-    unsigned n = 0;
-
-    for (; *text; text++) {
-        if ((*text & 0xc0) == 0x80)
-            continue;
-        if (n == columns) {
-            *text = 0;
-            break;
-        }
-        n++;
-    }
-    return n;
-}
 
 /* Entries of the same title are told apart by their versions; the details show the rest. */
 static void name_of(const struct menu *m, const struct entry *e, char name[NAME_BYTES])
@@ -63,7 +47,7 @@ void menu_init(struct menu *m, struct entry *const *list, unsigned count, unsign
 
         m->autostart |= may_autostart && starts_itself(list[i]);
         name_of(m, list[i], name);
-        columns = cut(name, UINT32_MAX);
+        columns = utf8_cut(name, UINT32_MAX);
         m->widest = columns > m->widest ? columns : m->widest;
     }
     m->counting = timeout != CONFIG_WAIT && (m->autostart || target < count);
@@ -221,7 +205,7 @@ static void put(struct screen *s, unsigned row, const char *text, bool highlight
     (void)text_clean(line);
     for (char *tab = line; (tab = strchr(tab, '\t'));)
         *tab = ' ';
-    (void)cut(line, s->columns - 1); /* writing the last column makes some screens scroll */
+    (void)utf8_cut(line, s->columns - 1); /* writing the last column makes some screens scroll */
     s->line(s, row, line, highlight);
 }
 
@@ -233,7 +217,7 @@ static unsigned put_wrapped(struct screen *s, unsigned row, unsigned end, const 
         size_t n, space;
 
         (void)str_copy(line, sizeof line, text);
-        (void)cut(line, s->columns - indent - 1);
+        (void)utf8_cut(line, s->columns - indent - 1);
         n = space = strlen(line);
         while (text[n] && space && text[space] != ' ')
             space--;
@@ -267,7 +251,7 @@ static void draw_entry(struct menu *m, struct screen *s, unsigned row, unsigned 
 
     name_of(m, e, name);
     room = room < m->widest ? room : m->widest; /* the fewer characters, the sooner the menu stands */
-    columns = cut(name, room);
+    columns = utf8_cut(name, room);
     (void)fmt_text(line, sizeof line, "%c %s%*s   %s", selected ? '>' : ' ', name, (int)(room - columns), "",
                    tag_of(e));
     put(s, row, line, selected);

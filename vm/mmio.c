@@ -32,9 +32,7 @@ static uint64_t reg_get(const struct emu *m, unsigned reg, unsigned width)
 
 static void reg_set(const struct emu *m, unsigned reg, unsigned width, uint64_t val)
 {
-    uint64_t *r = &m->v->r.gpr[reg], mask = width < 4 ? BIT64(8 * width) - 1 : UINT64_MAX;
-
-    *r = (*r & ~mask) | insn_trim(val, width); /* 32-bit results clear the upper half */
+    m->v->r.gpr[reg] = insn_merge(m->v->r.gpr[reg], val, width);
 }
 
 /* The register operand, which may be AH, CH, DH or BH. */
@@ -293,7 +291,7 @@ static err_t execute(const struct emu *m)
     return OK;
 }
 
-/* --- the exits --- */
+/* --- the exit --- */
 
 static err_t finish(const struct emu *m, err_t e)
 {
@@ -311,30 +309,18 @@ static err_t finish(const struct emu *m, err_t e)
 err_t mmio_exit(struct vcpu *v, const struct sys_regs *s)
 {
     struct emu m = { .v = v, .s = s };
+    bool ports = v->x.kind == EXIT_PIO;
+    uint64_t rip = v->r.rip;
     err_t e = fetch(&m);
 
-    if (!e && (m.in.op == INSN_INS || m.in.op == INSN_OUTS))
+    if (!e && ports && (m.in.op != (v->x.in ? INSN_INS : INSN_OUTS) || m.in.width != v->x.size))
+        e = ERR_UNSUPPORTED;
+    if (!e && !ports && (m.in.op == INSN_INS || m.in.op == INSN_OUTS))
         e = ERR_UNSUPPORTED; /* they exit as port I/O */
     if (e)
         return finish(&m, e);
     lock_take(&v->vm->lock);
-    e = execute(&m);
-    lock_drop(&v->vm->lock);
-    return finish(&m, e);
-}
-
-err_t pio_string_exit(struct vcpu *v, const struct sys_regs *s)
-{
-    struct emu m = { .v = v, .s = s };
-    uint64_t rip = v->r.rip;
-    err_t e = fetch(&m);
-
-    if (!e && (m.in.op != (v->x.in ? INSN_INS : INSN_OUTS) || m.in.width != v->x.size))
-        e = ERR_UNSUPPORTED;
-    if (e)
-        return finish(&m, e);
-    lock_take(&v->vm->lock);
-    for (unsigned done = 0; done < PIO_STRING_MAX && !e && v->r.rip == rip; done += m.in.width)
+    for (unsigned done = 0; done < (ports ? PIO_STRING_MAX : 1) && !e && v->r.rip == rip; done += m.in.width)
         e = execute(&m);
     lock_drop(&v->vm->lock);
     return finish(&m, e);

@@ -4,6 +4,7 @@
 #include "vm/cpu.h"
 #include "vm/cpuid.h"
 #include "vm/hypercall.h"
+#include "vm/insn.h"
 #include "vm/mmio.h"
 #include "vm/msr.h"
 #include "vm/sched.h"
@@ -20,13 +21,13 @@ static void skip(struct vcpu *v)
     cpu->skip_done(v);
 }
 
-static err_t emulate(struct vcpu *v, err_t (*exit)(struct vcpu *, const struct sys_regs *))
+static err_t emulate(struct vcpu *v)
 {
     uint64_t rip = v->r.rip;
     struct sys_regs sys;
 
     cpu->sys_get(v, &sys);
-    err_t e = exit(v, &sys);
+    err_t e = mmio_exit(v, &sys);
     if (v->r.rip != rip)
         cpu->skip_done(v);
     return e;
@@ -70,31 +71,25 @@ static enum next on_pio(struct vcpu *v)
     err_t e;
 
     if (x->string) {
-        e = emulate(v, pio_string_exit);
+        (void)emulate(v); /* what fails has stopped the guest */
         return RUN_ON;
     }
     lock_take(&v->vm->lock);
     e = x->in ? bus_read(v->vm, BUS_PIO, x->port, x->size, &val) : bus_write(v->vm, BUS_PIO, x->port, x->size, val);
     bool (*poll)(void *, bool) = v->vm->poll;
+    void *poll_dev = v->vm->poll_dev;
     v->vm->poll = NULL;
     lock_drop(&v->vm->lock);
     if (poll)
-        poll_device(v, poll, v->vm->poll_dev);
+        poll_device(v, poll, poll_dev);
     if (e == ERR_AGAIN)
         return RUN_ON; /* the device wants the access once more */
     if (e) {
         vm_stop(v->vm, VM_FAULTED, "port %#x: %s", x->port, err_text(e));
         return RUN_ON;
     }
-    if (x->in) {
-        uint64_t *rax = &v->r.gpr[REG_RAX];
-        if (x->size == 4)
-            *rax = (uint32_t)val;
-        else if (x->size == 2)
-            *rax = (*rax & ~0xFFFFull) | (uint16_t)val;
-        else
-            *rax = (*rax & ~0xFFull) | (uint8_t)val;
-    }
+    if (x->in)
+        v->r.gpr[REG_RAX] = insn_merge(v->r.gpr[REG_RAX], val, x->size);
     skip(v);
     return RUN_ON;
 }
@@ -152,7 +147,7 @@ static enum next on_mmio(struct vcpu *v)
 {
     if (v->x.fetch)
         vm_stop(v->vm, VM_FAULTED, "vcpu %u: jumped to %#" PRIx64 ", which is no memory", v->id, v->x.gpa.v);
-    else if (emulate(v, mmio_exit))
+    else if (emulate(v))
         return END_PREEMPTED; /* the guest has been stopped */
     return RUN_ON;
 }

@@ -1,5 +1,6 @@
 /* What an entry needs: its files, and for a guest what the machine must have. Each lack becomes a note on the entry. */
 #include "abi/app.h"
+#include "base/bytes.h"
 #include "base/str.h"
 #include "boot/appimage.h"
 #include "boot/image.h"
@@ -57,52 +58,51 @@ static uint64_t machine_memory(void)
     return total;
 }
 
-/* --- the kernel --- */
+/* --- what starts --- */
 
-static void check_kernel(struct entry *e)
+static void check_kernel(struct entry *e, struct fw_file *file, uint8_t *head, size_t len)
 {
-    static uint8_t head[IMAGE_HEAD];
-    struct image_span span = { 0, 0 };
+    struct image_span span = { 0, file->size };
     struct linux_image image;
-    struct fw_file file;
     char why[100] = "cannot be read";
-    size_t len;
 
-    if (fw_file_open(e->volume, e->start.path, &file))
-        return; /* told already */
-    len = (size_t)min_u64(sizeof head, file.size);
-    span.size = file.size;
-    if (fw_file_read(&file, 0, head, len)) {
-        entry_note(e, e->start.line, ENTRY_BLOCKED, "%.80s cannot be read", e->start.path);
-    } else if (e->kind != ENTRY_LINUX && image_section(head, len, file.size, ".linux", &span)) {
+    if (e->kind != ENTRY_LINUX && image_section(head, len, file->size, ".linux", &span)) {
         entry_note(e, e->start.line, ENTRY_NO_GUEST, "not a unified kernel image; it can only start natively");
-    } else {
-        len = (size_t)min_u64(sizeof head, span.size);
-        memset(head, 0, sizeof head);
-        if (fw_file_read(&file, span.offset, head, len) || linux_parse(head, span.size, &image, why, sizeof why))
-            entry_note(e, e->start.line, ENTRY_NO_GUEST, "linux: %.40s: %s", e->start.path, why);
+        return;
     }
-    fw_file_close(&file);
+    len = (size_t)min_u64(IMAGE_HEAD, span.size);
+    memset(head, 0, IMAGE_HEAD);
+    if (fw_file_read(file, span.offset, head, len) || linux_parse(head, span.size, &image, why, sizeof why))
+        entry_note(e, e->start.line, ENTRY_NO_GUEST, "linux: %.40s: %s", e->start.path, why);
 }
 
 /* An image, or a bare libos. */
-static void check_app(struct entry *e)
+static void check_app(struct entry *e, const struct fw_file *file, const uint8_t *head, size_t len)
+{
+    bool libos = len >= sizeof(struct app_image) && get_le32(head) == APP_MAGIC;
+    struct appimage image;
+    const char *why;
+
+    if (!libos && appimage_read(head, len, file->size, &image, &why))
+        entry_note(e, e->start.line, ENTRY_NO_GUEST, "app: %.40s: %s", e->start.path, why);
+}
+
+static void check_start(struct entry *e)
 {
     static uint8_t head[IMAGE_HEAD_MAX];
-    const char *why = "cannot be read";
-    struct appimage image;
     struct fw_file file;
-    uint32_t magic = 0;
     size_t len;
 
+    _Static_assert(IMAGE_HEAD <= IMAGE_HEAD_MAX, "one buffer for both");
     if (fw_file_open(e->volume, e->start.path, &file))
         return; /* told already */
-    len = (size_t)min_u64(sizeof head, file.size);
-    err_t err = fw_file_read(&file, 0, head, len);
-    if (!err && len >= sizeof(struct app_image))
-        memcpy(&magic, head, sizeof magic);
-    if (err || (magic != APP_MAGIC && appimage_read(head, len, file.size, &image, &why)))
-        entry_note(e, e->start.line, ENTRY_NO_GUEST, "app: %.40s: %s", e->start.path, why);
+    len = (size_t)min_u64(e->kind == ENTRY_APP ? IMAGE_HEAD_MAX : IMAGE_HEAD, file.size);
+    if (fw_file_read(&file, 0, head, len))
+        entry_note(e, e->start.line, ENTRY_BLOCKED, "%.80s cannot be read", e->start.path);
+    else if (e->kind == ENTRY_APP)
+        check_app(e, &file, head, len);
+    else
+        check_kernel(e, &file, head, len);
     fw_file_close(&file);
 }
 
@@ -127,8 +127,5 @@ void fw_check_guest(struct entry *e)
     for (unsigned i = 0; i < e->ndisks; i++)
         if (*e->disk[i].path == '/')
             check_file(e, "disk", &e->disk[i], ENTRY_NO_GUEST);
-    if (app)
-        check_app(e);
-    else
-        check_kernel(e);
+    check_start(e);
 }

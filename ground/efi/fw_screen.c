@@ -37,15 +37,6 @@ static void show_cursor(struct screen *, bool visible, unsigned row, unsigned co
         (void)out->enable_cursor(out, visible);
 }
 
-static unsigned columns_of(const char *s)
-{
-    unsigned n = 0;
-
-    for (; *s; s++)
-        n += (*s & 0xc0) != 0x80;
-    return n;
-}
-
 static void show_line(struct screen *, unsigned row, const char *text, bool highlight)
 {
     struct efi_text_out *out = fw.st->con_out;
@@ -54,9 +45,9 @@ static void show_line(struct screen *, unsigned row, const char *text, bool high
 
     if (row >= ROWS || (str_eq(shown[row].text, text) && shown[row].highlight == highlight))
         return;
-    columns = columns_of(text);
-    before = columns_of(shown[row].text);
+    before = utf8_cut(shown[row].text, UINT32_MAX);
     (void)str_copy(shown[row].text, ROW_BYTES, text);
+    columns = utf8_cut(shown[row].text, UINT32_MAX);
     shown[row].highlight = highlight;
     (void)fmt_text(padded, sizeof padded, "%s%*s", text, before > columns ? (int)(before - columns) : 0, "");
     (void)out->set_cursor(out, 0, row);

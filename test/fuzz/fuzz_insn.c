@@ -114,7 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (mem_write(&vm, gpa(CODE), code, sizeof code))
         abort();
     struct regs before = v.r;
-    err_t e = data[1] & 64 ? pio_string_exit(&v, &sys) : mmio_exit(&v, &sys);
+    err_t e = mmio_exit(&v, &sys);
     if (vm.lock.held || (e && e != ERR_GUEST))
         abort();
     if ((e || v.has_exception) && v.r.rip != before.rip)

@@ -447,7 +447,7 @@ static err_t string_io(const char *bytes, size_t n, bool in, uint8_t size)
     v.r.rip = CODE;
     load_code(bytes, n);
     v.x = (struct exit){ .kind = EXIT_PIO, .port = 0x104, .size = size, .in = in, .string = true };
-    return pio_string_exit(&v, &sys);
+    return mmio_exit(&v, &sys);
 }
 
 static void outs_sends_memory_to_the_port(void **state)
@@ -500,7 +500,7 @@ static void string_io_is_done_in_portions(void **state)
     v.x.port = 0x200;
     load_code("\xF3\x6D", 2);
     v.x = (struct exit){ .kind = EXIT_PIO, .port = 0x200, .size = 4, .in = true, .string = true };
-    assert_int_equal(pio_string_exit(&v, &sys), OK);
+    assert_int_equal(mmio_exit(&v, &sys), OK);
     assert_int_equal(v.r.gpr[REG_RCX], UINT64_MAX - PIO_STRING_MAX / 4);
     assert_int_equal(v.r.gpr[REG_RDI], DATA + 0x4000 - PIO_STRING_MAX);
     assert_int_equal(v.r.rip, CODE);
