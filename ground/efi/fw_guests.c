@@ -10,17 +10,10 @@
 _Static_assert(ENTRY_INITRDS <= VM_INITRDS_MAX && ENTRY_DISKS <= VM_DISKS_MAX && ENTRY_OPTIONS <= VM_CMDLINE_MAX &&
                    ENTRY_CPUS <= VM_VCPUS_MAX,
                "a guest can be all an entry may ask for");
-_Static_assert(ENTRY_PATH_MAX <= LAUNCH_PATH_MAX && ENTRY_SPACES_MAX < VM_NAMESPACE_MAX, "paths and namespaces fit");
+_Static_assert(ENTRY_PATH_MAX + 2 <= LAUNCH_PATH_MAX && ENTRY_SPACES_MAX < VM_NAMESPACE_MAX, "paths and namespaces fit");
 _Static_assert(ENTRY_DISK_MAX < sizeof((struct vm_config *)0)->disk[0], "disk names fit");
 
 /* --- files, each loaded once --- */
-
-static struct loaded {
-    unsigned volume;
-    const char *path;
-    struct blob blob;
-} files[LAUNCH_FILES];
-static unsigned nfiles;
 
 static uint64_t pages_for(uint64_t bytes)
 {
@@ -42,19 +35,37 @@ static err_t file_load(struct fw_file *f, struct blob *out)
     return OK;
 }
 
-/* A failure becomes a note on the entry. */
-static bool file_get(struct entry *e, const struct entry_file *want, struct blob *out)
+/* With / between folders, and one in front, however the entry has it. */
+static void path_tidy(char *to, size_t size, const char *path)
 {
+    size_t n = 0;
+
+    for (; *path && n + 2 < size; path++) {
+        char c = *path == '\\' ? '/' : *path;
+        if (!n && c != '/')
+            to[n++] = '/';
+        if (c != '/' || !n || to[n - 1] != '/')
+            to[n++] = c;
+    }
+    to[n] = 0;
+}
+
+/* A failure becomes a note on the entry. */
+static bool file_get(struct launch *l, struct entry *e, const struct entry_file *want, struct blob *out)
+{
+    struct launch_file *file = &l->file[l->nfiles];
+    char path[LAUNCH_PATH_MAX + 1];
     struct fw_file f;
     err_t err;
 
-    for (unsigned i = 0; i < nfiles; i++) {
-        if (files[i].volume == e->volume && str_eq_nocase(files[i].path, want->path)) {
-            *out = files[i].blob;
+    path_tidy(path, sizeof path, want->path);
+    for (unsigned i = 0; i < l->nfiles; i++) {
+        if (l->file[i].volume == e->volume && str_eq_nocase(l->file[i].path, path)) {
+            *out = l->file[i].blob;
             return true;
         }
     }
-    err = nfiles < LAUNCH_FILES ? fw_file_open(e->volume, want->path, &f) : ERR_FULL;
+    err = l->nfiles < LAUNCH_FILES ? fw_file_open(e->volume, path, &f) : ERR_FULL;
     if (!err) {
         err = file_load(&f, out);
         fw_file_close(&f);
@@ -63,14 +74,17 @@ static bool file_get(struct entry *e, const struct entry_file *want, struct blob
         entry_note(e, want->line, ENTRY_NO_GUEST, "%.80s cannot be loaded: %s", want->path, err_text(err));
         return false;
     }
-    files[nfiles++] = (struct loaded){ e->volume, want->path, *out };
+    file->volume = e->volume;
+    (void)str_copy(file->path, sizeof file->path, path);
+    file->blob = *out;
+    l->nfiles++;
     return true;
 }
 
-static void files_drop(void)
+static void files_drop(struct launch *l)
 {
-    while (nfiles) {
-        struct blob *b = &files[--nfiles].blob;
+    while (l->nfiles) {
+        struct blob *b = &l->file[--l->nfiles].blob;
         (void)fw.bs->free_pages((uintptr_t)b->data, pages_for(b->size));
     }
 }
@@ -122,7 +136,7 @@ static bool get_disk(struct launch *l, struct entry *e, const struct entry_file 
     (void)str_copy(name, sizeof vm->disk[0], want->path);
     if (*want->path != '/')
         return true;
-    if (!file_get(e, want, &file))
+    if (!file_get(l, e, want, &file))
         return false;
     while (n < l->nram_disks && l->ram_disk[n].file.data != file.data)
         n++;
@@ -158,39 +172,16 @@ static bool add_guest(struct launch *l, struct entry *e, const char *options, bo
     (void)str_copy(vm->spaces, sizeof vm->spaces, e->spaces);
     vm->app = e->kind == ENTRY_APP;
     vm->isolate = e->isolate;
-    if (!file_get(e, &e->start, &vm->kernel) || (e->kind >= ENTRY_EFI && !get_uki(e, vm)))
+    if (!file_get(l, e, &e->start, &vm->kernel) || (e->kind >= ENTRY_EFI && !get_uki(e, vm)))
         return false;
     for (unsigned i = 0; e->kind == ENTRY_LINUX && i < e->ninitrd; i++)
-        if (!file_get(e, &e->initrd[i], &vm->initrd[vm->ninitrd++]))
+        if (!file_get(l, e, &e->initrd[i], &vm->initrd[vm->ninitrd++]))
             return false;
     for (unsigned i = 0; i < e->ndisks; i++)
         if (!get_disk(l, e, &e->disk[i], vm))
             return false;
     l->nvms++;
     return true;
-}
-
-/* With / between folders, and one in front, however the entry has it. */
-static void path_tidy(char *to, size_t size, const char *path)
-{
-    size_t n = 0;
-
-    for (; *path && n + 2 < size; path++) {
-        char c = *path == '\\' ? '/' : *path;
-        if (!n && c != '/')
-            to[n++] = '/';
-        if (c != '/' || !n || to[n - 1] != '/')
-            to[n++] = c;
-    }
-    to[n] = 0;
-}
-
-static void list_files(struct launch *l)
-{
-    for (l->nfiles = 0; l->nfiles < nfiles; l->nfiles++) {
-        path_tidy(l->file[l->nfiles].path, sizeof l->file[0].path, files[l->nfiles].path);
-        l->file[l->nfiles].blob = files[l->nfiles].blob;
-    }
 }
 
 /* --- the machine --- */
@@ -296,7 +287,6 @@ void fw_start_guests(struct fw_list *list, unsigned chosen, const char *options,
             tell_skipped(e);
     }
     if (starting) {
-        list_files(l);
         find_machine(l);
         fw_volumes_close();
         fw_free_all();
@@ -305,6 +295,6 @@ void fw_start_guests(struct fw_list *list, unsigned chosen, const char *options,
     (void)fmt_text(why, size, "no guest could be loaded");
     if (chosen < list->count)
         (void)menu_forbidden(list->entry[chosen], MENU_GUEST, why, size);
-    files_drop();
+    files_drop(l);
     (void)fw.bs->free_pages(at, pages);
 }

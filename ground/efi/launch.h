@@ -5,7 +5,7 @@
 
 #define LAUNCH_VMS 32
 #define LAUNCH_FILES 160
-#define LAUNCH_PATH_MAX 255
+#define LAUNCH_PATH_MAX 257
 
 struct launch_screen {
     uint64_t base;         /* 0: no linear frame buffer */
@@ -20,7 +20,7 @@ struct launch {
     struct { char path[64]; struct blob file; } ram_disk[16];
     unsigned nram_disks;
     /* all files that were loaded, "/folder/name" on their volume */
-    struct { char path[LAUNCH_PATH_MAX + 1]; struct blob blob; } file[LAUNCH_FILES];
+    struct launch_file { unsigned volume; char path[LAUNCH_PATH_MAX + 1]; struct blob blob; } file[LAUNCH_FILES];
     unsigned nfiles;
     struct launch_screen screen;
     uint64_t acpi_rsdp;    /* physical address, 0 if the firmware has none */
