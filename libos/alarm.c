@@ -153,12 +153,14 @@ SYS(clock_nanosleep)
 }
 
 /* --- alarms ------------------------------------------------------------------------------------------------------------------- */
-static void alarm_run(struct alarm *al)
+#define REPEAT_MIN 50000u /* ns: one that is due more often would leave the program no time; the count of expiries is right all the same */
+
+static void alarm_run(struct alarm *al, uint64_t least)
 {
     uint64_t now = 0, left;
 
     clock_now(al->clock, &now);
-    left = al->at > now ? al->at - now : 0;
+    left = max_u64(least, al->at > now ? al->at - now : 0);
     if (al->clock == CLOCK_PROCESS_CPUTIME_ID || al->clock == CLOCK_THREAD_CPUTIME_ID || (int32_t)al->clock < 0)
         left = max_u64(left / cpus_limit(), 100000); /* it may pass that fast, or not at all */
     timer_set(&al->timer, left > FOREVER ? FOREVER : time_mono() + left);
@@ -177,7 +179,7 @@ static void alarm_due(struct timer *t)
         al->fire(al, times);
     }
     if (al->at)
-        alarm_run(al);
+        alarm_run(al, REPEAT_MIN);
 }
 
 void alarm_set(struct alarm *al, uint64_t at, uint64_t every)
@@ -187,7 +189,7 @@ void alarm_set(struct alarm *al, uint64_t at, uint64_t every)
     al->every = every;
     timer_set(&al->timer, 0);
     if (at)
-        alarm_run(al);
+        alarm_run(al, 0);
 }
 
 uint64_t alarm_left(const struct alarm *al)

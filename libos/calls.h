@@ -54,12 +54,9 @@ CALL(16, ioctl) CALL(32, dup) CALL(72, fcntl) CALL(292, dup3) CALL(293, pipe2) C
 AS(3, close, fd_close(a[0])) AS(22, pipe, VIA(pipe2, a[0], 0)) AS(33, dup2, fd_dup_to(a[0], a[1], false))
 
 /* sys_id.c */
-CALL(63, uname) CALL(99, sysinfo) CALL(105, setuid) CALL(106, setgid) CALL(109, setpgid) CALL(113, setreuid) CALL(114, setregid)
-CALL(115, getgroups) CALL(116, setgroups) CALL(117, setresuid) CALL(118, getresuid) CALL(119, setresgid) CALL(120, getresgid)
-CALL(121, getpgid) CALL(125, capget) CALL(126, capset) CALL(135, personality)
-AS(39, getpid, boot->pid) AS(102, getuid, boot->uid) AS(104, getgid, boot->gid) AS(107, geteuid, boot->uid)
-AS(108, getegid, boot->gid) AS(110, getppid, 1) AS(111, getpgrp, boot->pid) AS(112, setsid, -EPERM) AS(122, setfsuid, boot->uid)
-AS(123, setfsgid, boot->gid) AS(124, getsid, sys_getpgid(a)) AS(186, gettid, current->tid)
+CALL(63, uname) CALL(99, sysinfo) CALL(109, setpgid) CALL(121, getpgid) CALL(125, capget) CALL(126, capset) CALL(135, personality)
+AS(39, getpid, boot->pid) AS(110, getppid, 1) AS(111, getpgrp, boot->pid) AS(112, setsid, -EPERM) AS(124, getsid, sys_getpgid(a))
+AS(186, gettid, current->tid)
 
 /* sys_io.c */
 CALL(0, read) CALL(1, write) CALL(8, lseek) CALL(17, pread64) CALL(18, pwrite64) CALL(19, readv) CALL(20, writev) CALL(74, fsync)
@@ -123,3 +120,9 @@ AS(202, futex, futex_call(a[0], (uint32_t)a[1], (uint32_t)a[2], a[3], a[4], (uin
 AS(231, exit_group, (libos_exit((uint32_t)a[0] & 0xFF), 0))
 AS(247, waitid, (uint32_t)a[0] > 3 || a[3] & ~0xE100000Full || !(a[3] & 0xE) ? -EINVAL : -ECHILD)
 AS(324, membarrier, (uint32_t)a[0] || (uint32_t)a[1] ? -EINVAL : 0)
+
+/* sys_user.c */
+CALL(105, setuid) CALL(106, setgid) CALL(113, setreuid) CALL(114, setregid) CALL(115, getgroups) CALL(116, setgroups)
+CALL(117, setresuid) CALL(118, getresuid) CALL(119, setresgid) CALL(120, getresgid)
+AS(102, getuid, user_id.real) AS(104, getgid, group_id.real) AS(107, geteuid, user_id.effective) AS(108, getegid, group_id.effective)
+AS(122, setfsuid, user_id.effective) AS(123, setfsgid, group_id.effective)

@@ -1,6 +1,7 @@
 /* Open files and the table of descriptors. */
 #include "abi/image.h"
 #include "libos/node.h"
+#include "libos/user.h"
 
 struct node *cwd;
 uint32_t umask_bits;
@@ -233,7 +234,7 @@ static int open_check(struct node *n, uint32_t flags)
         return -ENXIO; /* the host's devices are not the guest's; its FIFOs' names may be used, as on NFS, among those in the guest */
     if (write && !n->ops && !node_may_write(n))
         return -EROFS;
-    if (n->uid != 0 && boot->uid != 0 && n->uid == boot->uid && !n->ops) {
+    if (n->uid != 0 && n->uid == user_id.effective && !n->ops) {
         if ((write && !(n->mode & 0200)) || ((flags & O_ACCMODE) != O_WRONLY && !(n->mode & 0400)))
             return -EACCES;
     }

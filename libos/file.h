@@ -215,6 +215,7 @@ void proc_renumber(void); /* boot->pid is another */
 int template_open(struct node *, struct file *); /* template.c */
 struct file *tty_file(unsigned fd); /* the standard files */
 struct mount *dev_mount(void);      /* the monitor's own devices */
+bool file_is_zero(const struct file *); /* /dev/zero */
 int dev_open(const char *name, uint32_t flags, uint32_t *fid);
 void object_put(struct node *); /* object.c; it may have none */
 void epoll_forget(struct file *, uint64_t fd);

@@ -1,6 +1,7 @@
 /* From a path to a program that can start: scripts' interpreters, ELF segments, the first stack. */
 #include "libos/load.h"
 #include "libos/file.h"
+#include "libos/user.h"
 #include "libos/vma.h"
 
 #define STACK_BYTES MIB(8)
@@ -102,7 +103,7 @@ static unsigned auxv_fill(const struct elf *e, uint64_t bias, uint64_t base, uin
     cpuid1(&hwcap);
     const uint64_t rows[][2] = {
         { AT_PHDR, e->phdr ? e->phdr + bias : 0 }, { AT_PHENT, 56 }, { AT_PHNUM, e->phnum }, { AT_PAGESZ, PAGE_SIZE }, { AT_BASE, base }, { AT_FLAGS, 0 },
-        { AT_ENTRY, e->entry + bias }, { AT_UID, boot->uid }, { AT_EUID, boot->uid }, { AT_GID, boot->gid }, { AT_EGID, boot->gid }, { AT_SECURE, 0 },
+        { AT_ENTRY, e->entry + bias }, { AT_UID, user_id.real }, { AT_EUID, user_id.effective }, { AT_GID, group_id.real }, { AT_EGID, group_id.effective }, { AT_SECURE, 0 },
         { AT_RANDOM, random }, { AT_HWCAP, hwcap }, { AT_HWCAP2, 2 }, { AT_CLKTCK, 100 }, { AT_PLATFORM, platform }, { AT_EXECFN, name },
         { AT_SYSINFO_EHDR, (uint64_t)vdso_image }, { AT_MINSIGSTKSZ, fpu_size + 1200 }, { AT_NULL, 0 },
     };

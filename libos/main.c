@@ -6,6 +6,7 @@
 #include "libos/sched.h"
 #include "libos/sock.h"
 #include "libos/syscall.h"
+#include "libos/user.h"
 #include "libos/vma.h"
 
 /* struct app_cpu cpu0 is in entry.S: its stack_top is an address, which C does not let stand in an initialised integer */
@@ -96,6 +97,7 @@ static void files_init(void)
     int e;
 
     limits_init();
+    user_init();
     e = node_init();
 
     if (!e) {

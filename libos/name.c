@@ -1,9 +1,10 @@
 /* Making, removing, moving and linking names: in the server's tree where that may be written, else in nodes above it. */
 #include "libos/node.h"
+#include "libos/user.h"
 
 static int make_lower(struct node *dir, const char *name, uint32_t mode)
 {
-    struct ninep_msg q = { .type = NINEP_TLCREATE, .fid = dir->fid, .name = name, .mode = mode & 07777, .gid = boot->gid };
+    struct ninep_msg q = { .type = NINEP_TLCREATE, .fid = dir->fid, .name = name, .mode = mode & 07777, .gid = group_id.effective };
     struct rpc attr;
     uint32_t fid;
     int e;
@@ -62,7 +63,7 @@ int node_symlink(struct node *dir, const char *name, const char *target)
     int e;
 
     if (node_served(dir))
-        return p9_do(dir->m, .type = NINEP_TSYMLINK, .fid = dir->fid, .name = name, .text = target, .gid = boot->gid);
+        return p9_do(dir->m, .type = NINEP_TSYMLINK, .fid = dir->fid, .name = name, .text = target, .gid = group_id.effective);
     e = node_make(dir, name, S_IFLNK | 0777, &n);
     if (e)
         return e;

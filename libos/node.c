@@ -1,6 +1,7 @@
 /* Nodes: what has been looked up of the file tree is kept, what is not in memory is asked for by 9P. Names to nodes, a node's life, and
  * what the server says about it. Paths are in walk.c, changes of names in name.c, directories' lists in dirlist.c, mounts in mount.c. */
 #include "libos/node.h"
+#include "libos/user.h"
 
 struct node *root_node;
 uint64_t next_ino = 1ull << 40; /* above the inode numbers of ordinary files */
@@ -136,8 +137,8 @@ struct node *node_add(struct node *dir, const char *name, uint32_t mode)
     if (!n)
         return NULL;
     n->mode = mode;
-    n->uid = boot->uid;
-    n->gid = boot->gid;
+    n->uid = user_id.effective;
+    n->gid = group_id.effective;
     n->ino = next_ino++;
     n->nlink = (mode & S_IFMT) == S_IFDIR ? 2 : 1;
     n->memory = true;

@@ -5,6 +5,7 @@
 #include "libos/proc.h"
 #include "libos/signal.h"
 #include "libos/sys.h"
+#include "libos/user.h"
 #include "libos/vma.h"
 
 PRINTF(2, 3) static void put(struct text *t, const char *fmt, ...)
@@ -59,9 +60,13 @@ static void status(struct text *t)
 
     put(t, "Name:\t%s\nUmask:\t0%u%u%u\nState:\t%s\nTgid:\t%u\nNgid:\t0\nPid:\t%u\nPPid:\t1\nTracerPid:\t0\n", th->name, umask_bits >> 6 & 7, umask_bits >> 3 & 7, umask_bits & 7,
         th->cpu ? "R (running)" : "S (sleeping)", boot->pid, t->tid ? t->tid : boot->pid);
-    put(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", boot->uid, boot->uid, boot->uid, boot->uid, boot->gid, boot->gid, boot->gid, boot->gid);
-    put(t, "FDSize:\t64\nGroups:\t%u \nVmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t       0 kB\nVmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nVmSwap:\t       0 kB\n",
-        boot->gid, kb, kb, kb, kb);
+    put(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", user_id.real, user_id.effective, user_id.saved, user_id.effective, group_id.real, group_id.effective,
+        group_id.saved, group_id.effective);
+    put(t, "FDSize:\t64\nGroups:\t");
+    for (uint32_t i = 0; i < ngroups; i++)
+        put(t, "%u ", groups[i]);
+    put(t, "\nVmPeak:\t%8llu kB\nVmSize:\t%8llu kB\nVmLck:\t       0 kB\nVmHWM:\t%8llu kB\nVmRSS:\t%8llu kB\nVmSwap:\t       0 kB\n",
+        kb, kb, kb, kb);
     put(t, "Threads:\t%u\nSigPnd:\t%016llx\nSigBlk:\t%016llx\nSigIgn:\t%016llx\nSigCgt:\t%016llx\n", thread_count, (ull)th->pending, (ull)th->mask,
         (ull)signals_with(true), (ull)signals_with(false));
     put(t, "CapInh:\t%016llx\nCapPrm:\t%016llx\nCapEff:\t%016llx\nCapBnd:\t%016llx\nCapAmb:\t%016llx\nNoNewPrivs:\t0\nSeccomp:\t0\n", 0ull, 0ull, 0ull, 0ull, 0ull);

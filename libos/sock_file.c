@@ -1,5 +1,6 @@
 /* Sockets as the system calls use them: receiving, sending, connecting, with their ways of waiting, and the file in front. */
 #include "libos/sock.h"
+#include "libos/user.h"
 
 /* --- waiting ------------------------------------------------------------------------------------------------------------------- */
 static uint64_t deadline_of(uint64_t timeout) { return timeout ? time_mono() + timeout : 0; }
@@ -186,7 +187,7 @@ int64_t sock_send(struct file *f, struct message *m)
 
     if (m->flags & MSG_OOB)
         return -EOPNOTSUPP;
-    m->cred = (struct ucred){ boot->pid, boot->uid, boot->gid };
+    m->cred = (struct ucred){ boot->pid, user_id.effective, group_id.effective };
     n = send_loop(f, s, m);
     if (n == -EPIPE && s->type != SOCK_DGRAM && !(m->flags & MSG_NOSIGNAL))
         signal_post(current, SIGPIPE, NULL);

@@ -1,5 +1,6 @@
 /* System calls that change what is noted of a file: its mode, owner and times; extended attributes, which none has. */
 #include "libos/sys.h"
+#include "libos/user.h"
 
 enum { UTIME_NOW = 0x3FFFFFFF, UTIME_OMIT = 0x3FFFFFFE, PATH_FLAGS = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH };
 
@@ -8,7 +9,7 @@ static int64_t setattr_at(uint64_t fd, user_t path, uint64_t flags, const struct
     struct node *n = NULL;
     int e = flags & ~(uint64_t)PATH_FLAGS ? -EINVAL : node_at(fd, path, flags, &n);
 
-    return e ? e : n->ops && set & (NINEP_SET_MODE | NINEP_SET_UID | NINEP_SET_GID) && boot->uid ? -EPERM : node_setattr(n, attr, set);
+    return e ? e : n->ops && set & (NINEP_SET_MODE | NINEP_SET_UID | NINEP_SET_GID) && user_id.effective ? -EPERM : node_setattr(n, attr, set);
 }
 
 static int64_t setattr_file(struct file *f, const struct ninep_attr *attr, uint32_t set) { return f->node ? node_setattr(f->node, attr, set) : 0; }

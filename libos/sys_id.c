@@ -1,4 +1,4 @@
-/* System calls about who the program is and where it runs: one process of one user, with no special rights. */
+/* System calls about the process and the machine: one process, with no special rights. */
 #include "libos/sys.h"
 #include "libos/vma.h"
 
@@ -11,49 +11,6 @@ SYS(setpgid)
     if ((int32_t)a[1] < 0)
         return -EINVAL;
     return !is_self(a[0]) ? -ESRCH : is_self(a[1]) ? 0 : -EPERM;
-}
-
-static int64_t three(const uint64_t a[6], uint32_t id)
-{
-    for (unsigned i = 0; i < 3; i++)
-        if (user_write(a[i], &id, sizeof id))
-            return -EFAULT;
-    return 0;
-}
-
-SYS(getresuid) { return three(a, boot->uid); }
-SYS(getresgid) { return three(a, boot->gid); }
-
-SYS(getgroups)
-{
-    if ((int32_t)a[0] < 0)
-        return -EINVAL;
-    return (int32_t)a[0] && user_write(a[1], &boot->gid, 4) ? -EFAULT : 1;
-}
-
-/* One may become whom one is: there is nobody else in a guest. */
-static int64_t become(const uint64_t *id, unsigned n, uint32_t now, bool keep)
-{
-    for (unsigned i = 0; i < n; i++)
-        if ((uint32_t)id[i] != now && !(keep && (uint32_t)id[i] == UINT32_MAX))
-            return (uint32_t)id[i] == UINT32_MAX ? -EINVAL : -EPERM;
-    return 0;
-}
-
-SYS(setuid) { return become(a, 1, boot->uid, false); }
-SYS(setgid) { return become(a, 1, boot->gid, false); }
-SYS(setreuid) { return become(a, 2, boot->uid, true); }
-SYS(setregid) { return become(a, 2, boot->gid, true); }
-SYS(setresuid) { return become(a, 3, boot->uid, true); }
-SYS(setresgid) { return become(a, 3, boot->gid, true); }
-
-SYS(setgroups)
-{
-    uint32_t gid;
-
-    if (boot->uid || a[0] > 65536)
-        return boot->uid ? -EPERM : -EINVAL;
-    return !a[0] ? 0 : user_read(&gid, a[1], sizeof gid) ? -EFAULT : a[0] == 1 && gid == boot->gid ? 0 : -EPERM;
 }
 
 /* Capabilities: none, since nothing they allow can be done in a guest. */

@@ -1,5 +1,6 @@
 /* System calls about limits, accounts, priorities and what else a process can be set to. */
 #include "libos/sys.h"
+#include "libos/user.h"
 #include "libos/vma.h"
 
 /* --- limits and accounts -------------------------------------------------------------------------------------------------------- */
@@ -30,7 +31,7 @@ SYS(prlimit64)
         return -EFAULT;
     if (a[2] && new[0] > new[1])
         return -EINVAL;
-    if (a[2] && new[1] > old[1] && (boot->uid || which == RLIMIT_NOFILE))
+    if (a[2] && new[1] > old[1] && (user_id.effective || which == RLIMIT_NOFILE))
         return -EPERM;
     if (a[2])
         memcpy(limits[which], new, sizeof new);
@@ -110,7 +111,7 @@ static int64_t whose(uint64_t which, uint64_t who)
 {
     if ((uint32_t)which > 2)
         return -EINVAL;
-    return which == 2 ? ((uint32_t)who && (uint32_t)who != boot->uid ? -ESRCH : 0) : is_self(who) || (!which && thread_by(who)) ? 0 : -ESRCH;
+    return which == 2 ? ((uint32_t)who && (uint32_t)who != user_id.real ? -ESRCH : 0) : is_self(who) || (!which && thread_by(who)) ? 0 : -ESRCH;
 }
 
 SYS(getpriority) { return whose(a[0], a[1]) ? whose(a[0], a[1]) : 20 - nice; }
@@ -120,7 +121,7 @@ SYS(setpriority)
     int32_t to = (int32_t)a[2] < -20 ? -20 : (int32_t)a[2] > 19 ? 19 : (int32_t)a[2];
     int64_t e = whose(a[0], a[1]);
 
-    if (!e && to < nice && boot->uid)
+    if (!e && to < nice && user_id.effective)
         e = -EACCES;
     if (!e)
         nice = to;

@@ -49,6 +49,8 @@ SYS(mmap)
         return -EPERM;
     if (limits[RLIMIT_AS][0] != UINT64_MAX && a[1] > limits[RLIMIT_AS][0] - min_u64(vma_bytes(), limits[RLIMIT_AS][0]))
         return -ENOMEM;
+    if (f && file_is_zero(f))
+        return vma_mmap(a[0], a[1], (uint32_t)a[2], (uint32_t)a[3] | MAP_ANONYMOUS, NULL, 0);
     return vma_mmap(a[0], a[1], (uint32_t)a[2], (uint32_t)a[3], f, f ? a[5] : 0);
 }
 

@@ -1,5 +1,6 @@
 /* System calls that find what a path names: open it, look at it, be in it. */
 #include "libos/sys.h"
+#include "libos/user.h"
 
 int path_get(user_t from, char **out)
 {
@@ -60,7 +61,7 @@ SYS(openat)
 struct stat stat_nameless(const struct file *f)
 {
     return (struct stat){ .dev = 14, .ino = (uint64_t)f->data >> 5 & 0xFFFFFFFF, .mode = f->mode ? f->mode : 0600, .nlink = 1, .blksize = 4096,
-                          .uid = boot->uid, .gid = boot->gid };
+                          .uid = user_id.effective, .gid = group_id.effective };
 }
 
 static int stat_file(const struct file *f, struct stat *s)
@@ -122,16 +123,18 @@ SYS(statx)
 SYS(faccessat2)
 {
     struct node *n = NULL;
-    uint32_t mode = (uint32_t)a[2], flags = (uint32_t)a[3], can;
+    uint32_t mode = (uint32_t)a[2], flags = (uint32_t)a[3], uid, gid, can;
     int e = mode & ~7u || flags & ~(uint32_t)(AT_SYMLINK_NOFOLLOW | AT_EACCESS | AT_EMPTY_PATH) ? -EINVAL : node_at(a[0], a[1], flags, &n);
 
     if (e)
         return e;
     if (mode & 2 && !node_may_write(n))
         return -EROFS;
-    if (boot->uid == 0)
+    uid = flags & AT_EACCESS ? user_id.effective : user_id.real;
+    gid = flags & AT_EACCESS ? group_id.effective : group_id.real;
+    if (uid == 0)
         return mode & 1 && node_is(n, S_IFREG) && !(n->mode & 0111) ? -EACCES : 0;
-    can = n->uid == boot->uid ? n->mode >> 6 : n->gid == boot->gid ? n->mode >> 3 : n->mode;
+    can = n->uid == uid ? n->mode >> 6 : n->gid == gid ? n->mode >> 3 : n->mode;
     return mode & ~can & 7 ? -EACCES : 0;
 }
 

@@ -1,6 +1,7 @@
 /* System calls on signals. */
 #include "libos/signal.h"
 #include "libos/sys.h"
+#include "libos/user.h"
 
 SYS(rt_sigaction)
 {
@@ -106,6 +107,8 @@ SYS(sigaltstack)
     old.flags |= on ? SS_ONSTACK : 0;
     if (a[1] && user_write(a[1], &old, sizeof old))
         return -EFAULT;
+    if (new.flags & SS_DISABLE)
+        new.sp = new.size = 0;
     if (a[0])
         current->altstack = new;
     return 0;
@@ -115,7 +118,7 @@ SYS(sigaltstack)
 /* tid 0: to the process. info NULL: as kill() and its like tell. */
 static int64_t send(uint64_t tid, uint64_t n, int code, const struct siginfo *info)
 {
-    struct siginfo own = { .signo = (int32_t)n, .code = code, .field = { boot->pid | (uint64_t)boot->uid << 32 } };
+    struct siginfo own = { .signo = (int32_t)n, .code = code, .field = { boot->pid | (uint64_t)user_id.real << 32 } };
     struct thread *t = tid ? thread_by(tid) : NULL;
 
     if (tid && !t)

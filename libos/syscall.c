@@ -4,6 +4,7 @@
 #include "libos/sock.h"
 #include "libos/sys.h"
 #include "libos/syscall.h"
+#include "libos/user.h"
 #include "libos/vma.h"
 
 #define VIA(name, ...) sys_##name((const uint64_t[6]){ __VA_ARGS__ })

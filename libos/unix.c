@@ -1,6 +1,7 @@
 /* AF_UNIX: entirely within the guest. Names are nodes of the file tree, or, abstract ones, bytes that live as long as their socket. */
 #include "base/fmt.h"
 #include "libos/sock.h"
+#include "libos/user.h"
 
 #define PATH_ROOM 108u
 #define HEAD 2u /* of struct sockaddr_un: the family */
@@ -219,7 +220,7 @@ int unix_make(uint32_t type, uint32_t protocol, struct sock **out)
     s = sock_new(&unix_ops, AF_UNIX, type, 0);
     if (!s)
         return -ENOMEM;
-    s->cred = (struct ucred){ boot->pid, boot->uid, boot->gid };
+    s->cred = (struct ucred){ boot->pid, user_id.effective, group_id.effective };
     s->local = (struct sockname){ .len = HEAD, .family = AF_UNIX };
     list_push_back(&all, &s->named);
     *out = s;

@@ -100,6 +100,13 @@ static void timers(void)
     hits = 0;
     sigprocmask(SIG_UNBLOCK, &set, NULL);
     SHOW(overrun > 3);
+    t = (struct itimerspec){ { 0, 1 }, { 0, 1 } }; /* as often as can be said */
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    SHOW(timer_settime(id, 0, &t, NULL));
+    nap(5);
+    t = (struct itimerspec){ 0 };
+    SHOW(timer_settime(id, 0, &t, NULL));
+    sigprocmask(SIG_UNBLOCK, &set, NULL);
     t = (struct itimerspec){ 0 };
     SHOW(timer_settime(id, 0, &t, NULL));
     hits = 0;

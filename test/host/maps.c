@@ -199,6 +199,13 @@ static void files(void)
     a = MAP(PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     a[0] = 3;
     SHOW(a[0]);
+    fd = open("/dev/zero", O_RDWR);
+    a = MAP(2 * PAGE, RW, MAP_PRIVATE, fd, PAGE);
+    SHOW(a != MAP_FAILED && !a[PAGE] && ++a[PAGE]);
+    a = MAP(PAGE, RW, MAP_SHARED, fd, 0);
+    SHOW(a != MAP_FAILED && !a[0] && ++a[0]);
+    a = MAP(PAGE, RW, MAP_PRIVATE, open("/dev/null", O_RDWR), 0);
+    SHOW(a == MAP_FAILED);
 }
 
 static int deep(int n)

@@ -90,6 +90,10 @@ static void state(void)
     long rbx = 5;
 
     sigaltstack(&ss, NULL);
+    stack_t none = { .ss_sp = &none, .ss_size = 9999, .ss_flags = SS_DISABLE }, had;
+    printf("%d %d", sigaltstack(&none, NULL), sigaltstack(NULL, &had));
+    printf(" %p %zu %d\n", had.ss_sp, had.ss_size, had.ss_flags);
+    sigaltstack(&ss, NULL);
     set(SIGUSR2, handler, SA_ONSTACK);
     raise(SIGUSR2);
     printf("altstack %d\n", on_stack);
