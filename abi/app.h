@@ -7,12 +7,12 @@
 #include "base/types.h"
 
 #define APP_MAGIC 0x6E6C426Fu /* "oBln" */
-#define APP_VERSION 2u        /* the monitor starts only a libos with the same number */
+#define APP_VERSION 3u        /* the monitor starts only a libos with the same number */
 
 typedef uint64_t app_addr_t;
 
 /* --- where things are ------------------------------------------------------------------------------------------------ */
-#define APP_SLED 0x0ull             /* one page, a landing for `call *%rax`; written by the libos before it protects it */
+#define APP_SLED 0x0ull             /* one page, a landing for `call *%rax`: a page of the libos' text, mapped here, too */
 #define APP_LIBOS 0x10000ull        /* the libos is linked to start here, and ends below APP_PROGRAM */
 #define APP_PROGRAM 0x400000ull     /* lowest address of a program */
 #define APP_TOP 0x4000000000ull     /* 256 GiB: the end of what can be mapped */
@@ -27,6 +27,7 @@ struct app_image {
     uint64_t cpu0;     /* its struct app_cpu */
     uint64_t text_end; /* [APP_LIBOS, text_end) is mapped read and execute */
     uint64_t data_end; /* [text_end, data_end) read and write: what the image brings, then zeros */
+    uint64_t sled;     /* the page of the text that is mapped at APP_SLED; 0: none */
 };
 
 /* --- upcalls ---------------------------------------------------------------------------------------------------------- */

@@ -3,11 +3,18 @@
 #include "base/str.h"
 #include "ground/ground.h"
 
+/* None, or a page of the text that the file has. */
+static bool sled_sound(const struct app_image *i, uint64_t size)
+{
+    return !i->sled || (i->sled % PAGE_SIZE == 0 && i->sled >= APP_LIBOS && i->sled < i->text_end && i->sled - APP_LIBOS < size);
+}
+
 bool libos_sound(const struct app_image *i, uint64_t size)
 {
     return size >= sizeof *i && i->magic == APP_MAGIC && i->version == APP_VERSION && i->text_end % PAGE_SIZE == 0 &&
            i->data_end % PAGE_SIZE == 0 && i->text_end > APP_LIBOS && i->data_end > i->text_end && i->data_end <= APP_PROGRAM &&
-           size <= i->data_end - APP_LIBOS && i->entry < APP_TOP && i->missed < APP_TOP && i->upcalls < APP_TOP - APP_UPCALLS * APP_STUB;
+           size <= i->data_end - APP_LIBOS && sled_sound(i, size) && i->entry < APP_TOP && i->missed < APP_TOP &&
+           i->upcalls < APP_TOP - APP_UPCALLS * APP_STUB;
 }
 
 err_t libos_map(struct space *s, const struct app_image *i, uint64_t size, libos_part *part, void *owner)
@@ -18,7 +25,9 @@ err_t libos_map(struct space *s, const struct app_image *i, uint64_t size, libos
     if (!e && data)
         e = part(owner, i->text_end, data, APP_READ | APP_WRITE, text);
     if (!e && i->data_end > i->text_end + data)
-        e = space_map(s, i->text_end + data, i->data_end - i->text_end - data, APP_READ | APP_WRITE | APP_SMALL);
+        e = space_map(s, i->text_end + data, i->data_end - i->text_end - data, APP_READ | APP_WRITE);
+    if (!e && i->sled)
+        e = part(owner, APP_SLED, PAGE_SIZE, APP_READ | APP_EXEC, i->sled - APP_LIBOS);
     return e;
 }
 

@@ -11,8 +11,8 @@
     .section .head, "ax"
     .globl image_head
 image_head:
-    .long 0x6E6C426F, 2
-    .quad start, syscall_missed_entry, upcall_stubs, boot_stack_top, cpu0, text_end, data_end
+    .long 0x6E6C426F, 3
+    .quad start, syscall_missed_entry, upcall_stubs, boot_stack_top, cpu0, text_end, data_end, sled
 
     .text
     .globl start
@@ -47,6 +47,27 @@ bell:
 .endm
 #define push_gprs push_all rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
 #define pop_gprs pop_all r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
+
+/* Page 0, where `call *%rax` goes: wherever in its first SLED_JUMPS bytes it is entered, it leads to syscall_entry. Steps of one byte each would take
+ * longer than the call itself, so it is made of `jmp +103`, bytes EB 67, and a nop, 90: entered at 67 that is a nop with a prefix, and each jump
+ * lands on a jump. The last of them land among nops of 15 bytes, which are prefixes but for their last byte, and so also begin anywhere. Behind the
+ * end are traps, see wild_number(). It runs at address 0: the last jump is from there. */
+#define SLED_JUMPS 513
+#define SLED_NOPS 120
+    .section .text.sled, "ax"
+    .balign 4096
+sled:
+    .rept SLED_JUMPS / 3
+    .byte 0xEB, 0x67, 0x90
+    .endr
+    .rept SLED_NOPS / 15
+    .fill 14, 1, 0x66
+    .byte 0x90
+    .endr
+    .byte 0xE9
+    .long syscall_entry - (SLED_JUMPS + SLED_NOPS + 5)
+    .fill 4096 - (SLED_JUMPS + SLED_NOPS + 5), 1, 0xCC
+    .text
 
 /* From the sled: `call *%rax` pushed the return address where the kernel would have left the red zone alone; whoever rewrote
  * the call saw to it that nothing lies there. A call whose answer is known is answered here: nothing is saved and nothing masked, for an

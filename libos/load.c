@@ -16,7 +16,8 @@ extern const uint8_t vdso_image[]; /* vdso/image.S */
 char program_path[PATH_MAX];
 uint64_t program_auxv[2 * AUXV_MAX], program_args, program_args_end, program_env_end, program_stack;
 
-static int segment_map(struct file *f, const struct elf_segment *s, uint64_t bias)
+/* heap: the program's begins behind this segment. */
+static int segment_map(struct file *f, const struct elf_segment *s, uint64_t bias, bool heap)
 {
     uint64_t start = align_down(s->vaddr, PAGE_SIZE) + bias, file_end = s->vaddr + s->filesz + bias, end = s->vaddr + s->memsz + bias;
     uint64_t mapped = align_up(file_end, PAGE_SIZE);
@@ -29,12 +30,14 @@ static int segment_map(struct file *f, const struct elf_segment *s, uint64_t bia
         mapped = start;
     if (e >= 0 && s->memsz > s->filesz && s->filesz && prot & PROT_WRITE)
         user_clear(file_end, mapped - file_end);
-    if (e >= 0 && align_up(end, PAGE_SIZE) > mapped)
-        e = vma_mmap(mapped, align_up(end, PAGE_SIZE) - mapped, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0);
+    end = align_up(end, PAGE_SIZE);
+    if (e >= 0 && end > mapped)
+        e = heap && prot == (PROT_READ | PROT_WRITE) ? vma_bss(mapped, end - mapped) :
+                                                       vma_mmap(mapped, end - mapped, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0);
     return e < 0 ? (int)e : 0;
 }
 
-/* at: where a file that may go anywhere is put; 0: the kernel's choice. */
+/* at: where a file that may go anywhere is put, the program's; 0, its loader's: the kernel's choice. */
 static int image_map(struct file *f, const struct elf *e, uint64_t at, uint64_t *bias)
 {
     int result = 0;
@@ -46,7 +49,7 @@ static int image_map(struct file *f, const struct elf *e, uint64_t at, uint64_t 
         result = place < 0 ? (int)place : 0;
     }
     for (unsigned i = 0; !result && i < e->count; i++)
-        result = segment_map(f, &e->seg[i], *bias);
+        result = segment_map(f, &e->seg[i], *bias, at && i + 1 == e->count);
     return result;
 }
 

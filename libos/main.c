@@ -13,7 +13,6 @@
 const struct app_boot *boot;
 app_addr_t gate_entry, bell_entry;
 
-void syscall_entry(void);
 NORETURN void libos_main(const struct app_boot *);
 
 void log_line(const char *fmt, ...)
@@ -68,26 +67,6 @@ bool events_take(void)
                 signal_post(NULL, n, NULL);
     }
     return true;
-}
-
-/* Page 0, where `call *%rax` goes: wherever below SLED_JUMPS it is entered, it leads to syscall_entry. Steps of one byte each would take
- * longer than the call itself, so it is made of `jmp +103`, bytes EB 67, and a nop, 90: entered at 67 that is a nop with a prefix, and each jump
- * lands on a jump. The last of them land among nops of 15 bytes, which are prefixes but for their last byte, and so also begin anywhere. */
-static void sled_make(void)
-{
-    static const uint8_t jumps[3] = { 0xEB, 0x67, 0x90 };
-    volatile uint8_t *sled = (volatile uint8_t *)APP_SLED;
-    uint64_t to = (uint64_t)syscall_entry - (SLED_END + 5);
-
-    __asm__("" : "+r"(sled)); /* it is address 0, which C does not let one write to */
-    if (gate(APP_SLED, PAGE_SIZE, APP_READ | APP_WRITE, 0, 0, APP_MAP) < 0)
-        panic("no page 0");
-    for (unsigned i = 0; i < PAGE_SIZE; i++) /* behind the end: traps, see wild_number() */
-        sled[i] = i < SLED_JUMPS ? jumps[i % 3] : i >= SLED_END ? 0xCC : (i - SLED_JUMPS) % 15 == 14 ? 0x90 : 0x66;
-    sled[SLED_END] = 0xE9; /* jmp */
-    for (unsigned i = 0; i < 4; i++)
-        sled[SLED_END + 1 + i] = (uint8_t)(to >> 8 * i);
-    gate(APP_SLED, PAGE_SIZE, APP_READ | APP_EXEC, 0, 0, APP_PROTECT);
 }
 
 static void files_init(void)
@@ -172,7 +151,6 @@ void libos_main(const struct app_boot *b)
     vma_init(b->free - MIB(8));
     random_init(b->seed, sizeof b->seed);
     threads_init();
-    sled_make();
     files_init();
     trace_asked();
     syscall_plain();

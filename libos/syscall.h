@@ -12,5 +12,4 @@ extern bool tracing; /* calls and exceptions are logged */
 void syscall_trace(bool on);
 /* Notes the answers that never change, for entry.S to give. While calls are traced there are none. */
 void syscall_plain(void);
-#define SLED_JUMPS 513u /* see sled_make() */
-#define SLED_END (SLED_JUMPS + 120u)
+#define SLED_END 633u /* of the sled in entry.S: behind it are traps */

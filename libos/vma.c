@@ -447,7 +447,23 @@ int64_t vma_madvise(uint64_t addr, uint64_t len, uint32_t advice)
 /* --- the heap that grows behind the program ------------------------------------------------------------------------------------ */
 void vma_brk_start(uint64_t at)
 {
-    brk_start = brk_now = brk_mapped = align_up(at, PAGE_SIZE);
+    const struct vma *v = vma_find(align_up(at, PAGE_SIZE));
+
+    brk_start = brk_now = align_up(at, PAGE_SIZE);
+    brk_mapped = v && v->brk ? v->end : brk_start;
+}
+
+int64_t vma_bss(uint64_t addr, uint64_t len)
+{
+    const uint32_t flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+    bool room = is_free(addr, len + BRK_STEP) && reserve(3);
+    int64_t e = room ? vma_mmap(addr, len + BRK_STEP, PROT_READ | PROT_WRITE, flags, NULL, 0) : -ENOMEM;
+
+    if (e < 0)
+        return vma_mmap(addr, len, PROT_READ | PROT_WRITE, flags, NULL, 0);
+    split(addr + len);
+    vmas[index_of(addr + len)].brk = true;
+    return e;
 }
 
 int64_t vma_brk(uint64_t to)

@@ -28,6 +28,8 @@ int64_t vma_munmap(uint64_t addr, uint64_t len);
 int64_t vma_mprotect(uint64_t addr, uint64_t len, uint32_t prot);
 int64_t vma_mremap(uint64_t addr, uint64_t old, uint64_t len, uint32_t flags, uint64_t to);
 int64_t vma_madvise(uint64_t addr, uint64_t len, uint32_t advice);
+/* What is zero at the end of a program, and in the same call what its heap will begin with, if there is room. */
+int64_t vma_bss(uint64_t addr, uint64_t len);
 void vma_brk_start(uint64_t at);
 int64_t vma_brk(uint64_t to);
 struct node;

@@ -219,6 +219,31 @@ static void a_broken_image_does_not_start_and_says_why(void **state)
     assert_int_equal(vm_remove(vm), OK);
 }
 
+/* Address 0 has a page of the libos, or nothing. */
+static void the_sled_is_a_page_of_the_text(void **state)
+{
+    struct app_image *libos = (struct app_image *)(void *)(file + PAGE_SIZE);
+    const uint64_t wild[] = { APP_LIBOS + 8, APP_LIBOS - PAGE_SIZE, libos->text_end, PAGE_SIZE, ~0ull, ~0ull - PAGE_SIZE + 1 };
+    uint32_t magic = 0;
+
+    (void)state;
+    assert_int_equal(start(1), OK);
+    assert_int_equal(space_read(&app->space, APP_SLED, &magic, sizeof magic), ERR_RANGE);
+    end();
+    libos->sled = APP_LIBOS;
+    assert_int_equal(start(1), OK);
+    assert_int_equal(space_read(&app->space, APP_SLED, &magic, sizeof magic), OK);
+    assert_int_equal(magic, APP_MAGIC);
+    assert_int_not_equal(space_write(&app->space, APP_SLED, &magic, sizeof magic), OK);
+    end();
+    for (unsigned i = 0; i < ARRAY_LEN(wild); i++) {
+        libos->sled = wild[i];
+        assert_int_equal(start(1), ERR_FORMAT);
+        assert_int_equal(vm_remove(vm), OK);
+    }
+    image_make();
+}
+
 static unsigned vm_inits;
 static err_t vm_init(struct vcpu *v, struct space *s, uint64_t gate)
 {
@@ -680,6 +705,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         T(it_finds_its_image_arguments_and_environment),
+        T(the_sled_is_a_page_of_the_text),
         T(a_broken_image_does_not_start_and_says_why),
         T(an_isolated_app_runs_on_the_other_backend),
         T(whatever_allocation_fails_nothing_is_lost),

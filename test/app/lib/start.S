@@ -1,7 +1,7 @@
 /* The image's head, the gate, and upcalls: all registers as struct upcall (app.h), then upcall() in C, then back to where its frame says. */
     .section .head, "ax"
-    .long 0x6E6C426F, 2
-    .quad start, missed, upcall_stubs, boot_stack_top, cpu0, text_end, data_end
+    .long 0x6E6C426F, 3
+    .quad start, missed, upcall_stubs, boot_stack_top, cpu0, text_end, data_end, 0
 
     .text
     .globl start, gate
