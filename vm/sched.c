@@ -183,49 +183,30 @@ void sched_place(struct vcpu *v)
     lock_drop(&q->lock);
 }
 
-/* A ready vCPU waits behind another: an idle CPU may take it. */
-static void offer_to_idle(void)
+/* A ready vCPU waits behind another: an idle CPU may take it. False: none is idle. */
+static bool offer_to_idle(void)
 {
     for (unsigned i = 0; i < ground_cpus(); i++)
         if (atomic_load(&queues[i].idle)) {
             kick_idle(&queues[i]);
-            return;
+            return true;
         }
+    return false;
 }
+
+/* Where it is now, for one that does not hold that CPU's lock. */
+static unsigned cpu_of(const struct vcpu *v) { return __atomic_load_n(&v->cpu, __ATOMIC_RELAXED); }
 
 static struct runq *lock_home(struct vcpu *v)
 {
     for (;;) {
-        struct runq *q = &queues[v->cpu];
+        struct runq *q = &queues[cpu_of(v)];
 
         lock_take(&q->lock);
         if (v->cpu == q->cpu)
             return q;
         lock_drop(&q->lock);
     }
-}
-
-void sched_wake(struct vcpu *v)
-{
-    if (!make_ready(v)) {
-        struct runq *q = &queues[v->cpu];
-
-        if (q->cpu != ground_cpu() && atomic_load(&q->current) == v && !atomic_exchange(&v->kicked, true))
-            ground_cpu_kick(q->cpu);
-        return;
-    }
-    struct runq *q = lock_home(v);
-    struct vcpu *cur = atomic_load(&q->current);
-    enqueue_woken(q, v);
-    bool first = cur && v->vruntime + granularity < cur->vruntime;
-    lock_drop(&q->lock);
-    if (!cur) {
-        kick_idle(q);
-        return;
-    }
-    if (first && !atomic_exchange(&q->resched, true) && q->cpu != ground_cpu())
-        ground_cpu_kick(q->cpu);
-    offer_to_idle();
 }
 
 bool sched_forget(struct vcpu *v)
@@ -282,6 +263,50 @@ void sched_timer_changed(struct vcpu *v)
     lock_take(&q->lock);
     arm(q, v);
     lock_drop(&q->lock);
+}
+
+/* It runs, or is about to. It may have gone to another CPU before it was marked, where nobody else would kick it now. */
+static void kick_running(struct vcpu *v)
+{
+    struct runq *q = &queues[cpu_of(v)];
+
+    if (q->cpu != ground_cpu() && atomic_load(&q->current) == v && !atomic_exchange(&v->kicked, true))
+        ground_cpu_kick(cpu_of(v));
+}
+
+/* A vCPU waits where one had the CPU for itself, with no end of its slice, and might go on for ever. */
+static void end_slice(struct runq *q)
+{
+    if (q->cpu != ground_cpu()) {
+        ground_cpu_kick(q->cpu);
+        return;
+    }
+    lock_take(&q->lock);
+    arm(q, atomic_load(&q->current));
+    lock_drop(&q->lock);
+}
+
+void sched_wake(struct vcpu *v)
+{
+    if (!make_ready(v)) {
+        kick_running(v);
+        return;
+    }
+    struct runq *q = lock_home(v);
+    struct vcpu *cur = atomic_load(&q->current);
+    bool others = atomic_load(&q->least) != UINT64_MAX;
+    enqueue_woken(q, v);
+    bool first = cur && v->vruntime + granularity < cur->vruntime;
+    lock_drop(&q->lock);
+    if (!cur) {
+        kick_idle(q);
+        return;
+    }
+    bool offered = offer_to_idle(), kick = first && !atomic_exchange(&q->resched, true);
+    if (kick && q->cpu != ground_cpu())
+        ground_cpu_kick(q->cpu);
+    else if (!offered && !others)
+        end_slice(q);
 }
 
 /* --- the loop --- */

@@ -348,6 +348,63 @@ static void a_spinning_vcpu_lets_the_other_go_first(void **state)
     kit_end(b);
 }
 
+/* Waits for its sibling without PAUSE, without timers of its own; the host's timer may end its turn. */
+static void waits_for_sibling(struct vcpu *v)
+{
+    struct vcpu *sibling = v->vm->vcpu[1];
+
+    advance(MS);
+    if (fake_of(v)->step == 0)
+        vcpu_starts(sibling);
+    if (fake_of(sibling)->step || fake_timer() <= ground_tsc() || fake_of(v)->step > 100)
+        return;
+    v->x.kind = EXIT_CPUID;
+}
+
+static void one_that_is_woken_behind_the_only_one_gets_a_turn(void **state)
+{
+    struct vm *vm;
+    (void)state;
+    fake_script(waits_for_sibling);
+    vm = kit_vm(2);
+    for (unsigned i = 0; i < 4; i++)
+        sched_step();
+    assert_in_range(fake_of(vm->vcpu[0])->step, 1, 20);
+    assert_true(fake_of(vm->vcpu[1])->step > 0);
+    kit_end(vm);
+}
+
+static unsigned kicks_seen;
+
+/* Another CPU wakes its sibling, which is at home where it runs. */
+static void is_waited_for(struct vcpu *v)
+{
+    unsigned before = fake_kicks(0);
+
+    advance(MS);
+    if (fake_of(v)->step)
+        return;
+    fake_set_cpus(2, 1);
+    vcpu_starts(v->vm->vcpu[1]);
+    fake_set_cpus(2, 0);
+    kicks_seen = fake_kicks(0) - before;
+}
+
+static void a_cpu_that_runs_one_alone_hears_of_another(void **state)
+{
+    struct vm *vm;
+    (void)state;
+    fake_script(is_waited_for);
+    vm = kit_vm(2);
+    sched_step();
+    assert_int_equal(kicks_seen, 1);
+    fake_set_cpus(1, 0);
+    for (unsigned i = 0; i < 20; i++)
+        sched_step();
+    assert_true(fake_of(vm->vcpu[1])->step > 0);
+    kit_end(vm);
+}
+
 static void what_it_cannot_take_lets_a_vcpu_sleep(void **state)
 {
     struct vm *s;
@@ -423,7 +480,8 @@ int main(void)
         T(three_guests_on_one_cpu_share_it), T(three_guests_on_two_cpus_get_two_thirds),
         T(a_deadline_that_has_passed_sets_no_timer), T(a_sleeper_wakes_in_time_beside_a_busy_guest), T(idle_cpu_sets_the_timer_to_the_next_deadline),
         T(an_interrupt_from_elsewhere_wakes_and_kicks), T(a_spinning_vcpu_lets_the_other_go_first),
-        T(what_it_cannot_take_lets_a_vcpu_sleep), T(loaded_state_does_not_move), T(chores_run_when_due_and_when_kicked),
+        T(what_it_cannot_take_lets_a_vcpu_sleep), T(loaded_state_does_not_move),
+        T(one_that_is_woken_behind_the_only_one_gets_a_turn), T(a_cpu_that_runs_one_alone_hears_of_another), T(chores_run_when_due_and_when_kicked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
