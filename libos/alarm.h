@@ -2,6 +2,9 @@
 /* Timers on any clock, once or again and again: what timerfd, POSIX timers and setitimer are made of. alarm.c. */
 #include "libos/libos.h"
 
+#define NS 1000000000ull
+#define FOREVER (UINT64_MAX / 2)
+
 struct alarm {
     struct timer timer;
     uint32_t clock;
@@ -10,8 +13,8 @@ struct alarm {
 };
 /* 0; -EINVAL: there is no such clock. CPU time counts while threads have a CPU. */
 int clock_now(uint32_t clock, uint64_t *ns);
+bool clock_only_read(uint32_t clock); /* nothing can wait for it */
 void alarm_set(struct alarm *, uint64_t at, uint64_t every); /* at: by its clock; 0 stops it */
-uint64_t alarm_left(const struct alarm *); /* 0: it does not run */
 
 struct itimerspec { struct timespec every, value; };
 /* Reads what the program wants; *at by the alarm's clock. 0, -EFAULT, -EINVAL. */

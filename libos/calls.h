@@ -2,10 +2,7 @@
    is that expression of the arguments a[0] to a[5]. */
 
 /* alarm.c */
-CALL(35, nanosleep) CALL(36, getitimer) CALL(37, alarm) CALL(38, setitimer) CALL(96, gettimeofday) CALL(201, time)
-CALL(222, timer_create) CALL(223, timer_settime) CALL(224, timer_gettime) CALL(225, timer_getoverrun) CALL(226, timer_delete)
-CALL(227, clock_settime) CALL(228, clock_gettime) CALL(229, clock_getres) CALL(230, clock_nanosleep)
-AS(164, settimeofday, -EPERM)
+CALL(36, getitimer) CALL(37, alarm) CALL(38, setitimer)
 
 /* counter.c */
 CALL(283, timerfd_create) CALL(286, timerfd_settime) CALL(287, timerfd_gettime) CALL(290, eventfd2)
@@ -18,6 +15,10 @@ AS(232, epoll_wait, VIA(epoll_pwait, a[0], a[1], a[2], a[3], 0))
 
 /* exec.c */
 CALL(59, execve) CALL(322, execveat)
+
+/* fd.c */
+CALL(16, ioctl) CALL(32, dup) CALL(72, fcntl) CALL(292, dup3) CALL(293, pipe2) CALL(319, memfd_create) CALL(436, close_range)
+AS(3, close, fd_close(a[0])) AS(22, pipe, VIA(pipe2, a[0], 0)) AS(33, dup2, fd_dup_to(a[0], a[1], false))
 
 /* inotify.c */
 CALL(254, inotify_add_watch) CALL(255, inotify_rm_watch) CALL(294, inotify_init1)
@@ -46,15 +47,17 @@ AS(192, lgetxattr, sys_lsetxattr(a)) AS(193, fgetxattr, sys_fsetxattr(a)) AS(197
 AS(198, lremovexattr, sys_lsetxattr(a)) AS(199, fremovexattr, sys_fsetxattr(a)) AS(235, utimes, VIA(futimesat, CWD, a[0], a[1]))
 AS(268, fchmodat, VIA(fchmodat2, a[0], a[1], a[2], 0))
 
+/* sys_clock.c */
+CALL(35, nanosleep) CALL(96, gettimeofday) CALL(201, time) CALL(227, clock_settime) CALL(228, clock_gettime)
+CALL(229, clock_getres) CALL(230, clock_nanosleep)
+AS(164, settimeofday, -EPERM)
+
 /* sys_copy.c */
 CALL(40, sendfile) CALL(275, splice) CALL(276, tee) CALL(278, vmsplice) CALL(326, copy_file_range)
 
-/* sys_fd.c */
-CALL(16, ioctl) CALL(32, dup) CALL(72, fcntl) CALL(292, dup3) CALL(293, pipe2) CALL(319, memfd_create) CALL(436, close_range)
-AS(3, close, fd_close(a[0])) AS(22, pipe, VIA(pipe2, a[0], 0)) AS(33, dup2, fd_dup_to(a[0], a[1], false))
-
 /* sys_id.c */
-CALL(63, uname) CALL(99, sysinfo) CALL(109, setpgid) CALL(121, getpgid) CALL(125, capget) CALL(126, capset) CALL(135, personality)
+CALL(63, uname) CALL(99, sysinfo) CALL(109, setpgid) CALL(121, getpgid) CALL(125, capget) CALL(126, capset)
+CALL(135, personality)
 AS(39, getpid, boot->pid) AS(110, getppid, 1) AS(111, getpgrp, boot->pid) AS(112, setsid, -EPERM) AS(124, getsid, sys_getpgid(a))
 AS(186, gettid, current->tid)
 
@@ -121,8 +124,11 @@ AS(231, exit_group, (libos_exit((uint32_t)a[0] & 0xFF), 0))
 AS(247, waitid, (uint32_t)a[0] > 3 || a[3] & ~0xE100000Full || !(a[3] & 0xE) ? -EINVAL : -ECHILD)
 AS(324, membarrier, (uint32_t)a[0] || (uint32_t)a[1] ? -EINVAL : 0)
 
+/* sys_timer.c */
+CALL(222, timer_create) CALL(223, timer_settime) CALL(224, timer_gettime) CALL(225, timer_getoverrun) CALL(226, timer_delete)
+
 /* sys_user.c */
 CALL(105, setuid) CALL(106, setgid) CALL(113, setreuid) CALL(114, setregid) CALL(115, getgroups) CALL(116, setgroups)
 CALL(117, setresuid) CALL(118, getresuid) CALL(119, setresgid) CALL(120, getresgid)
-AS(102, getuid, user_id.real) AS(104, getgid, group_id.real) AS(107, geteuid, user_id.effective) AS(108, getegid, group_id.effective)
-AS(122, setfsuid, user_id.effective) AS(123, setfsgid, group_id.effective)
+AS(102, getuid, user_id.real) AS(104, getgid, group_id.real) AS(107, geteuid, user_id.effective)
+AS(108, getegid, group_id.effective) AS(122, setfsuid, user_id.effective) AS(123, setfsgid, group_id.effective)

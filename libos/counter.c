@@ -3,10 +3,10 @@
 #include "libos/sys.h"
 
 struct counter {
-    struct alarm alarm; /* timerfd */
     struct waitq wait;
     uint64_t count;
     bool semaphore;     /* eventfd: each read takes one */
+    struct alarm alarm; /* timerfd */
 };
 
 static int64_t counter_read(struct file *f, user_t to, uint64_t len, UNUSED uint64_t *pos)
@@ -51,8 +51,10 @@ static uint32_t event_poll(struct file *f)
 
 static void counter_close(struct file *f)
 {
-    alarm_set(f->data, 0, 0);
-    mem_put(f->data);
+    struct counter *c = f->data;
+
+    alarm_set(&c->alarm, 0, 0);
+    mem_put(c);
 }
 
 static const struct file_ops event_ops = { .read = counter_read, .write = event_write, .poll = event_poll, .close = counter_close };
@@ -112,4 +114,4 @@ SYS(timerfd_settime)
     return e;
 }
 
-SYS_FILE(timerfd_gettime) { return f->ops == &timer_ops ? alarm_write(f->data, a[1]) : -EINVAL; }
+SYS_FILE(timerfd_gettime) { return f->ops == &timer_ops ? alarm_write(&((struct counter *)f->data)->alarm, a[1]) : -EINVAL; }

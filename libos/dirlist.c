@@ -57,7 +57,7 @@ static __attribute__((noinline)) int list_lower(struct node *dir, struct dirlist
             }
             offset = d->offset;
             if (!str_eq(d->name, ".") && !str_eq(d->name, "..") &&
-                (node_direct(dir->m) || !node_child(dir, d->name, strlen(d->name))))
+                (node_direct(dir->m) || !node_child(dir, d->name)))
                 e = dirlist_add(l, d->name, d->qid.path, d->type);
         }
     }

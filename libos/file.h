@@ -130,7 +130,7 @@ int node_list(struct node *, struct dirlist *);
 void dirlist_free(struct dirlist *);
 int node_open(struct node *, uint32_t flags); /* for p9 files: sees that it may be read or written */
 
-/* --- file.c: open files and the table of descriptors --- */
+/* --- file.c, fd.c: open files and the table of descriptors --- */
 struct file_ops {
     int64_t (*read)(struct file *, user_t to, uint64_t len, uint64_t *pos);
     int64_t (*write)(struct file *, user_t from, uint64_t len, uint64_t *pos);

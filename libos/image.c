@@ -80,7 +80,7 @@ int image_list(struct node *dir, struct dirlist *l)
             return -EIO;
         memcpy(text, n.text, n.len);
         text[n.len] = 0;
-        if (!str_eq(text, ".") && !str_eq(text, "..") && !node_child(dir, text, n.len))
+        if (!str_eq(text, ".") && !str_eq(text, "..") && !node_child(dir, text))
             e = dirlist_add(l, text, n.nid, n.type < ARRAY_LEN(types) ? types[n.type] : 0);
     }
     return e ? e : bad == ERR_NOTFOUND ? 0 : error_of(bad);

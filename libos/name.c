@@ -47,7 +47,7 @@ int node_make(struct node *dir, const char *name, uint32_t mode, struct node **o
         return dir->ops ? -EACCES : -EROFS;
     if (node_served(dir)) {
         e = make_lower(dir, name, mode);
-        e = e ? e : child_get(dir, name, strlen(name), out);
+        e = e ? e : child_get(dir, name, out);
     } else {
         *out = layer_add(dir, name, mode);
         e = *out ? 0 : -ENOSPC;
@@ -84,7 +84,7 @@ static bool has_entries(struct node *dir)
 /* The server's file of that name must not show through. */
 static void name_hide(struct node *dir, const char *name)
 {
-    struct node *hide = (dir->fid == NINEP_NOFID && !dir->lower) || node_direct(dir->m) || node_child(dir, name, strlen(name)) ? NULL : node_add(dir, name, 0);
+    struct node *hide = (dir->fid == NINEP_NOFID && !dir->lower) || node_direct(dir->m) || node_child(dir, name) ? NULL : node_add(dir, name, 0);
 
     if (hide)
         hide->negative = true;

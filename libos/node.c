@@ -13,26 +13,26 @@ struct timespec node_now(void) { return timespec_of(time_wall()); }
 bool node_direct(const struct mount *m) { return m && !(m->flags & (APP_MOUNT_READONLY | APP_MOUNT_LAYER)); }
 
 /* --- names ---------------------------------------------------------------------------------------------------------- */
-static struct node **bucket(const struct node *dir, const char *name, size_t len)
+static struct node **bucket(const struct node *dir, const char *name)
 {
     uint64_t h = (uint64_t)dir >> 5;
 
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ (uint8_t)name[i]) * 0x100000001B3ull;
+    for (; *name; name++)
+        h = (h ^ (uint8_t)*name) * 0x100000001B3ull;
     return &buckets[(h ^ h >> 29) % BUCKETS];
 }
 
-struct node *node_child(const struct node *dir, const char *name, size_t len)
+struct node *node_child(const struct node *dir, const char *name)
 {
-    for (struct node *n = *bucket(dir, name, len); n; n = n->hash)
-        if (n->parent == dir && strncmp(n->name, name, len) == 0 && !n->name[len])
+    for (struct node *n = *bucket(dir, name); n; n = n->hash)
+        if (n->parent == dir && str_eq(n->name, name))
             return n;
     return NULL;
 }
 
 void name_attach(struct node *dir, struct node *n)
 {
-    struct node **b = bucket(dir, n->name, strlen(n->name));
+    struct node **b = bucket(dir, n->name);
 
     n->parent = dir;
     n->hash = *b;
@@ -43,7 +43,7 @@ void name_attach(struct node *dir, struct node *n)
 
 void name_detach(struct node *n)
 {
-    struct node **at = bucket(n->parent, n->name, strlen(n->name));
+    struct node **at = bucket(n->parent, n->name);
 
     while (*at != n)
         at = &(*at)->hash;
@@ -53,13 +53,13 @@ void name_detach(struct node *n)
     *at = n->next;
 }
 
-static struct node *node_new(const char *name, size_t len)
+static struct node *node_new(const char *name)
 {
     struct node *n = mem_get(sizeof *n);
 
     if (!n)
         return NULL;
-    n->name = mem_text(name, len);
+    n->name = mem_text(name, strlen(name));
     if (!n->name) {
         mem_put(n);
         return NULL;
@@ -124,7 +124,7 @@ void node_drop(struct node *n)
 
 void name_drop(struct node *dir, const char *name)
 {
-    struct node *n = node_child(dir, name, strlen(name));
+    struct node *n = node_child(dir, name);
 
     if (n)
         node_drop(n);
@@ -132,7 +132,7 @@ void name_drop(struct node *dir, const char *name)
 
 struct node *node_add(struct node *dir, const char *name, uint32_t mode)
 {
-    struct node *n = node_new(name, strlen(name));
+    struct node *n = node_new(name);
 
     if (!n)
         return NULL;
@@ -216,19 +216,16 @@ int fid_walk(struct mount *m, uint32_t from, const char *name, uint32_t *fid, st
     return p9_finish(&r) ? r.error : e;
 }
 
-static int child_load(struct node *dir, const char *name, size_t len, struct node **out)
+static int child_load(struct node *dir, const char *name, struct node **out)
 {
-    char text[NAME_MAX + 1];
-    struct node *n = node_new(name, len);
+    struct node *n = node_new(name);
     struct rpc attr;
     int e;
 
     if (!n)
         return -ENOMEM;
-    memcpy(text, name, len);
-    text[len] = 0;
     n->m = dir->m;
-    e = fid_walk(n->m, dir->fid, text, &n->fid, &attr);
+    e = fid_walk(n->m, dir->fid, name, &n->fid, &attr);
     if (e) {
         n->fid = NINEP_NOFID;
         n->negative = true;
@@ -260,35 +257,30 @@ static int child_check(struct node *dir, struct node *n, struct node **out)
     if (!e)
         fid_clunk(dir->m, fid);
     if (!e || e == -ENOENT) {
-        size_t len = strlen(n->name);
         char name[NAME_MAX + 1];
-        memcpy(name, n->name, len + 1);
+        str_copy(name, sizeof name, n->name);
         node_drop(n);
-        return e ? e : child_load(dir, name, len, out);
+        return e ? e : child_load(dir, name, out);
     }
     return e;
 }
 
-int child_get(struct node *dir, const char *name, size_t len, struct node **out)
+int child_get(struct node *dir, const char *name, struct node **out)
 {
     struct node *n;
 
-    if (len > NAME_MAX)
+    if (strlen(name) > NAME_MAX)
         return -ENAMETOOLONG;
-    n = dir->ops && dir->ops->lookup ? NULL : node_child(dir, name, len);
+    if (dir->ops && dir->ops->lookup)
+        return dir->ops->lookup(dir, name, out);
+    n = node_child(dir, name);
     if (n && node_direct(dir->m) && !n->mounted && !n->ops)
         return child_check(dir, n, out);
     if (n) {
         *out = n;
         return n->negative ? -ENOENT : 0;
     }
-    if (dir->ops && dir->ops->lookup) {
-        char text[NAME_MAX + 1];
-        memcpy(text, name, len);
-        text[len] = 0;
-        return dir->ops->lookup(dir, text, out);
-    }
     if (dir->lower)
-        return image_child(dir, name, len, out);
-    return dir->fid == NINEP_NOFID ? -ENOENT : child_load(dir, name, len, out);
+        return image_child(dir, name, strlen(name), out);
+    return dir->fid == NINEP_NOFID ? -ENOENT : child_load(dir, name, out);
 }

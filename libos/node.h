@@ -19,8 +19,8 @@ int object_copy(struct node *, void *user, uint64_t len, uint64_t at, bool out);
 void object_cut(struct node *, uint64_t size);
 
 /* node.c */
-struct node *node_child(const struct node *dir, const char *name, size_t len); /* a name that is known already, or NULL */
-int child_get(struct node *dir, const char *name, size_t len, struct node **out); /* the same, asking the server if need be; -ENOENT ... */
+struct node *node_child(const struct node *dir, const char *name); /* a name that is known already, or NULL */
+int child_get(struct node *dir, const char *name, struct node **out); /* the same, asking the server if need be; -ENOENT ... */
 void name_attach(struct node *dir, struct node *); /* by its name */
 void name_detach(struct node *);
 void name_drop(struct node *dir, const char *name); /* what is known under that name, if there is */

@@ -49,7 +49,7 @@ static const struct node_ops exe_ops = { .follow = exe_follow }, cwd_ops = { .fo
 
 static struct node *add(struct node *dir, const char *name, uint32_t mode, const struct node_ops *ops)
 {
-    struct node *n = node_child(dir, name, strlen(name));
+    struct node *n = node_child(dir, name);
 
     n = n ? n : node_add(dir, name, mode);
     if (n)
@@ -156,7 +156,7 @@ static int row_add(struct node *self, unsigned i)
         size_t len = (size_t)(slash - p);
         memcpy(part, p, len);
         part[len] = 0;
-        dir = str_eq(part, "self") ? self : dir == root_node ? node_child(dir, part, len) : add(dir, part, S_IFDIR | 0555, &plain_ops);
+        dir = str_eq(part, "self") ? self : dir == root_node ? node_child(dir, part) : add(dir, part, S_IFDIR | 0555, &plain_ops);
         p = slash + 1;
     }
     dir = dir ? add(dir, p, S_IFREG | 0444, &text_ops) : NULL;

@@ -39,7 +39,7 @@ void packet_free(struct sock *s, struct packet *p)
     mem_put(p);
 }
 
-void sock_queue_drop(struct sock *s)
+static void sock_queue_drop(struct sock *s)
 {
     while (!list_empty(&s->rx))
         packet_free(s, packet_first(s));

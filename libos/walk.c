@@ -31,20 +31,18 @@ struct walk {
     struct node *at, *name;
     unsigned links;
     bool followed;   /* the last step was a link, and its target is what comes next */
-    const char *left; /* of rest: still to be walked */
+    char *left; /* of rest: still to be walked */
     char rest[PATH_MAX + 1];
 };
 struct part {
-    const char *name;
-    size_t len;
-    const char *end;
+    char *name, *end;
     bool slash, final; /* it is followed by one; by nothing else */
 };
 
-/* The next name; false: there is none. */
+/* The next name, which a 0 ends now; false: there is none. */
 static bool part_take(struct walk *w, struct part *p)
 {
-    const char *c = w->left;
+    char *c = w->left;
 
     while (*c == '/')
         c++;
@@ -52,13 +50,13 @@ static bool part_take(struct walk *w, struct part *p)
     while (*c && *c != '/')
         c++;
     p->end = c;
-    p->len = (size_t)(c - p->name);
     p->slash = *c == '/';
     while (*c == '/')
         c++;
     p->final = !*c;
     w->left = c;
-    return p->len;
+    *p->end = 0;
+    return *p->name;
 }
 
 /* The link's target takes its name's place in front of what is left. */
@@ -95,18 +93,20 @@ static int walk_step(struct walk *w, const struct part *p, bool follow)
     w->followed = false;
     if (!node_is(w->at, S_IFDIR))
         return -ENOTDIR;
-    if (p->len == 1 && p->name[0] == '.')
+    if (str_eq(p->name, "."))
         return 0;
-    if (p->len == 2 && p->name[0] == '.' && p->name[1] == '.') {
+    if (str_eq(p->name, "..")) {
         w->name = w->at = w->at->parent ? w->at->parent : w->at;
         return 0;
     }
-    e = child_get(w->at, p->name, p->len, &n);
+    e = child_get(w->at, p->name, &n);
     if (e)
         return e;
     if (node_is(n, S_IFLNK) && follow) {
-        if (!n->ops || !n->ops->jump)
+        if (!n->ops || !n->ops->jump) {
+            *p->end = p->slash ? '/' : 0; /* again: what is left begins with it */
             return link_follow(w, n, p->end);
+        }
         n = n->ops->jump(n);
         if (!n)
             return -ENXIO; /* a pipe or its like cannot be opened again */
@@ -124,8 +124,7 @@ static int last_name(const struct walk *w, const struct node *dir, const struct 
         e = 0;
     if (e)
         return e;
-    memcpy(last, p->name, p->len);
-    last[p->len] = 0;
+    str_copy(last, NAME_MAX + 1, p->name);
     return 0;
 }
 

@@ -1,6 +1,132 @@
-/* System calls on descriptors. */
+/* The table of descriptors, and the system calls on them. */
 #include "libos/sys.h"
 
+static struct descriptor {
+    struct file *file;
+    bool cloexec;
+} *fds;
+static uint64_t fds_room, fds_low; /* the table's size: it grows; none below fds_low is free */
+
+/* Descriptors are ints: what a register holds above 32 bits is not looked at. */
+struct file *fd_file(uint64_t fd) { return (uint32_t)fd < fds_room ? fds[(uint32_t)fd].file : NULL; }
+
+struct file *fd_held(uint64_t fd)
+{
+    struct file *f = fd_file(fd);
+
+    return f && f->flags & O_PATH ? NULL : f;
+}
+
+static bool room_for(uint64_t fd)
+{
+    uint64_t room = max_u64(64, fds_room);
+    struct descriptor *more;
+
+    if (fd < fds_room)
+        return true;
+    while (room <= fd)
+        room *= 2;
+    more = mem_grow(fds, fds_room * sizeof *fds, room * sizeof *fds);
+    if (!more)
+        return false;
+    fds = more;
+    fds_room = room;
+    return true;
+}
+
+int64_t fd_new(struct file *f, bool cloexec, uint64_t from)
+{
+    uint64_t fd = max_u64(from, fds_low);
+
+    while (fd < fds_room && fds[fd].file)
+        fd++;
+    if (fd >= limits[RLIMIT_NOFILE][0] || !room_for(fd)) {
+        file_put(f);
+        return -EMFILE;
+    }
+    if (from <= fds_low)
+        fds_low = fd + 1;
+    fds[fd] = (struct descriptor){ .file = f, .cloexec = cloexec };
+    return (int64_t)fd;
+}
+
+int64_t fd_special(const struct file_ops *ops, void *data, struct waitq *wait, uint32_t flags)
+{
+    struct file *f = data ? file_new(ops, flags & ~(uint32_t)O_CLOEXEC) : NULL;
+
+    if (!f) {
+        if (data)
+            ops->close(&(struct file){ .data = data });
+        return -ENOMEM;
+    }
+    f->data = data;
+    f->wait = wait;
+    return fd_new(f, flags & O_CLOEXEC, 0);
+}
+
+int64_t fd_pair(struct file *const f[2], bool cloexec, user_t to)
+{
+    int64_t one = fd_new(f[0], cloexec, 0), two = fd_new(f[1], cloexec, 0);
+    int64_t e = one < 0 ? one : two < 0 ? two : user_write(to, (const int32_t[2]){ (int32_t)one, (int32_t)two }, 8);
+
+    if (e && one >= 0)
+        fd_close((uint64_t)one);
+    if (e && two >= 0)
+        fd_close((uint64_t)two);
+    return e;
+}
+
+int64_t fd_close(uint64_t fd)
+{
+    struct file *f = fd_file(fd);
+
+    fd = (uint32_t)fd;
+    if (!f)
+        return -EBADF;
+    fds[fd].file = NULL;
+    fds_low = min_u64(fds_low, fd);
+    epoll_forget(f, fd);
+    if (f->node && f->node->locks)
+        locks_drop(f->node, NULL); /* so POSIX wants it, whichever descriptor they were made with */
+    file_put(f);
+    return 0;
+}
+
+int64_t fd_dup_to(uint64_t from, uint64_t to, bool cloexec)
+{
+    struct file *f = fd_file(from);
+
+    to = (uint32_t)to;
+    if (!f || to >= limits[RLIMIT_NOFILE][0])
+        return -EBADF;
+    if ((uint32_t)from == to)
+        return (int64_t)to;
+    if (!room_for(to))
+        return -EMFILE;
+    file_get(f);
+    if (fds[to].file)
+        fd_close(to);
+    fds[to] = (struct descriptor){ .file = f, .cloexec = cloexec };
+    return (int64_t)to;
+}
+
+bool fd_flag(uint64_t fd, int set)
+{
+    struct descriptor *d = &fds[(uint32_t)fd];
+
+    if (set >= 0)
+        d->cloexec = set;
+    return d->cloexec;
+}
+
+uint64_t fd_next(uint64_t from)
+{
+    while (from < fds_room && !fds[from].file)
+        from++;
+    return from < fds_room ? from : FILES_MAX;
+}
+
+/* --- system calls ----------------------------------------------------------------------------------------------------------- */
 SYS(close_range)
 {
     enum { UNSHARE = 2, CLOEXEC = 4 };
