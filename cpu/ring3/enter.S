@@ -1,33 +1,12 @@
 /* Into a guest at CPL 3 and back. Copied to each CPU's area (ring3.h): it reaches its data relative to itself, and runs the same under
  * the monitor's page tables and the guest's. System V calling convention whatever the target. */
+#include "arch/x86/asm.h"
+
 #define DATA code + 0x2000
 #define ENTRY_STACK code + 0x3000 + 1024
 #define SYSCALL_VECTOR 256
 #define WITH_ERROR 0x60227D00 /* exceptions with an error code: 8, 10 to 14, 17, 21, 29, 30 */
 #define MSR_GS_BASE 0xC0000101
-
-/* struct regs: the general registers, in the processor's order; all but rax, rsp, and rdi, whose base %rdi may be */
-.macro each_register do base
-    \do %rcx, 8(\base)
-    \do %rdx, 16(\base)
-    \do %rbx, 24(\base)
-    \do %rbp, 40(\base)
-    \do %rsi, 48(\base)
-    \do %r8, 64(\base)
-    \do %r9, 72(\base)
-    \do %r10, 80(\base)
-    \do %r11, 88(\base)
-    \do %r12, 96(\base)
-    \do %r13, 104(\base)
-    \do %r14, 112(\base)
-    \do %r15, 120(\base)
-.endm
-.macro store reg slot:vararg
-    mov \reg, \slot
-.endm
-.macro load reg slot:vararg
-    mov \slot, \reg
-.endm
 
     .text
     .globl ring3_code, ring3_code_end, ring3_enter, ring3_syscall, ring3_stubs
@@ -37,12 +16,7 @@ code:
 
 /* void ring3_enter(struct regs *): until the guest comes out. Interrupts are off. */
 ring3_enter:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    push_regs REGS_CALLEE
     push %rax /* for calls the stack is a multiple of 16 */
     mov %rsp, DATA+24(%rip)
     mov %rdi, DATA+16(%rip)
@@ -50,13 +24,13 @@ ring3_enter:
     swapgs
     lea ENTRY_STACK(%rip), %rsp
     pushq $0x2B /* ss, rsp, rflags, cs, rip for iretq */
-    pushq 32(%rdi)
-    pushq 136(%rdi)
+    pushq regs_rsp(%rdi)
+    pushq regs_rflags(%rdi)
     pushq $0x33
-    pushq 128(%rdi)
-    pushq (%rdi) /* rax, rdi: loaded last */
-    pushq 56(%rdi)
-    each_register load %rdi
+    pushq regs_rip(%rdi)
+    pushq regs_rax(%rdi) /* loaded last, with rdi */
+    pushq regs_rdi(%rdi)
+    regs_load %rdi, REGS_MOST
     mov DATA+8(%rip), %rax
     mov %rax, %cr3
     pop %rdi
@@ -73,20 +47,13 @@ ring3_syscall:
     mov DATA(%rip), %rax
     mov %rax, %cr3
     mov DATA+16(%rip), %rax
-    mov %rcx, 8(%rax)
-    mov %rcx, 128(%rax)
-    mov %r11, 88(%rax)
-    mov %r11, 136(%rax)
-    mov %rdx, 16(%rax)
-    mov %rsi, 48(%rax)
-    mov %rdi, 56(%rax)
-    mov %r8, 64(%rax)
-    mov %r9, 72(%rax)
-    mov %r10, 80(%rax)
+    regs_store %rax, rcx, rdx, rsi, rdi, r8, r9, r10, r11
+    mov %rcx, regs_rip(%rax)
+    mov %r11, regs_rflags(%rax)
     mov DATA+32(%rip), %rcx
-    mov %rcx, 32(%rax)
+    mov %rcx, regs_rsp(%rax)
     mov DATA+40(%rip), %rcx
-    mov %rcx, (%rax)
+    mov %rcx, regs_rax(%rax)
     mov DATA+24(%rip), %rsp
     swapgs
     mov %rax, %rdi
@@ -95,27 +62,16 @@ ring3_syscall:
     test %al, %al
     jz 1f
     swapgs
-    mov (%rdx), %rax
+    mov regs_rax(%rdx), %rax
     mov %rax, DATA+40(%rip)
-    mov 128(%rdx), %rcx
-    mov 32(%rdx), %rsp
-    mov 48(%rdx), %rsi
-    mov 56(%rdx), %rdi
-    mov 64(%rdx), %r8
-    mov 72(%rdx), %r9
-    mov 80(%rdx), %r10
-    mov 136(%rdx), %r11
-    mov 16(%rdx), %rdx
+    mov regs_rip(%rdx), %rcx
+    mov regs_rflags(%rdx), %r11
+    regs_load %rdx, rsp, rsi, rdi, r8, r9, r10, rdx
     mov DATA+8(%rip), %rax
     mov %rax, %cr3
     mov DATA+40(%rip), %rax
     sysretq
-1:  mov %rbx, 24(%rdx)
-    mov %rbp, 40(%rdx)
-    mov %r12, 96(%rdx)
-    mov %r13, 104(%rdx)
-    mov %r14, 112(%rdx)
-    mov %r15, 120(%rdx)
+1:  regs_store %rdx, REGS_CALLEE
     movq $SYSCALL_VECTOR, DATA+80(%rip)
     jmp 2f
 leave_guest:
@@ -123,12 +79,7 @@ leave_guest:
 2:  mov DATA+24(%rip), %rsp
     lidt DATA+48(%rip)
     add $8, %rsp
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    pop_regs r15, r14, r13, r12, rbp, rbx
     ret
 
 /* An exception or an interrupt. Stack: vector, error code, then what the processor pushed. */
@@ -140,24 +91,20 @@ trap:
     mov DATA(%rip), %rax
     mov %rax, %cr3
     mov DATA+16(%rip), %rax
-    each_register store %rax
-    mov %rdi, 56(%rax)
-    popq (%rax)
+    regs_store %rax, REGS_MOST, rdi
+    popq regs_rax(%rax)
     popq DATA+80(%rip)
     popq DATA+88(%rip)
-    popq 128(%rax)
+    popq regs_rip(%rax)
     pop %rcx
-    popq 136(%rax)
-    popq 32(%rax)
+    popq regs_rflags(%rax)
+    popq regs_rsp(%rax)
     jmp leave_guest
 
 /* An NMI, a double fault, a machine check, or a fault in here: on to the monitor's own handler, under its page tables, on one of its
  * stacks, as if it had come there. The handlers of these do not return. */
 fatal:
-    push %rax
-    push %rcx
-    push %rdx
-    push %rbx
+    push_regs rax, rcx, rdx, rbx
     mov DATA(%rip), %rax
     mov %rax, %cr3
     mov $MSR_GS_BASE, %ecx

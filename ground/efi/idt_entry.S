@@ -1,5 +1,7 @@
 /* Where every exception and interrupt arrives: 256 entries of 16 bytes each, then the common part, which saves the
  * registers as struct trap (ground/efi/machine.h) and calls trap_handle(). */
+#include "arch/x86/asm.h"
+
     .text
     .globl idt_entries
     .p2align 4
@@ -21,12 +23,6 @@ idt_entries:
     .seh_pushreg %\reg
     .endr
     .endm
-    .macro restore regs:vararg
-    .irp reg, \regs
-    popq %\reg
-    .endr
-    .endm
-
     .p2align 4
     .def trap_common
     .scl 3
@@ -47,9 +43,9 @@ trap_common:
     leaq 8(%rsp), %rdi
     call trap_handle
     addq $8, %rsp
-    restore rax, rcx, rdx, rbx
+    pop_regs rax, rcx, rdx, rbx
     addq $8, %rsp
-    restore rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
+    pop_regs rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
     addq $16, %rsp
     iretq
     .seh_endproc
@@ -58,12 +54,8 @@ trap_common:
 unwind_here: /* rdi: struct unwind; our caller as it will be after we return */
     movq (%rsp), %rax
     movq %rax, (%rdi)
-    movq %rbx, 32(%rdi)
+    addq $8, %rdi
     leaq 8(%rsp), %rax
-    movq %rax, 40(%rdi)
-    movq %rbp, 48(%rdi)
-    movq %r12, 104(%rdi)
-    movq %r13, 112(%rdi)
-    movq %r14, 120(%rdi)
-    movq %r15, 128(%rdi)
+    movq %rax, regs_rsp(%rdi)
+    regs_store %rdi, REGS_CALLEE
     ret

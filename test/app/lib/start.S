@@ -1,4 +1,6 @@
 /* The image's head, the gate, and upcalls: all registers as struct upcall (app.h), then upcall() in C, then back to where its frame says. */
+#include "arch/x86/asm.h"
+
     .section .head, "ax"
     .long 0x6E6C426F, 3
     .quad start, missed, upcall_stubs, boot_stack_top, cpu0, text_end, data_end, 0
@@ -41,27 +43,18 @@ upcall_stubs:
     .set i, i + 1
     .endr
 upcall_common:
-    .irp reg, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
-    push %\reg
-    .endr
+    push_regs rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
     cld
     mov %rsp, %rdi
     call upcall
-    .irp reg, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
-    pop %\reg
-    .endr
+    pop_regs r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
     add $16, %rsp
     iretq
 
 /* bool probe(fn, a0, a1): calls fn; true if it came back without an exception. upcall() goes to probe_failed. */
     .globl probe, probe_failed
 probe:
-    push %rbx
-    push %rbp
-    push %r12
-    push %r13
-    push %r14
-    push %r15
+    push_regs REGS_CALLEE
     mov %rsp, probe_rsp(%rip)
     mov %rdi, %rax
     mov %rsi, %rdi
@@ -69,12 +62,7 @@ probe:
     call *%rax
     mov $1, %eax
 1:  movq $0, probe_rsp(%rip)
-    pop %r15
-    pop %r14
-    pop %r13
-    pop %r12
-    pop %rbp
-    pop %rbx
+    pop_regs r15, r14, r13, r12, rbp, rbx
     ret
 probe_failed:
     mov probe_rsp(%rip), %rsp

@@ -1,5 +1,6 @@
 /* How a guest begins: the bzImage header, entry in 64-bit mode (from a monitor) or in real mode (from a PC's firmware, so
  * that the same image runs on a bare emulator), start-up of further CPUs, interrupt stubs. */
+#include "arch/x86/asm.h"
 
 /* --- the set-up part: Linux Documentation/arch/x86/boot.rst --- */
     .section .setup, "awx"
@@ -210,52 +211,18 @@ guest_stubs:
     .endr
 
 trap_common:
-    pushq %rax
-    pushq %rcx
-    pushq %rdx
-    pushq %rbx
-    pushq %rbp
-    pushq %rsi
-    pushq %rdi
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    push_regs rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
     movq %rsp, %rdi
     cld
     call guest_trap
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rdi
-    popq %rsi
-    popq %rbp
-    popq %rbx
-    popq %rdx
-    popq %rcx
-    popq %rax
+    pop_regs r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax
     addq $16, %rsp
     iretq
 
 /* int try_call(void (*fn)(uint64_t, uint64_t), uint64_t a, uint64_t b) */
     .globl try_call, try_resume, try_rsp
 try_call:
-    pushq %rbx
-    pushq %rbp
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
-    pushq %rax
+    push_regs REGS_CALLEE, rax
     movq %rsp, try_rsp(%rip)
     movq %rdi, %rax
     movq %rsi, %rdi
@@ -264,13 +231,7 @@ try_call:
     movl $-1, %eax
 try_resume:
     movq $0, try_rsp(%rip)
-    popq %rcx
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbp
-    popq %rbx
+    pop_regs rcx, r15, r14, r13, r12, rbp, rbx
     ret
     .bss
     .balign 16
