@@ -27,6 +27,10 @@ AS(253, inotify_init, VIA(inotify_init1, 0))
 /* lock.c */
 CALL(73, flock)
 
+/* mqueue.c */
+CALL(240, mq_open) CALL(241, mq_unlink) CALL(242, mq_timedsend) CALL(243, mq_timedreceive) CALL(244, mq_notify)
+CALL(245, mq_getsetattr)
+
 /* what only the machine's owner may do */
 AS(101, ptrace, -EPERM) AS(153, vhangup, -EPERM) AS(155, pivot_root, -EPERM) AS(163, acct, -EPERM) AS(165, mount, -EPERM)
 AS(166, umount2, -EPERM) AS(167, swapon, -EPERM) AS(168, swapoff, -EPERM) AS(169, reboot, -EPERM) AS(170, sethostname, -EPERM)
