@@ -12,12 +12,14 @@ _goblin() {
     fi
     case $verb:$previous in
     help:*) mapfile -t COMPREPLY < <(compgen -W "$(goblin help | sed -n 's/^  goblin \([a-z]*\).*/\1/p')" -- "$word") ;;
-    run:--image) mapfile -t COMPREPLY < <(compgen -f -W "$names $languages none" -- "$word") ;;
-    run:--net) mapfile -t COMPREPLY < <(compgen -W "none out host" -- "$word") ;;
-    run:-w | run:--workdir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
-    run:*)
+    run:--image | template:--image) mapfile -t COMPREPLY < <(compgen -f -W "$names $languages none" -- "$word") ;;
+    run:--from) mapfile -t COMPREPLY < <(compgen -W "$(goblin ps | sed -n 's/^\([^ ]*\) .*(template)$/\1/p')" -- "$word") ;;
+    run:--net | template:--net) mapfile -t COMPREPLY < <(compgen -W "none out host" -- "$word") ;;
+    run:-w | run:--workdir | template:-w | template:--workdir) mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
+    template:template) ;; # a new name
+    run:* | template:*)
         if [[ $word == -* ]]; then
-            mapfile -t COMPREPLY < <(compgen -W "$(goblin help run | sed -n 's/^  .*\(--[a-z-]*\).*/\1/p')" -- "$word")
+            mapfile -t COMPREPLY < <(compgen -W "$(goblin help "$verb" | sed -n 's/^  .*\(--[a-z-]*\).*/\1/p')" -- "$word")
         else
             mapfile -t COMPREPLY < <(compgen -fc -W "$names $languages" -- "$word" | sort -u)
         fi

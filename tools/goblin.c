@@ -8,7 +8,7 @@
 
 static int help(int argc, char **argv);
 static const struct verb verb_help = { "help", help, "help [VERB]", "explain the command, or a verb", NULL, NULL };
-static const struct verb *const verbs[] = { &verb_run, &verb_ps, &verb_stop, &verb_image, &verb_new, &verb_help };
+static const struct verb *const verbs[] = { &verb_run, &verb_template, &verb_ps, &verb_stop, &verb_image, &verb_new, &verb_help };
 
 int fail(const char *fmt, ...)
 {

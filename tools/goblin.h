@@ -13,7 +13,7 @@ struct verb {
     const char *help;        /* the rest, may be NULL */
     void (*more)(void);      /* prints what is kept in tables, may be NULL */
 };
-extern const struct verb verb_run, verb_image, verb_new, verb_ps, verb_stop;
+extern const struct verb verb_run, verb_template, verb_image, verb_new, verb_ps, verb_stop;
 
 /* Writes "goblin: " and the text to stderr; FAILED. */
 int fail(const char *fmt, ...) PRINTF(1, 2);

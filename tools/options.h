@@ -9,6 +9,7 @@ struct options {
     char *env[ENV_MAX];      /* cfg.env */
     const char *cwd, *host;  /* NULL: not given */
     const char *image;       /* --image */
+    const char *from;        /* --from: a template */
     const char *entrypoint;
 };
 

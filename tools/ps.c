@@ -57,7 +57,7 @@ static void time_text(char *to, size_t size, const char *ms)
 
 static void row(const char *name)
 {
-    char text[1024], path[96], value[128], pid[24], up[24], cpu[16], used[16], limit[16];
+    char text[1024], path[96], value[128], pid[24], up[24], cpu[16], used[16], limit[16], state[16];
     struct link *l = guest_open(name);
 
     if (!l)
@@ -72,8 +72,9 @@ static void row(const char *name)
         size_text(used, sizeof used, value);
         link_value(text, "memory", value, sizeof value);
         size_text(limit, sizeof limit, value);
+        link_value(text, "state", state, sizeof state);
         link_value(text, "image", value, sizeof value);
-        printf("%-24s %7s %9s %4s %8s %8s  %s\n", name, pid, up, cpu, used, limit, value);
+        printf("%-24s %7s %9s %4s %8s %8s  %s%s\n", name, pid, up, cpu, used, limit, value, strcmp(state, "template") ? "" : " (template)");
     }
     link_close(l);
 }

@@ -33,6 +33,14 @@ static void die_by(int signal_number)
     raise(signal_number);
 }
 
+static int ended(int status, int killed)
+{
+    fflush(NULL);
+    if (killed)
+        die_by(killed);
+    return status;
+}
+
 static int start(struct options *o)
 {
     int status = 0, killed = 0;
@@ -49,10 +57,7 @@ static int start(struct options *o)
     mallopt(M_ARENA_MAX, 1); /* the guest's CPUs hardly ever allocate, and never two at a time */
     if (guest_run(&o->cfg, &status, &killed))
         return FAILED;
-    fflush(NULL);
-    if (killed)
-        die_by(killed);
-    return status;
+    return ended(status, killed);
 }
 
 static const char *here(void)
@@ -210,7 +215,7 @@ static int run_first(struct options *o, char **argv, int argc)
     if (there && l)
         return run_script(o, l, argv, argc);
     l = strchr(argv[0], '/') ? NULL : language_of_command(argv[0]);
-    program = command_find(argv[0], !l);
+    program = o->cfg.template && l ? NULL : command_find(argv[0], !l); /* a template's root is an image */
     if (program)
         return run_host(o, program, argv, argc);
     if (image_named(argv[0]))
@@ -221,36 +226,72 @@ static int run_first(struct options *o, char **argv, int argc)
     return 127;
 }
 
+/* A clone has what its template has. */
+static int run_clone(struct options *o, char **argv, int argc)
+{
+    const struct guest_config *c = &o->cfg;
+    int status, killed;
+
+    if (c->memory || c->cpus || c->nmounts || c->nports || c->net || c->envc || o->cwd || o->image || o->entrypoint)
+        return fail("a clone has the memory, CPUs, volumes, network, variables and directory of its template: give those to `goblin template`");
+    return guest_clone(o->from, o->host ? o->host : "", argv, (unsigned)argc, &status, &killed) ? FAILED : ended(status, killed);
+}
+
+static int run_any(struct options *o, char **argv, int argc)
+{
+    if (o->image && !str_eq(o->image, "none")) {
+        o->image = image_wanted(o->image);
+        if (!o->image)
+            return FAILED;
+        if (argc && access(argv[0], R_OK) == 0 && language_of_file(argv[0]))
+            return run_script(o, language_of_file(argv[0]), argv, argc);
+        return run_image(o, o->image, argv, argc);
+    }
+    if (!argc)
+        return usage_of(o->cfg.template ? &verb_template : &verb_run);
+    if (o->image) {
+        char *program = command_find(argv[0], true);
+        return program ? run_host(o, program, argv, argc) : (fprintf(stderr, "goblin: %s: command not found\n", argv[0]), 127);
+    }
+    return run_first(o, argv, argc);
+}
+
+static int options_take(struct options *o, const struct verb *v, int argc, char **argv)
+{
+    int first = options_read(o, argc, argv);
+
+    if (first == -1) {
+        printf("usage: goblin %s\n%s", v->usage, v->help);
+        options_help();
+        exit(0);
+    }
+    return first;
+}
+
 static int run(int argc, char **argv)
 {
     static struct options o;
-    int first;
+    int first = options_take(&o, &verb_run, argc, argv);
 
-    first = options_read(&o, argc, argv);
-    if (first == -1) {
-        printf("usage: goblin %s\n%s", verb_run.usage, verb_run.help);
-        options_help();
-        return 0;
-    }
     if (first < 0)
         return usage_of(&verb_run);
-    argv += first;
-    argc -= first;
-    if (o.image && !str_eq(o.image, "none")) {
-        o.image = image_wanted(o.image);
-        if (!o.image)
-            return FAILED;
-        if (argc && access(argv[0], R_OK) == 0 && language_of_file(argv[0]))
-            return run_script(&o, language_of_file(argv[0]), argv, argc);
-        return run_image(&o, o.image, argv, argc);
-    }
-    if (!argc)
-        return usage_of(&verb_run);
-    if (o.image) {
-        char *program = command_find(argv[0], true);
-        return program ? run_host(&o, program, argv, argc) : (fprintf(stderr, "goblin: %s: command not found\n", argv[0]), 127);
-    }
-    return run_first(&o, argv, argc);
+    return (o.from ? run_clone : run_any)(&o, argv + first, argc - first);
+}
+
+static int template(int argc, char **argv)
+{
+    static struct options o;
+    char *name = argc > 1 && argv[1][0] != '-' ? argv[1] : NULL;
+    int first = options_take(&o, &verb_template, name ? argc - 1 : argc, name ? argv + 1 : argv);
+
+    if (first < 0 || !name)
+        return usage_of(&verb_template);
+    if (o.from || o.cfg.nports)
+        return fail("a template %s", o.from ? "is not made from another one" : "cannot publish ports: each of its clones would want them");
+    if (!options_set(&o, "name", name))
+        return FAILED;
+    o.cfg.template = true;
+    return run_any(&o, argv + 1 + first, argc - 1 - first);
 }
 
 const struct verb verb_run = {
@@ -269,5 +310,17 @@ const struct verb verb_run = {
             "  a language or its command            its image; made from Debian packages when it is first needed\n"
             "What it writes stays in its memory, but for volumes. Its exit status is the program's; 128 + n if signal n ended it;\n"
             "125 if goblin itself failed, 126 and 127 as a shell's.\n",
+    .more = options_help,
+};
+
+const struct verb verb_template = {
+    .name = "template",
+    .call = template,
+    .usage = "template NAME [OPTION...] WHAT [ARGUMENT...]",
+    .about = "start something up to where clones of it go on",
+    .help = "\n"
+            "WHAT and the options are those of `goblin run`; it must be in an image. It runs until it opens /dev/template, and is frozen there. Then this command\n"
+            "returns, and `goblin run --from NAME [ARGUMENT...]` runs a clone of it: with arguments, standard files and randomness of its own.\n"
+            "`goblin ps` shows the template; `goblin stop NAME` ends it, and not the clones that run.\n",
     .more = options_help,
 };

@@ -82,6 +82,14 @@ void kvm_machine_fini(struct kvm_machine *m)
     *m = (struct kvm_machine){ .dev = -1, .vm = -1 };
 }
 
+err_t kvm_machine_renew(struct kvm_machine *m)
+{
+    close(m->vm);
+    m->slots = 0;
+    m->vm = ioctl(m->dev, KVM_CREATE_VM, 0);
+    return m->vm < 0 ? ERR_NOMEM : OK;
+}
+
 err_t kvm_machine_memory(struct kvm_machine *m, uint64_t gpa, void *at, uint64_t len)
 {
     struct kvm_userspace_memory_region r = { .slot = (uint32_t)m->slots,
@@ -260,9 +268,9 @@ void kvm_cpu_dirty(struct kvm_cpu *c)
     c->run->kvm_dirty_regs |= KVM_SYNC_X86_REGS;
 }
 
-void kvm_cpu_start(struct kvm_cpu *c, uint64_t entry, uint64_t rsp, uint64_t rdi)
+void kvm_cpu_start(struct kvm_cpu *c, const struct kvm_regs_app *at)
 {
-    *c->regs = (struct kvm_regs_app){ .rip = entry, .rsp = rsp, .rdi = rdi, .rflags = KVM_APP_RFLAGS };
+    *c->regs = *at;
     kvm_cpu_dirty(c);
 }
 

@@ -47,6 +47,8 @@ const char *kvm_machine_missing(void);
 /* Opens a machine with no memory. The tables' arena must be added before a CPU is. cpuid: see kvm_cpuid_get(). ERR_UNSUPPORTED, ERR_IO. */
 MUST_USE err_t kvm_machine_init(struct kvm_machine *, struct tables *, const char *cpuid);
 void kvm_machine_fini(struct kvm_machine *);
+/* Another machine, empty, in place of one without CPUs: for a process that was forked from the one that had it. ERR_NOMEM. */
+MUST_USE err_t kvm_machine_renew(struct kvm_machine *);
 /* Makes host memory at `at` the guest-physical memory [gpa, gpa + len). It stays so. */
 MUST_USE err_t kvm_machine_memory(struct kvm_machine *, uint64_t gpa, void *at, uint64_t len);
 /* Where exceptions and stray `syscall`s enter the guest. Before the first CPU. */
@@ -58,7 +60,7 @@ void kvm_machine_bell(struct kvm_machine *, uint32_t number, int eventfd);
 /* A CPU, made now unless it was before, that is at rest and will be started. gs is the guest's struct app_cpu, ist the top of its upcall stack. */
 MUST_USE err_t kvm_cpu_init(struct kvm_cpu *, struct kvm_machine *, unsigned number, uint64_t gs, uint64_t ist);
 void kvm_cpu_fini(struct kvm_cpu *);
-void kvm_cpu_start(struct kvm_cpu *, uint64_t entry, uint64_t rsp, uint64_t rdi);
+void kvm_cpu_start(struct kvm_cpu *, const struct kvm_regs_app *);
 /* Runs until it stops. KICK: a signal came; registers may be set freely then, but not after GATE or BELL. finish: only completes what
  * the last stop left half done, then KICK. MEMORY: the host could not give a page; DEAD: a triple fault or worse, text in *why. */
 enum kvm_stop kvm_cpu_run(struct kvm_cpu *, bool finish, const char **why);

@@ -89,7 +89,7 @@ static void status(struct ns_guest *g, struct ns_status *s)
     }
     s->kind = "app";
     s->on = !ctl.ended;
-    s->state = ctl.ended ? "off" : "running";
+    s->state = ctl.ended ? "off" : ctl.guest->frozen ? "template" : "running";
     if (ctl.ended)
         (void)str_copy(s->why, sizeof s->why, ctl.why);
     (void)str_copy(s->image, sizeof s->image, ctl.cfg->program);
@@ -243,6 +243,28 @@ bool guest_dir(char *path, size_t size)
     return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == getuid() && !(st.st_mode & 077);
 }
 
+static void name_set(const char *name)
+{
+    snprintf(ctl.name, sizeof ctl.name - 11, "%s", name); /* there may come a number behind it */
+    for (char *c = ctl.name; *c; c++)
+        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", *c))
+            *c = '_';
+    if (!ctl.name[0] || ctl.name[0] == '.')
+        ctl.name[0] = '_';
+}
+
+static void name_number(void)
+{
+    size_t n = strlen(ctl.name);
+
+    snprintf(ctl.name + n, sizeof ctl.name - n, "-%d", (int)getpid());
+}
+
+static void path_set(void)
+{
+    snprintf(ctl.at.sun_path, sizeof ctl.at.sun_path, "%s/%.30s", ctl.dir, ctl.name);
+}
+
 /* The name it was given; else, when that is only this machine's, the program's. */
 static void name_choose(const struct guest_config *cfg)
 {
@@ -252,12 +274,7 @@ static void name_choose(const struct guest_config *cfg)
     (void)gethostname(host, sizeof host - 1);
     if (!*name || str_eq(name, host))
         name = slash ? slash + 1 : cfg->program;
-    snprintf(ctl.name, sizeof ctl.name - 11, "%s", name); /* there may come a number behind it */
-    for (char *c = ctl.name; *c; c++)
-        if (!strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-", *c))
-            *c = '_';
-    if (!ctl.name[0] || ctl.name[0] == '.')
-        ctl.name[0] = '_';
+    name_set(name);
 }
 
 /* Takes the name's socket; that of a guest which is no more may be in the way. */
@@ -266,7 +283,7 @@ static bool socket_bind(int fd)
     int probe;
     bool live;
 
-    snprintf(ctl.at.sun_path, sizeof ctl.at.sun_path, "%s/%.30s", ctl.dir, ctl.name);
+    path_set();
     if (bind(fd, (struct sockaddr *)&ctl.at, sizeof ctl.at) == 0)
         return true;
     probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -274,9 +291,8 @@ static bool socket_bind(int fd)
     if (probe >= 0)
         close(probe);
     if (live) {
-        size_t n = strlen(ctl.name);
-        snprintf(ctl.name + n, sizeof ctl.name - n, "-%d", (int)getpid());
-        snprintf(ctl.at.sun_path, sizeof ctl.at.sun_path, "%s/%.30s", ctl.dir, ctl.name);
+        name_number();
+        path_set();
     } else {
         (void)unlink(ctl.at.sun_path);
     }
@@ -307,6 +323,42 @@ void ctl_open(struct app *g, const struct guest_config *cfg)
     ctl.files = (struct ns_guest){ .ops = &ops, .name = ctl.name, .key = 1 };
     ns_vm_add(&ctl.tree, &ctl.files);
     ctl.listener = fd;
+}
+
+const char *ctl_renew(const char *name)
+{
+    bool numbered = !*name;
+
+    if (ctl.listener < 0)
+        return *name ? name : "clone";
+    close(ctl.listener);
+    close(ctl.statm);
+    pthread_mutex_init(&lock, NULL);
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        if (ctl.connection[i]) {
+            close(ctl.connection[i]->fd);
+            ctl.connection[i] = NULL;
+        }
+    if (*name)
+        name_set(name);
+    for (ctl.listener = -1; ctl.listener < 0; numbered = true) {
+        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (numbered)
+            name_number();
+        path_set();
+        if (numbered) /* our number: nobody else's that lives */
+            (void)unlink(ctl.at.sun_path);
+        if (bind(fd, (struct sockaddr *)&ctl.at, sizeof ctl.at) == 0 && listen(fd, CONNECTIONS) == 0)
+            ctl.listener = fd;
+        else
+            close(fd);
+        if (numbered)
+            break;
+    }
+    ctl.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ctl.began = ctl.sampled = guest_now();
+    ctl.sampled_cpu = cpu_now();
+    return ctl.name;
 }
 
 int ctl_fd(void) { return ctl.listener; }

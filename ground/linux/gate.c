@@ -37,11 +37,14 @@ err_t app_map_image(struct app *g, uint64_t at, uint64_t len, unsigned prot, uin
     return space_map_file(&g->space, at, len, prot, g->root->fd, g->root->at + from);
 }
 
-/* No guest becomes a template here. */
+/* In the template no CPU goes on; its clones return from the call: template.c. */
 bool app_template(struct app_vcpu *c)
 {
-    (void)c;
-    return false;
+    if (!c->guest->template)
+        return false;
+    __atomic_store_n(&c->guest->frozen, c, __ATOMIC_SEQ_CST);
+    guest_poke();
+    return true;
 }
 
 err_t app_kick(struct app_vcpu *c, unsigned n)
@@ -70,7 +73,7 @@ err_t app_cpu_wanted(struct app *g, uint64_t number, uint64_t entry, uint64_t rs
 {
     if (number >= g->ncpus)
         return ERR_INVAL;
-    return g->cpus[number].started ? ERR_BUSY : guest_cpu_start(g, (unsigned)number, entry, rsp, shared, 0);
+    return g->cpus[number].started ? ERR_BUSY : guest_cpu_start(g, (unsigned)number, &(struct kvm_regs_app){ .rip = entry, .rsp = rsp, .rflags = KVM_APP_RFLAGS }, shared);
 }
 
 err_t app_cpu_stop(struct app_vcpu *c)
@@ -101,5 +104,5 @@ bool gate_call(struct app_vcpu *c)
     r->rax = (uint64_t)app_call(c, r->rax, a);
     kvm_cpu_dirty(&c->cpu);
     guest_roots(c->guest);
-    return !c->stopping && !c->guest->exiting;
+    return !c->stopping && !guest_over(c->guest);
 }

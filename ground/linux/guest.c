@@ -48,6 +48,14 @@ int guest_poke(void)
     return poke_fd;
 }
 
+int guest_poked(void)
+{
+    uint64_t count;
+
+    (void)!read(poke_fd, &count, sizeof count);
+    return poke_fd;
+}
+
 void guest_end(struct app *g, uint32_t status)
 {
     if (__atomic_exchange_n(&g->exiting, true, __ATOMIC_SEQ_CST))
@@ -125,6 +133,8 @@ static err_t libos_load(struct app *g, const struct guest_config *cfg)
     return libos_map(&g->space, i, cfg->libos_size, part_map, g);
 }
 
+static struct app_boot boot; /* large */
+
 static err_t strings_write(struct app *g, const struct guest_config *cfg, struct app_boot *b)
 {
     struct record_strings s = { .space = &g->space, .at = APP_AREA_STRINGS };
@@ -173,8 +183,6 @@ static err_t mounts_make(struct app *g, const struct guest_config *cfg, struct a
     if (!e)
         e = mount_add(g, b, &g->devices.fs, &dev, APP_MOUNT_DEV);
     if (!e)
-        e = net_init(&g->net, cfg);
-    if (!e)
         e = mount_add(g, b, &g->net.tree.fs, &net, APP_MOUNT_NET);
     g->net_channel = e ? NULL : &g->channels[g->nchannels - 1];
     return e;
@@ -186,48 +194,87 @@ static uint64_t start_bytes(const struct app *g)
     return APP_TOP - APP_AREA + align_up(g->root ? g->root->size : 0, SPACE_UNIT) + MIB(8) + SPACE_UNIT;
 }
 
-/* The file system of an image, below everything else of the monitor's; below that the guest will begin to map. */
-static err_t root_map(struct app *g, struct app_boot *b)
+/* Where the file system of an image is: below everything else of the monitor's; below that the guest will begin to map. */
+static void root_place(const struct app *g, struct app_boot *b)
 {
-    b->free = APP_AREA;
-    if (!g->root)
-        return OK;
-    b->image_size = g->root->size;
-    b->image_flags = g->root->flags;
-    b->free = b->image = APP_AREA - align_up(b->image_size, SPACE_UNIT);
-    return space_window(&g->space, b->image, b->image_size, g->root->fd, g->root->at);
+    b->image_size = g->root ? g->root->size : 0;
+    b->image_flags = g->root ? g->root->flags : 0;
+    b->free = APP_AREA - align_up(b->image_size, SPACE_UNIT);
+    b->image = g->root ? b->free : 0;
+}
+
+/* What is a guest's own, at its start or a clone's. */
+static err_t record_make(struct app *g, const struct guest_config *cfg)
+{
+    struct app_boot *b = &boot;
+    err_t e = strings_write(g, cfg, b);
+
+    record_fill(b, cfg->program, cfg->cwd, cfg->name);
+    root_place(g, b);
+    b->ncpus = g->ncpus;
+    b->mem_limit = cfg->memory;
+    b->bell = APP_AREA_GATE + 3;
+    b->tty = (isatty(0) ? APP_TTY_IN : 0) | (isatty(1) ? APP_TTY_OUT : 0) | (isatty(2) ? APP_TTY_ERR : 0);
+    b->uid = getuid();
+    b->gid = getgid();
+    b->pid = (uint32_t)getpid();
+    b->umask = g->umask;
+    b->flags = g->template ? APP_BOOT_TEMPLATE : 0;
+    return e ? e : record_write(&g->space, b);
 }
 
 static err_t boot_make(struct app *g, const struct guest_config *cfg)
 {
     static const uint8_t gates[] = { 0xE7, KVM_APP_PORT, 0xC3,              /* the gate: out %eax, $port; ret */
                                      0x89, 0xF8, 0xE7, KVM_APP_BELL, 0xC3 }; /* the bell: mov %edi, %eax; out %eax, $port; ret */
-    static struct app_boot b; /* large */
-    mode_t mask = umask(0); /* the guest applies its own */
     err_t e = space_map(&g->space, APP_AREA_GATE, PAGE_SIZE, APP_READ | APP_EXEC | APP_SMALL);
 
     if (!e)
         e = space_map(&g->space, APP_AREA_TIME, PAGE_SIZE, APP_READ | APP_SMALL);
     if (!e)
-        e = strings_write(g, cfg, &b);
-    if (!e)
         e = space_write(&g->space, APP_AREA_GATE, gates, sizeof gates);
     if (!e)
-        e = mounts_make(g, cfg, &b);
+        e = net_init(&g->net, cfg);
     if (!e)
-        e = root_map(g, &b);
-    if (e)
-        return e;
-    record_fill(&b, cfg->program, cfg->cwd, cfg->name);
-    b.ncpus = g->ncpus;
-    b.mem_limit = cfg->memory;
-    b.bell = APP_AREA_GATE + 3;
-    b.tty = (isatty(0) ? APP_TTY_IN : 0) | (isatty(1) ? APP_TTY_OUT : 0) | (isatty(2) ? APP_TTY_ERR : 0);
-    b.uid = getuid();
-    b.gid = getgid();
-    b.pid = (uint32_t)getpid();
-    b.umask = mask;
-    return record_write(&g->space, &b);
+        e = mounts_make(g, cfg, &boot);
+    if (!e)
+        e = record_make(g, cfg);
+    return e || !g->root ? e : space_window(&g->space, boot.image, boot.image_size, g->root->fd, g->root->at);
+}
+
+static err_t poke_make(void)
+{
+    poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return poke_fd < 0 ? ERR_IO : OK;
+}
+
+/* What is shared with the process it was forked from stays that one's. */
+err_t guest_renew(struct app *g)
+{
+    err_t e;
+
+    pthread_mutex_init(&g->lock, NULL);
+    close(poke_fd);
+    e = poke_make();
+    if (!e)
+        e = kvm_machine_renew(&g->machine);
+    if (!e)
+        e = space_renew(&g->space);
+    if (!e)
+        e = net_renew(&g->net);
+    if (!e)
+        e = space_unmap(&g->space, APP_AREA_STRINGS, APP_AREA_STRINGS_MAX);
+    boot = (struct app_boot){ 0 };
+    return e ? e : mounts_make(g, g->cfg, &boot);
+}
+
+err_t guest_begin(struct app *g, const struct guest_config *cfg)
+{
+    err_t e = record_make(g, cfg);
+
+    g->cfg = cfg;
+    guest_time(g);
+    return e ? e : guest_cpu_start(g, 0, &g->kept, g->cpus[0].shared);
 }
 
 /* --- from outside -------------------------------------------------------------------------------------------------------- */
@@ -247,14 +294,29 @@ static void signals_set_up(sigset_t *outside)
     pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
+static void signal_post(struct app *g, uint32_t n)
+{
+    __atomic_fetch_or(&cpu_shared(&g->cpus[0])->signals, 1ull << (n - 1), __ATOMIC_SEQ_CST);
+    app_event(&g->cpus[0], APP_EVENT_SIGNAL);
+}
+
 static void signal_forward(struct app *g, int fd)
 {
     struct signalfd_siginfo info;
 
-    while (read(fd, &info, sizeof info) == sizeof info) {
-        __atomic_fetch_or(&cpu_shared(&g->cpus[0])->signals, 1ull << (info.ssi_signo - 1), __ATOMIC_SEQ_CST);
-        app_event(&g->cpus[0], APP_EVENT_SIGNAL);
-    }
+    while (read(fd, &info, sizeof info) == sizeof info)
+        signal_post(g, info.ssi_signo);
+}
+
+/* Whoever wanted this clone sends the numbers of its signals, and wants it no more when it is gone. */
+static void client_ready(struct app *g)
+{
+    uint8_t n;
+
+    if (read(g->client, &n, 1) != 1)
+        guest_end(g, APP_EXIT_SIGNAL + SIGKILL);
+    else if (n >= 1 && n <= 64)
+        signal_post(g, n);
 }
 
 /* A guest that does not even look at a signal that ends programs is stuck: it ends by force. Milliseconds to wait, -1: nothing pends. */
@@ -285,21 +347,23 @@ static void serve_outside(struct app *g, int signals)
 {
     uint64_t since = 0;
 
-    while (!__atomic_load_n(&g->exiting, __ATOMIC_ACQUIRE)) {
-        struct pollfd p[4] = { { .fd = poke_fd, .events = POLLIN }, { .fd = signals, .events = POLLIN }, { .fd = -1, .events = POLLIN },
-                               { .fd = ctl_fd(), .events = POLLIN } };
+    while (!guest_over(g)) {
+        struct pollfd p[5] = { { .fd = poke_fd, .events = POLLIN }, { .fd = signals, .events = POLLIN }, { .fd = -1, .events = POLLIN },
+                               { .fd = ctl_fd(), .events = POLLIN }, { .fd = g->client, .events = POLLIN } };
         int overdue = signals_overdue(g, since), look;
         uint64_t count;
         pthread_mutex_lock(&g->lock);
         p[2].fd = console_wanted(g);
         look = watch_outside(g);
         pthread_mutex_unlock(&g->lock);
-        if (poll(p, 4, look >= 0 && (overdue < 0 || look < overdue) ? look : overdue) < 0)
+        if (poll(p, 5, look >= 0 && (overdue < 0 || look < overdue) ? look : overdue) < 0)
             continue;
         if (p[0].revents && read(poke_fd, &count, sizeof count) > 0)
             channels_rung(g);
         if (p[1].revents)
             signal_forward(g, signals), since = guest_now();
+        if (p[4].revents)
+            client_ready(g), since = guest_now();
         if (p[3].revents)
             ctl_ready();
         if (look >= 0) {
@@ -320,7 +384,7 @@ static void serve_outside(struct app *g, int signals)
 /* From here on the monitor can do what serving this guest takes. */
 static err_t rights_end(const struct guest_config *cfg)
 {
-    struct rights_tree trees[APP_CHANNELS + 2];
+    struct rights_tree trees[APP_CHANNELS + 3];
     unsigned n = 0;
 
     for (; n < cfg->nmounts; n++)
@@ -328,8 +392,10 @@ static err_t rights_end(const struct guest_config *cfg)
     if (cfg->state)
         trees[n++] = (struct rights_tree){ .path = cfg->state, .write = true };
     if (ctl_dir())
-        trees[n++] = (struct rights_tree){ .path = ctl_dir(), .remove = true };
-    return rights_drop(trees, n, cfg->net != GUEST_NET_NONE || cfg->nports);
+        trees[n++] = (struct rights_tree){ .path = ctl_dir(), .remove = true, .sockets = cfg->template };
+    if (cfg->template) /* each clone looks how much memory it has */
+        trees[n++] = (struct rights_tree){ .path = "/proc" };
+    return rights_drop(trees, n, (cfg->net != GUEST_NET_NONE || cfg->nports ? RIGHTS_NET : 0) | (cfg->template ? RIGHTS_TEMPLATE : 0));
 }
 
 static err_t guest_start(struct app *g, const struct guest_config *cfg)
@@ -353,11 +419,15 @@ static err_t guest_start(struct app *g, const struct guest_config *cfg)
     g->time.mult = (uint64_t)(((unsigned __int128)1000000000u << 32) / g->tsc_hz);
     guest_time(g);
     ctl_open(g, cfg);
+    e = cfg->template ? template_open(cfg) : OK;
+    if (e)
+        return e;
     e = rights_end(cfg);
     if (e)
         goto failed;
     g->space.started = true;
-    e = guest_cpu_start(g, 0, g->image.entry, g->image.stack, g->image.cpu0, APP_AREA);
+    e = guest_cpu_start(g, 0, &(struct kvm_regs_app){ .rip = g->image.entry, .rsp = g->image.stack, .rdi = APP_AREA, .rflags = KVM_APP_RFLAGS },
+                        g->image.cpu0);
     if (!e)
         return OK;
 failed:
@@ -385,23 +455,33 @@ err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
     if (!g)
         return ERR_NOMEM;
     rights_close(cfg->image ? cfg->image->fd : -1);
+    *killed = 0;
+    *status = cfg->template ? template_part() : -1;
+    if (*status >= 0)
+        return OK;
     pthread_mutex_init(&g->lock, NULL);
     g->cfg = cfg;
+    g->template = cfg->template;
+    g->client = -1;
+    g->umask = umask(0); /* the guest applies its own */
     g->root = cfg->image;
     sites_cache_open(cfg->sites);
     g->ncpus = cpus_wanted(cfg);
-    poke_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     signals_set_up(&outside);
     signals = signalfd(-1, &outside, SFD_CLOEXEC | SFD_NONBLOCK);
-    e = poke_fd < 0 || signals < 0 ? ERR_IO : guest_start(g, cfg);
+    e = poke_make() || signals < 0 ? ERR_IO : guest_start(g, cfg);
     if (e)
         return e;
+    serve_outside(g, signals);
+    if (g->frozen)
+        template_serve(g, signals);
     serve_outside(g, signals);
     console_restore();
     pthread_mutex_lock(&g->lock); /* no CPU of it does anything any more */
     net_drain(&g->net, NET_PATIENCE_MS);
     *killed = g->status & APP_EXIT_SIGNAL ? (int)(g->status & 0x7F) : 0;
     *status = *killed ? 128 + *killed : (int)(g->status & 0xFF);
+    template_end(g, *status, *killed);
     ctl_close(*status, *killed);
     return OK; /* threads and memory end with the process */
 }

@@ -46,24 +46,46 @@ struct app {
     const struct guest_image *root; /* NULL: none */
     struct app_time time; /* as the guest sees it */
     uint64_t tsc_hz, first_tsc, first_ns, time_next;
-    uint32_t status;
+    uint32_t status, umask;
     bool exiting; /* atomically */
+    bool template;           /* it is to become one */
+    struct app_vcpu *frozen; /* it has: the CPU that said so. atomically */
+    struct kvm_regs_app kept; /* that CPU's */
+    int client;              /* of a clone: the socket of whoever wanted it; -1: none */
 };
+
+/* No CPU of it goes on. */
+static inline bool guest_over(const struct app *g)
+{
+    return __atomic_load_n(&g->exiting, __ATOMIC_SEQ_CST) || __atomic_load_n(&g->frozen, __ATOMIC_SEQ_CST);
+}
 
 /* gate.c: serves the gate call in the CPU's registers; true: this CPU is to go on. */
 bool gate_call(struct app_vcpu *);
 /* guest.c */
 void guest_end(struct app *, uint32_t status); /* any thread */
 int guest_poke(void); /* makes the waiting thread look anew; the eventfd that does so */
+int guest_poked(void); /* the same eventfd, and what was poked is forgotten */
 void guest_time(struct app *); /* keeps the time page current */
 uint64_t guest_now(void);        /* CLOCK_MONOTONIC, ns */
+/* For a clone: all but its memory and its CPU, as if it were new; then, when its name and arguments are known, the rest. */
+MUST_USE err_t guest_renew(struct app *);
+MUST_USE err_t guest_begin(struct app *, const struct guest_config *);
+/* template.c */
+/* Splits the process: the command's waits until the template is ready, its exit status; the one that becomes it: -1. */
+int template_part(void);
+MUST_USE err_t template_open(const struct guest_config *); /* before rights_drop(). On an error a line has been written */
+/* Serves a frozen guest: returns in each clone that somebody wants, and in the template when it is to end. */
+void template_serve(struct app *, int signals);
+void template_end(struct app *, int status, int killed); /* told to whoever wanted this clone; the template's name is free */
 /* vcpu.c */
 struct app_cpu *cpu_shared(struct app_vcpu *); /* where the monitor sees it */
 void guest_cpu_signals(sigset_t *add);          /* how a CPU is stopped; to be blocked in all other threads */
 void guest_note(struct app_vcpu *, uint32_t event); /* as app_event(), but the CPU looks at it by itself soon */
 void guest_bell(struct app *, uint32_t number); /* the bell was rung, and the next time KVM shall do this */
 void guest_roots(struct app *); /* waits until no CPU uses old tables */
-err_t guest_cpu_start(struct app *, unsigned number, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi);
+err_t guest_cpu_start(struct app *, unsigned number, const struct kvm_regs_app *, app_addr_t shared);
+void guest_cpus_end(struct app *); /* when it is over: waits for all CPUs, and takes them away */
 /* channel.c, under the lock */
 MUST_USE err_t channel_serve(struct channel *);  /* as a kick of the guest's: with answers that had to wait */
 void channel_tell(struct channel *, bool kick);  /* the same if kick, and an event for the guest if there are answers */

@@ -474,6 +474,14 @@ err_t net_init(struct net *n, const struct guest_config *cfg)
     return net_rules_init(n, cfg);
 }
 
+err_t net_renew(struct net *n)
+{
+    mux_fini(n);
+    close(n->epoll);
+    n->epoll = epoll_create1(EPOLL_CLOEXEC);
+    return n->epoll < 0 ? ERR_IO : OK;
+}
+
 void net_fini(struct net *n)
 {
     mux_fini(n);

@@ -59,6 +59,8 @@ struct net {
 /* Binds what is to be published. On error, a line has been written to stderr. */
 MUST_USE err_t net_init(struct net *, const struct guest_config *);
 void net_fini(struct net *);
+/* When nobody uses it: what goes with a process is made anew, the rules stay. ERR_IO. */
+MUST_USE err_t net_renew(struct net *);
 void net_ready(struct net *);
 /* What guests have written goes on to be sent after their end, as a kernel does; ends when all is sent or nothing moves for that long. */
 void net_drain(struct net *, int milliseconds);

@@ -54,6 +54,13 @@ static err_t capabilities_drop(bool net)
 #define HANDLED_1 ((LANDLOCK_ACCESS_FS_MAKE_SYM << 1) - 1) /* all of the first version */
 #define ACCESS_REFER BIT64(13)                             /* of the second: rename and link between directories */
 #define ACCESS_TRUNCATE BIT64(14)                          /* of the third */
+#define SCOPE_SIGNAL BIT64(1)                              /* of the sixth: only processes with these rights can be signalled */
+
+struct ruleset_6 {
+    struct landlock_ruleset_attr files;
+    uint64_t net, scoped;
+};
+_Static_assert(sizeof(struct landlock_ruleset_attr) == 8, "the first version's");
 
 static err_t tree_allow(int rules, const struct rights_tree *t, uint64_t handled)
 {
@@ -62,7 +69,7 @@ static err_t tree_allow(int rules, const struct rights_tree *t, uint64_t handled
     long failed;
 
     if (t->remove)
-        a.allowed_access = LANDLOCK_ACCESS_FS_REMOVE_FILE;
+        a.allowed_access = LANDLOCK_ACCESS_FS_REMOVE_FILE | (t->sockets ? LANDLOCK_ACCESS_FS_MAKE_SOCK : 0);
     if (a.parent_fd < 0)
         return OK; /* what is not there needs no right */
     failed = syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &a, 0);
@@ -74,17 +81,18 @@ static err_t tree_allow(int rules, const struct rights_tree *t, uint64_t handled
 static err_t files_restrict(const struct rights_tree *trees, unsigned n)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
-    struct landlock_ruleset_attr a = { .handled_access_fs = HANDLED_1 | ACCESS_REFER | (version >= 3 ? ACCESS_TRUNCATE : 0) };
+    struct ruleset_6 a = { .files.handled_access_fs = HANDLED_1 | ACCESS_REFER | (version >= 3 ? ACCESS_TRUNCATE : 0),
+                           .scoped = version >= 6 ? SCOPE_SIGNAL : 0 };
     err_t e = OK;
     int rules;
 
     if (version < 2)
         return OK;
-    rules = (int)syscall(SYS_landlock_create_ruleset, &a, sizeof a, 0);
+    rules = (int)syscall(SYS_landlock_create_ruleset, &a, version >= 6 ? sizeof a : sizeof a.files, 0);
     if (rules < 0)
         return ERR_UNSUPPORTED;
     for (unsigned i = 0; !e && i < n; i++)
-        e = tree_allow(rules, &trees[i], a.handled_access_fs);
+        e = tree_allow(rules, &trees[i], a.files.handled_access_fs);
     if (!e && syscall(SYS_landlock_restrict_self, rules, 0))
         e = ERR_UNSUPPORTED;
     close(rules);
@@ -109,14 +117,16 @@ static const uint16_t always[] = {
     SYS_openat, SYS_openat2, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_fstatfs, SYS_getdents64, SYS_readlinkat, SYS_mkdirat, SYS_mknodat,
     SYS_unlinkat, SYS_renameat, SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_utimensat,
     SYS_fallocate, SYS_fsync, SYS_fdatasync, SYS_flock, SYS_copy_file_range, SYS_faccessat, SYS_faccessat2, SYS_access, SYS_unlink, SYS_rmdir,
-    SYS_accept4, /* at the socket of ctl.c */
+    SYS_accept4, SYS_recvmsg, /* at the sockets of ctl.c and template.c */
     SYS_fgetxattr, SYS_fsetxattr, SYS_flistxattr, SYS_fremovexattr,
 };
 
 static const uint16_t with_net[] = {
     SYS_bind, SYS_listen, SYS_connect, SYS_accept, SYS_getsockname, SYS_getpeername, SYS_setsockopt, SYS_getsockopt, SYS_shutdown,
-    SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_recvmsg, SYS_sendmmsg, SYS_recvmmsg,
+    SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_sendmmsg, SYS_recvmmsg,
 };
+
+static const uint16_t with_template[] = { SYS_seccomp, SYS_bind, SYS_listen, SYS_getppid };
 
 /* Of these an argument decides: (argument & mask) must be one of the values. */
 struct condition {
@@ -187,18 +197,20 @@ static void allow_if(struct program *p, const struct condition *c)
     give(p, c->error ? SECCOMP_RET_ERRNO | c->error : SECCOMP_RET_TRAP);
 }
 
-static void program_make(struct program *p, bool net)
+static void program_make(struct program *p, unsigned flags)
 {
     const uint32_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
+    const uint32_t worlds = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+    const bool net = flags & RIGHTS_NET, template = flags & RIGHTS_TEMPLATE;
     const struct condition conditions[] = {
         { SYS_ioctl, 1, UINT32_MAX, { TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ, FIONREAD, FIONBIO }, 7, ENOTTY },
         { SYS_mmap, 2, PROT_EXEC, { 0 }, 1, EACCES },
         { SYS_mprotect, 2, PROT_EXEC, { 0 }, 1, EACCES },
-        { SYS_clone, 0, thread, { thread }, 1, 0 },
+        { SYS_clone, 0, thread | worlds, { thread, 0 }, template ? 2 : 1, 0 },
         { SYS_clone3, 0, 0, { 1 }, 1, ENOSYS }, /* its flags cannot be seen: the C library then takes clone */
-        { SYS_prctl, 0, UINT32_MAX, { PR_SET_NAME }, 1, EINVAL },
-        { SYS_tgkill, 0, UINT32_MAX, { (uint32_t)getpid() }, 1, 0 },
-        { SYS_socket, 0, UINT32_MAX, { AF_INET, AF_INET6 }, net ? 2 : 0, EAFNOSUPPORT },
+        { SYS_prctl, 0, UINT32_MAX, { PR_SET_NAME, PR_SET_PDEATHSIG }, 2, EINVAL },
+        { SYS_tgkill, 0, template ? 0 : UINT32_MAX, { template ? 0 : (uint32_t)getpid() }, 1, 0 }, /* a clone has another number */
+        { SYS_socket, 0, UINT32_MAX, { template ? AF_UNIX : AF_INET, AF_INET, AF_INET6 }, net ? 3 : template, EAFNOSUPPORT },
     };
     uint32_t words[WORDS] = { 0 };
 
@@ -219,6 +231,8 @@ static void program_make(struct program *p, bool net)
     words_set(words, always, ARRAY_LEN(always));
     if (net)
         words_set(words, with_net, ARRAY_LEN(with_net));
+    if (template)
+        words_set(words, with_template, ARRAY_LEN(with_template));
     give_words(p, words);
 }
 
@@ -233,13 +247,13 @@ static void on_forbidden(int n, siginfo_t *info, void *context)
     raise(n);
 }
 
-static err_t calls_restrict(bool net)
+err_t rights_renew(unsigned flags)
 {
     static struct program p;
     struct sock_fprog f = { .filter = p.step };
     struct sigaction sa = { .sa_sigaction = on_forbidden, .sa_flags = SA_SIGINFO | SA_NODEFER };
 
-    program_make(&p, net);
+    program_make(&p, flags);
     f.len = p.n;
     if (p.n == PROGRAM_MAX)
         return ERR_FULL;
@@ -247,13 +261,13 @@ static err_t calls_restrict(bool net)
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &f) ? ERR_UNSUPPORTED : OK;
 }
 
-err_t rights_drop(const struct rights_tree *trees, unsigned n, bool net)
+err_t rights_drop(const struct rights_tree *trees, unsigned n, unsigned flags)
 {
     err_t e = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? ERR_UNSUPPORTED : OK;
 
     if (!e)
-        e = capabilities_drop(net);
+        e = capabilities_drop(flags & RIGHTS_NET);
     if (!e)
         e = files_restrict(trees, n);
-    return e ? e : calls_restrict(net);
+    return e ? e : rights_renew(flags);
 }

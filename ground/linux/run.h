@@ -45,6 +45,7 @@ struct guest_config {
     enum guest_net net;
     struct guest_port ports[GUEST_PORTS];
     unsigned nports;
+    bool template; /* it is to become one, by its name */
 };
 
 /* The directory of the running guests' sockets, made if it is not there. False: there is none that is only ours. */
@@ -52,3 +53,7 @@ bool guest_dir(char *path, size_t size);
 /* Runs it to its end. *status is an exit status, or 128 + a signal's number, as a shell shows it; *killed the signal, or 0. On error, a line has been written
  * to stderr. Descriptors above 2 are closed, but the image's; afterwards the process has the rights of a guest's monitor only (rights.h). */
 MUST_USE err_t guest_run(const struct guest_config *, int *status, int *killed);
+
+/* Runs a clone of that template, with this process's standard files, to its end. name: "": the template's, with a number. On an error, a line has been
+ * written to stderr. */
+MUST_USE err_t guest_clone(const char *from, const char *name, char *const *argv, unsigned argc, int *status, int *killed);

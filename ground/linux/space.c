@@ -167,6 +167,22 @@ static err_t slot_add(struct space *s, uint64_t first, uint64_t end)
     return e;
 }
 
+err_t space_renew(struct space *s)
+{
+    uint64_t units = (ARENA_AT + s->arena) / SPACE_UNIT;
+    err_t e = OK;
+
+    for (uint64_t first = 0, end; !e && first < units; first = end) {
+        for (end = first; end < units && unit_ready(s, end);)
+            end++;
+        if (end > first)
+            e = kvm_machine_memory(s->machine, first * SPACE_UNIT, s->base + first * SPACE_UNIT, (end - first) * SPACE_UNIT);
+        else
+            end++;
+    }
+    return e;
+}
+
 /* Slots over a range: one that is added once CPUs run makes KVM forget all it knew. */
 static err_t slots_make(struct space *s, uint64_t addr, uint64_t len)
 {

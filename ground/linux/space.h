@@ -22,6 +22,8 @@ struct space {
 /* Reserves address space, the first piece of arena, and a slot for the `used` bytes below APP_TOP. ERR_NOMEM, ERR_FULL. machine is kept. */
 MUST_USE err_t space_init(struct space *, struct kvm_machine *machine, uint64_t limit, uint64_t used);
 void space_fini(struct space *);
+/* The slots of a machine that has none yet. ERR_NOMEM, ERR_RANGE. */
+MUST_USE err_t space_renew(struct space *);
 
 /* As app/memory.h has them; these are its, too: copies go whatever the guest's rights, and space_map() of no rights is space_unmap(). */
 /* fd is open for what prot asks and not kept. ERR_UNSUPPORTED: it cannot be mapped so. */

@@ -146,12 +146,14 @@ static void *cpu_thread(void *arg)
         return NULL;
     }
     pthread_sigmask(SIG_UNBLOCK, &open, NULL);
-    while (!__atomic_load_n(&c->guest->exiting, __ATOMIC_ACQUIRE) && cpu_step(c, &half))
+    while (!guest_over(c->guest) && cpu_step(c, &half))
         ;
     __atomic_store_n(&c->running, false, __ATOMIC_SEQ_CST);
     pthread_sigmask(SIG_BLOCK, &open, NULL);
     if (half)
-        (void)kvm_cpu_run(&c->cpu, true, &why); /* so that it may be started anew */
+        (void)kvm_cpu_run(&c->cpu, true, &why); /* so that it may be started anew, and its registers are final */
+    if (c->guest->frozen == c)
+        c->guest->kept = *c->cpu.regs;
     self = NULL;
     timer_delete(c->timer);
     pthread_mutex_lock(&c->guest->lock);
@@ -172,13 +174,13 @@ static err_t cpu_thread_start(struct app_vcpu *c)
     return failed ? ERR_NOMEM : OK;
 }
 
-err_t guest_cpu_start(struct app *g, unsigned number, uint64_t entry, uint64_t rsp, app_addr_t shared, uint64_t rdi)
+err_t guest_cpu_start(struct app *g, unsigned number, const struct kvm_regs_app *at, app_addr_t shared)
 {
     struct app_vcpu *c = &g->cpus[number];
     struct app_cpu s;
     err_t e;
 
-    e = app_cpu_check(&g->space, entry, shared, &s);
+    e = app_cpu_check(&g->space, at->rip, shared, &s);
     if (e)
         return e;
     c->guest = g;
@@ -192,11 +194,31 @@ err_t guest_cpu_start(struct app *g, unsigned number, uint64_t entry, uint64_t r
         return ERR_NOMEM;
     if (kvm_cpu_init(&c->cpu, &g->machine, number, shared, s.stack_top))
         return ERR_NOMEM;
-    kvm_cpu_start(&c->cpu, entry, rsp, rdi);
+    kvm_cpu_start(&c->cpu, at);
     c->started = true;
     e = cpu_thread_start(c);
     c->started = !e;
     return e;
+}
+
+void guest_cpus_end(struct app *g)
+{
+    for (unsigned i = 0; i < g->ncpus; i++) {
+        struct app_vcpu *c = &g->cpus[i];
+        pthread_mutex_lock(&g->lock);
+        while (c->started) { /* and so its thread is there */
+            pthread_kill(c->thread, KICK_SIGNAL);
+            bell_ring(c);
+            pthread_mutex_unlock(&g->lock);
+            nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
+            pthread_mutex_lock(&g->lock);
+        }
+        if (c->cpu.m) {
+            kvm_cpu_fini(&c->cpu);
+            close(c->bell);
+        }
+        pthread_mutex_unlock(&g->lock);
+    }
 }
 
 void guest_bell(struct app *g, uint32_t number)
@@ -218,7 +240,7 @@ void guest_roots(struct app *g)
     for (unsigned i = 0; i < g->ncpus; i++) {
         struct app_vcpu *c = &g->cpus[i];
         while (c != self && c->started && __atomic_load_n(&c->running, __ATOMIC_SEQ_CST) && !kvm_cpu_current(&c->cpu) &&
-               !__atomic_load_n(&g->exiting, __ATOMIC_SEQ_CST)) {
+               !guest_over(g)) {
             pthread_kill(c->thread, KICK_SIGNAL);
             nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
         }
