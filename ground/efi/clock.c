@@ -7,6 +7,7 @@
 #define SAMPLES 3
 #define SAMPLE_MS 8u
 #define STAMP_TRIES 16
+#define SHORTEST_NS 20000u
 #define TSC_TICKS_DEAD BIT64(32) /* a reference that stands still for so long (a second or so) does not run */
 
 #define MSR_TSC_ADJUST 0x3Bu
@@ -23,6 +24,7 @@ struct reference {
 
 static uint64_t hz, timer_hz;            /* timer_hz: 0 with a deadline timer */
 static uint64_t to_ns, to_tsc, to_timer; /* factors, 32 bits behind the point */
+static uint64_t shortest;
 static uint64_t wall_ns, wall_tsc;
 static uint16_t pm_port;
 
@@ -111,6 +113,7 @@ void clock_init(const struct launch *l, const struct acpi_info *acpi)
     to_ns = factor(NS_PER_S, hz);
     to_tsc = factor(hz, NS_PER_S);
     to_timer = factor(timer_hz, hz);
+    shortest = ground_ns_to_tsc(SHORTEST_NS);
     wall_ns = l->wall_ns;
     wall_tsc = l->wall_tsc;
     if (!(cpu_id(0x80000000, 0).eax >= 0x80000007 && cpu_id(0x80000007, 0).edx >> 8 & 1))
@@ -144,26 +147,17 @@ void clock_wait_us(uint64_t us)
         cpu_pause();
 }
 
-/* Counts towards deadline as far as the counter reaches. */
-static void count_towards(uint64_t deadline)
-{
-    uint64_t now = cpu_tsc(), left = deadline > now ? deadline - now : 0;
-    uint64_t ticks = min_u64(left, hz) * to_timer >> 32; /* at most a second: no overflow below 2^32 APIC ticks */
-
-    lapic_timer_count((uint32_t)min_u64(ticks + 1, UINT32_MAX)); /* never early, and never 0: that would be off */
-}
-
-/* Towards the deadline, but a second at most where there are other CPUs to look after. */
+/* Towards the deadline, but a second at most: an interrupt that got lost (irq.c) is found with the next one. The counter begins again by
+ * itself when it has come to its end, so that the timer's own is made up for, too; then it must not be too short. */
 static void arm(uint64_t deadline)
 {
-    if (ground_cpus() > 1)
-        deadline = min_u64(deadline, cpu_tsc() + hz);
-    if (!timer_hz)
-        lapic_timer_deadline(deadline == UINT64_MAX ? 0 : deadline);
-    else if (deadline == UINT64_MAX)
-        lapic_timer_count(0);
+    uint64_t now = cpu_tsc(), left = deadline > now ? min_u64(deadline - now, hz) : 0;
+    uint64_t ticks = max_u64(left, shortest) * to_timer >> 32; /* at most a second: no overflow below 2^32 APIC ticks */
+
+    if (timer_hz)
+        lapic_timer_count((uint32_t)min_u64(ticks + 1, UINT32_MAX)); /* never early, and never 0: that would be off */
     else
-        count_towards(deadline);
+        lapic_timer_deadline(now + left);
 }
 
 void ground_timer_set(uint64_t deadline)

@@ -79,9 +79,10 @@ void ground_cpu_kick(unsigned cpu)
     kick(percpu_of[cpu]);
 }
 
-/* QEMU 7.2 can lose an interrupt: entering and leaving a guest, its CPU's thread changes the word of what is pending without the lock under
- * which other threads set bits of it. The APIC still has the interrupt, and offers it again with the next one. A CPU that got none would
- * run a guest that waits for others for ever, so the CPUs look after each other, each time their own timer fires. */
+/* QEMU 7.2 can lose an interrupt: at a VMRUN with a virtual interrupt, its CPU's thread sets a bit in the word of what is pending without
+ * the lock under which other threads set theirs, so that theirs can be gone. The APIC still has the interrupt, and offers it again with the
+ * next one. A CPU that got none would run a guest that waits for others for ever, so the CPUs look after each other, each time their own
+ * timer fires, which is once a second at least (clock.c). */
 void irq_rescue(void)
 {
     uint64_t now = cpu_tsc(), late = ground_ns_to_tsc(RESCUE_NS);

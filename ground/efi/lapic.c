@@ -22,6 +22,7 @@ enum {
 };
 #define SVR_ENABLE BIT(8)
 #define LVT_MASKED BIT(16)
+#define LVT_PERIODIC BIT(17)
 #define LVT_DEADLINE BIT(18)
 #define DIVIDE_BY_1 0xBu
 #define ICR_PENDING BIT(12)
@@ -69,7 +70,7 @@ void lapic_cpu_init(void)
         reg_write(masked[i], LVT_MASKED);
     reg_write(REG_TIMER_INITIAL, 0);
     reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
-    reg_write(REG_LVT_TIMER, (has_deadline ? LVT_DEADLINE : 0) | VECTOR_TIMER);
+    reg_write(REG_LVT_TIMER, (has_deadline ? LVT_DEADLINE : LVT_PERIODIC) | VECTOR_TIMER); /* clock.c says why */
     __asm__ volatile("mfence" ::: "memory");           /* the mode is set before the first deadline (SDM 11.5.4.1) */
     for (unsigned vector = 16; vector < 256; vector++) /* what the firmware left in service */
         if (lapic_in_service(vector))
