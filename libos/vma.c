@@ -9,6 +9,8 @@ static unsigned nvmas, room;
 static bool lacking; /* some mapping of a file is longer than the file */
 static uint64_t mmap_top, brk_start, brk_now, brk_mapped;
 
+#define MAPPINGS_MAX 65530u /* as many as on Linux */
+
 /* The heap behind the program is mapped ahead, since each step costs a call; a large one in steps that may get huge pages. */
 #define BRK_STEP KIB(512)
 #define BRK_LARGE MIB(8)
@@ -253,7 +255,7 @@ int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, str
         return -ENOMEM;
     len = align_up(len, PAGE_SIZE);
     addr = align_down(addr, PAGE_SIZE);
-    if (!reserve(3))
+    if (nvmas >= MAPPINGS_MAX || !reserve(3))
         return -ENOMEM;
     if (flags & MAP_FIXED_NOREPLACE && addr < mmap_top && !is_free(addr, len))
         return -EEXIST;
