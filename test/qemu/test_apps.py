@@ -1,5 +1,6 @@
 """App guests: programs at CPL 3 beside the Linuxes, and where there is no virtualisation at all."""
 import base64
+import os
 import re
 
 from disk import APP, OUT, File
@@ -231,3 +232,32 @@ def app_templates():
         shell.ok("echo stop >/vm/python/ctl; until grep -q 'state off' /vm/python/status; do sleep 0.2; done")
         after = shell.pages()
         check(after == before, f"{before} pages were free before, {after} are now")
+
+
+@test(seconds=300)
+def app_fuzz():
+    """Two apps that call the gate, ring the bell and fill their rings with noise, from a seed each (FUZZ_SEED), on two CPUs each, with trees given
+    and not: only they may end. A Linux beside them writes and reads its disk back without a mistake and counts on; all pages come back."""
+    seed = int(os.environ.get("FUZZ_SEED", "1"))
+    names = {f"fuzz{i}": dict(cpus=2, namespace=trees, autostart=False, args=f"{seed + i} 8")
+             for i, trees in enumerate(("/dev /vm:ro", "/dev /boot /img /blk /vm:ro"))}
+    with lab("app_fuzz", *[app(name, "fuzz", **more) for name, more in names.items()],
+             entry("linux", options="job=disk rounds=6 mib=4", memory="160M", disk="PARTLABEL=data"), partitions=[("data", 16, None)]) as goblin:
+        goblin.monitor()
+        goblin.attach("linux")
+        goblin.expect("linux: disk round 1", 120)
+        goblin.table()
+        before = goblin.free_pages
+        for name in names:
+            goblin.select_guest(name)
+            goblin.send("s")
+        for name in names:
+            said = goblin.expect(rf"^{name}: (PASS.*|FAIL.*|ended.*|broke a rule.*|not started: .*)\s*\n", 90).group(1)
+            check(said.startswith("PASS"), f"{name}: seed {seed}: {said}")
+        for name in names:
+            goblin.wait_guest(name, lambda guest: guest.state == "off", 20)
+        goblin.attach("linux")
+        check(goblin.expect("linux: (PASS disk|FAIL.*)", 120).group(1) == "PASS disk", "the Linux beside them saw something else on its disk")
+        ticks(goblin, "linux")
+        goblin.table()
+        check(goblin.free_pages == before, f"{before} pages were free before, {goblin.free_pages} are now")
