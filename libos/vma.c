@@ -125,19 +125,19 @@ static void split(uint64_t addr)
 }
 
 /* --- places ---------------------------------------------------------------------------------------------------------- */
-/* The highest gap of that length below an address; 0: none. */
-static uint64_t gap_find(uint64_t len, uint64_t below)
+/* The highest gap of that length below an address, at a multiple of `step`; 0: none. */
+static uint64_t gap_find(uint64_t len, uint64_t below, uint64_t step)
 {
     uint64_t high = below;
 
     for (unsigned i = nvmas; i-- > 0;) {
         if (vmas[i].start >= high)
             continue;
-        if (vmas[i].end < high && high - vmas[i].end >= len)
-            return high - len;
+        if (vmas[i].end < high && high - vmas[i].end >= len && align_down(high - len, step) >= vmas[i].end)
+            return align_down(high - len, step);
         high = vmas[i].start;
     }
-    return high > len && high - len >= APP_PROGRAM ? high - len : 0;
+    return high > len && align_down(high - len, step) >= APP_PROGRAM ? align_down(high - len, step) : 0;
 }
 
 static bool is_free(uint64_t addr, uint64_t len)
@@ -148,17 +148,18 @@ static bool is_free(uint64_t addr, uint64_t len)
            (addr + len <= APP_SLED + PAGE_SIZE || addr >= APP_PROGRAM) && (addr + len <= HEAP2 || addr >= OBJECTS_END);
 }
 
-static uint64_t place(uint64_t addr, uint64_t len, uint32_t flags)
+/* Large memory goes where the monitor can give it as huge pages from its first byte to its last. */
+static uint64_t place(uint64_t addr, uint64_t len, uint32_t flags, bool memory)
 {
-    uint64_t at;
+    uint64_t at, step = memory && len >= MIB(2) ? MIB(2) : PAGE_SIZE;
 
     if (addr && is_free(addr, len))
         return addr;
     if (flags & MAP_32BIT)
-        return gap_find(len, 0x80000000);
-    at = gap_find(len, mmap_top);
+        return gap_find(len, 0x80000000, step);
+    at = gap_find(len, mmap_top, step);
     if (at && at < OBJECTS_END && at + len > HEAP2)
-        at = gap_find(len, HEAP2);
+        at = gap_find(len, HEAP2, step);
     return at;
 }
 
@@ -267,7 +268,7 @@ int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, str
             gate(addr, len, 0, 0, 0, APP_UNMAP);
     } else {
         uint64_t want = addr;
-        addr = place(addr, len, flags);
+        addr = place(addr, len, flags, !f && prot & PROT_WRITE && !(flags & MAP_STACK));
         if (!addr || (flags & MAP_FIXED_NOREPLACE && addr != want))
             return -ENOMEM;
     }
