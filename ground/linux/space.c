@@ -276,6 +276,8 @@ err_t space_map_file(struct space *s, uint64_t addr, uint64_t len, unsigned prot
         at = mmap(s->base + addr, len, PROT_READ, shared | MAP_FIXED | MAP_NORESERVE, fd, (off_t)offset);
     if (at == MAP_FAILED)
         return errno == EACCES || errno == ENODEV ? ERR_UNSUPPORTED : ERR_NOMEM;
+    if (rights & TABLES_WRITE && !(prot & APP_SHARED) && len <= FILL_MOST) /* a program's data: most of it will be written */
+        madvise(s->base + addr, len, MADV_POPULATE_WRITE);
     return tables_apply(s, addr, len, rights, false);
 }
 
