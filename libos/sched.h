@@ -27,7 +27,6 @@ static inline void cpu_word_set(enum cpu_word n, uint64_t v)
     cpu_self()->app->guest[n] = v;
 }
 
-void thread_dispatch(struct thread *); /* the CPU goes on with that one */
 /* cpu.c. One that is parked may take a thread that is ready; false: there is none. */
 bool cpu_wake_parked(void);
 bool cpu_start(void); /* one more; false: there are no more */

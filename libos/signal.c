@@ -244,7 +244,7 @@ void signal_deliver(struct regs *r)
 
     while ((n = signal_take(~current->mask, &info))) {
         struct sigaction *a = &actions[n];
-        if (a->handler == SIG_IGN || (a->handler == SIG_DFL && BIT_OF(n) & (IGNORED | STOPS)))
+        if (signal_ignored(n))
             continue;
         if (a->handler == SIG_DFL)
             die(n);

@@ -16,9 +16,7 @@ static int wait_for(struct sock *s, uint64_t deadline)
     sock_get(on);
     e = waitq_wait(&on->wait, deadline);
     sock_put(on);
-    if (e == -ETIMEDOUT)
-        return -EAGAIN;
-    return e == -EINTR && !deadline ? -ERESTARTSYS : e;
+    return e == -ETIMEDOUT ? -EAGAIN : e == -EINTR && !deadline ? -ERESTARTSYS : e;
 }
 
 static bool never_waits(const struct file *f, const struct message *m)
@@ -154,10 +152,8 @@ int64_t sock_recv(struct file *f, struct message *m)
     uint32_t report = m->flags & MSG_CMSG_CLOEXEC;
     int64_t n;
 
-    if (m->flags & MSG_OOB)
-        return -EINVAL;
-    if (m->flags & MSG_ERRQUEUE)
-        return -EAGAIN;
+    if (m->flags & (MSG_OOB | MSG_ERRQUEUE))
+        return m->flags & MSG_OOB ? -EINVAL : -EAGAIN;
     n = recv_loop(f, s, m);
     m->flags = (s->type == SOCK_STREAM ? 0 : m->flags & MSG_TRUNC) | (s->type == SOCK_SEQPACKET && n > 0 ? MSG_EOR : 0) | report;
     return n;
@@ -170,10 +166,7 @@ static int64_t send_loop(struct file *f, struct sock *s, struct message *m)
     int e;
 
     do {
-        if (s->tx_end)
-            e = s->error ? error_take(s) : -EPIPE;
-        else
-            e = s->error ? error_take(s) : s->ops->send(s, m);
+        e = s->error ? error_take(s) : s->tx_end ? -EPIPE : s->ops->send(s, m);
         if (e == -EAGAIN && !never_waits(f, m))
             e = wait_for(s, deadline);
     } while (!e && m->done < m->len);
@@ -260,16 +253,14 @@ int sock_shutdown(struct sock *s, uint64_t how)
         return -EINVAL;
     if (s->state == SOCKET_LISTENING && s->family != AF_UNIX && read) {
         s->state = SOCKET_DOWN;
-        if (s->ops->close)
-            s->ops->close(s);
+        s->ops->close(s);
         waitq_wake(&s->wait);
         return 0;
     }
     if (s->state != SOCKET_CONNECTED && s->state != SOCKET_CONNECTING && !(s->family == AF_UNIX && s->type == SOCK_DGRAM))
         return s->was_connected && s->family == AF_UNIX ? 0 : -ENOTCONN;
+    write = write && !s->tx_end;
     s->rx_end = s->rx_end || read;
-    if (write && s->tx_end)
-        write = false;
     s->tx_end = s->tx_end || write;
     if (s->ops->shut)
         s->ops->shut(s, read, write);
@@ -323,7 +314,7 @@ static uint32_t sock_poll(struct file *f)
 
 static int64_t sock_ioctl(struct file *f, uint64_t request, user_t arg)
 {
-    enum { FIONREAD = 0x541B, TIOCOUTQ = 0x5411, SIOCATMARK = 0x8905 };
+    enum { TIOCOUTQ = 0x5411, SIOCATMARK = 0x8905 };
     struct sock *s = f->data;
     int32_t n = 0;
 

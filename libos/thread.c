@@ -178,7 +178,8 @@ static void turn_begin(struct cpu *c, uint64_t now)
     c->need_resched = false;
 }
 
-void thread_dispatch(struct thread *t)
+/* The CPU goes on with that one. */
+static void thread_dispatch(struct thread *t)
 {
     struct cpu *c = cpu_self();
     struct thread *was = current;
