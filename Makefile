@@ -31,7 +31,8 @@ FREESTANDING := -ffreestanding -fno-stack-protector -mno-red-zone -mgeneral-regs
 	-fomit-frame-pointer
 efi_FLAGS := --target=x86_64-unknown-windows $(FREESTANDING) -O2
 # what guests never wait for is small rather than fast
-$(foreach d,boot console ground,$(OUT)/obj/efi/$d/%.o): efi_FLAGS += -Os
+SMALL := dev/acpi dev/pc dev/pci dev/power hal/acpi hal/disks hal/pci hal/ps2 hal/uart app/app app/boot
+$(foreach d,boot console ground ns,$(OUT)/obj/efi/$d/%.o) $(SMALL:%=$(OUT)/obj/efi/%.o): efi_FLAGS += -Os
 host_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 fuzz_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 guest_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fno-pic -mcmodel=small
