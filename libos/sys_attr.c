@@ -14,43 +14,21 @@ static int64_t setattr_at(uint64_t fd, user_t path, uint64_t flags, const struct
 
 static int64_t setattr_file(struct file *f, const struct ninep_attr *attr, uint32_t set) { return f->node ? node_setattr(f->node, attr, set) : 0; }
 
-static struct ninep_attr mode_attr(uint64_t mode) { return (struct ninep_attr){ .mode = (uint32_t)mode & 07777 }; }
+#define MODE(v) &(struct ninep_attr){ .mode = (uint32_t)(v) & 07777 }
 
-SYS(fchmodat2)
+SYS(fchmodat2) { return setattr_at(a[0], a[1], a[3], MODE(a[2]), NINEP_SET_MODE); }
+SYS_FILE(fchmod) { return setattr_file(f, MODE(a[1]), NINEP_SET_MODE); }
+
+#define OWNER(user, group) &(struct ninep_attr){ .uid = (uint32_t)(user), .gid = (uint32_t)(group) }
+
+/* -1: that one stays. */
+static uint32_t owner_set(uint64_t uid, uint64_t gid)
 {
-    struct ninep_attr attr = mode_attr(a[2]);
-
-    return setattr_at(a[0], a[1], a[3], &attr, NINEP_SET_MODE);
+    return ((uint32_t)uid != UINT32_MAX ? NINEP_SET_UID : 0) | ((uint32_t)gid != UINT32_MAX ? NINEP_SET_GID : 0);
 }
 
-SYS_FILE(fchmod)
-{
-    struct ninep_attr attr = mode_attr(a[1]);
-
-    return setattr_file(f, &attr, NINEP_SET_MODE);
-}
-
-static uint32_t owners(uint64_t uid, uint64_t gid, struct ninep_attr *attr)
-{
-    *attr = (struct ninep_attr){ .uid = (uint32_t)uid, .gid = (uint32_t)gid };
-    return (attr->uid != UINT32_MAX ? NINEP_SET_UID : 0) | (attr->gid != UINT32_MAX ? NINEP_SET_GID : 0);
-}
-
-SYS(fchownat)
-{
-    struct ninep_attr attr;
-    uint32_t set = owners(a[2], a[3], &attr);
-
-    return setattr_at(a[0], a[1], a[4], &attr, set);
-}
-
-SYS_FILE(fchown)
-{
-    struct ninep_attr attr;
-    uint32_t set = owners(a[1], a[2], &attr);
-
-    return setattr_file(f, &attr, set);
-}
+SYS(fchownat) { return setattr_at(a[0], a[1], a[4], OWNER(a[2], a[3]), owner_set(a[2], a[3])); }
+SYS_FILE(fchown) { return setattr_file(f, OWNER(a[1], a[2]), owner_set(a[1], a[2])); }
 
 /* --- times: path 0 is the descriptor itself -------------------------------------------------------------------------------------- */
 static int64_t times_set(uint64_t fd, user_t path, uint64_t flags, const struct timespec t[2])
