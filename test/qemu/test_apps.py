@@ -48,7 +48,7 @@ def app_hostile():
     """Hostile apps: every gate call with bad arguments, privileged instructions, the whole address range. Each is refused, pages come
     back, and a Linux beside them counts on; the same inside a VM; the same without SVM, alone."""
     with lab("app_hostile", app("gate", autostart=False), app("cpl3", autostart=False), app("vm-gate", "gate", autostart=False, isolate=True),
-             app("vm-cpl3", "cpl3", autostart=False, isolate=True), entry("linux", options="job=tick", memory="128M")) as goblin:
+             app("vm-cpl3", "cpl3", args="vm", autostart=False, isolate=True), entry("linux", options="job=tick", memory="128M")) as goblin:
         goblin.monitor()
         ticks(goblin, "linux", 120)
         goblin.table()
