@@ -105,6 +105,8 @@ static void enter(struct app_vcpu *c)
     }
     c->app->user->run(&c->v, &c->exit);
     outside(c);
+    if (c->exit.kind == USER_UNCLEAR)
+        c->app->user->explain(&c->v, &c->exit);
 }
 
 /* After a call that was served while the guest was loaded: true if it has nothing to wait for and nothing to be told. What others want
@@ -175,7 +177,8 @@ static enum run_end run(struct vcpu *v)
         enter(c);
         v->nexits++;
         switch (c->exit.kind) {
-        case USER_NOTHING: break;
+        case USER_NOTHING:
+        case USER_UNCLEAR: break;
         case USER_IRQ:
             ground_irq_handle(c->exit.vector);
             return RUN_PREEMPTED;

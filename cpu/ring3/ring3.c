@@ -161,16 +161,17 @@ static void refuse_rip(struct user_exit *x)
     *x = (struct user_exit){ .kind = USER_EXCEPTION, .vector = VEC_GP, .has_error = true };
 }
 
-/* The guest's GS is swapped away while the monitor runs. */
-static bool fsgs_serve(struct vcpu *v)
+/* An instruction that this CPU does not have. The guest's GS is swapped away while the monitor runs. */
+static void explain(struct vcpu *v, struct user_exit *x)
 {
     uint64_t base[2] = { cpu_rdmsr(MSR_FS_BASE), cpu_rdmsr(MSR_KERNEL_GS_BASE) };
 
+    x->kind = USER_EXCEPTION;
     if (!fsgs_emulate(v, ((struct ring3_vcpu *)v->hw)->space, base))
-        return false;
+        return;
     cpu_wrmsr(MSR_FS_BASE, base[0]);
     cpu_wrmsr(MSR_KERNEL_GS_BASE, base[1]);
-    return true;
+    x->kind = USER_NOTHING;
 }
 
 static bool has_error(uint64_t vector) { return 0x60227D00u >> vector & 1; }
@@ -202,10 +203,9 @@ static void run(struct vcpu *v, struct user_exit *x)
     } else if (a->vector >= 32) {
         x->kind = USER_IRQ;
         x->vector = (uint8_t)a->vector;
-    } else if (a->vector == VEC_UD && !has.fsgsbase && fsgs_serve(v)) {
-        x->kind = USER_NOTHING;
     } else {
-        *x = (struct user_exit){ USER_EXCEPTION, (uint8_t)a->vector, has_error(a->vector), (uint32_t)a->error, cpu_read_cr2() };
+        enum user_exit_kind kind = a->vector == VEC_UD && !has.fsgsbase ? USER_UNCLEAR : USER_EXCEPTION;
+        *x = (struct user_exit){ kind, (uint8_t)a->vector, has_error(a->vector), (uint32_t)a->error, cpu_read_cr2() };
     }
 }
 
@@ -224,4 +224,5 @@ const struct user_ops cpu_ring3 = {
     .load = load,
     .unload = unload,
     .run = run,
+    .explain = explain,
 };

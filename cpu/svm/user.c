@@ -208,11 +208,18 @@ static void exception(struct vcpu *v, struct user_exit *x, unsigned vector)
     x->address = b->exit_info2;
     if (vector == VEC_BP)
         trap(v, x, VEC_BP, 1);
-    else if (vector == VEC_GP && x->error & GP_FROM_IDT)
+    else if (vector == VEC_UD || (vector == VEC_GP && x->error & GP_FROM_IDT))
+        x->kind = USER_UNCLEAR;
+}
+
+static void explain(struct vcpu *v, struct user_exit *x)
+{
+    x->kind = USER_EXCEPTION;
+    if (x->vector == VEC_GP)
         software_interrupt(v, x);
-    else if (vector == VEC_UD && syscall_serve(v))
+    else if (syscall_serve(v))
         x->kind = USER_SYSCALL;
-    else if (vector == VEC_UD && fsgs_serve(v))
+    else if (fsgs_serve(v))
         x->kind = USER_NOTHING;
 }
 
@@ -286,4 +293,5 @@ const struct user_ops cpu_svm_user = {
     .load = load,
     .unload = svm_unload,
     .run = run,
+    .explain = explain,
 };

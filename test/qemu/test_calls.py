@@ -120,13 +120,13 @@ def judge(programs, differences):
     check(not gone, f"{LIST} explains what no longer differs:\n" + "\n".join(" ".join(entry) for entry in gone))
 
 
-def run(name, names):
+def run(name, names, isolate=False):
     if os.getuid():
         raise Skip("the programs run as root in the guest, so they must natively")
     differences = []
     with tempfile.TemporaryDirectory(prefix="goblin-calls-") as folder:
         programs = build(folder, names)
-        files = app("calls", memory="256M", cpus=2)
+        files = app("calls", memory="256M", cpus=2, isolate=isolate)
         files["/apps/calls.img"] = File(image(folder, programs))
         with lab(name, files, memory=1024) as goblin:
             goblin.monitor()
@@ -148,3 +148,9 @@ def calls_1():
 def calls_2():
     """The other half."""
     run("calls_2", NAMES[1::2])
+
+
+@test(seconds=400)
+def calls_in_a_vm():
+    """Those that meet the CPU most, faults, signals and several CPUs, inside a VM."""
+    run("calls_in_a_vm", ["maps", "signals", "smp"], isolate=True)

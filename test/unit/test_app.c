@@ -606,6 +606,36 @@ static void a_stray_system_call_arrives_at_missed(void **state)
     assert_int_equal(app->cpu[0]->v.r.rip, APP_LIBOS + 0x200);
     end();
 }
+static void unclear(struct vcpu *v, struct user_exit *x)
+{
+    (void)v;
+    if (steps == 0)
+        x->kind = USER_UNCLEAR;
+}
+
+static void explain(struct vcpu *v, struct user_exit *x)
+{
+    uint8_t byte;
+
+    assert_false(atomic_load(&app_vcpu_of(v)->inside)); /* or who waits for that under the space's lock would for ever */
+    assert_int_equal(space_read(&app->space, APP_LIBOS, &byte, 1), OK);
+    x->kind = USER_SYSCALL;
+}
+
+static void what_is_unclear_is_explained_outside_the_guest(void **state)
+{
+    struct user_ops other = fake_user;
+
+    (void)state;
+    other.explain = explain;
+    user = &other;
+    assert_int_equal(start(1), OK);
+    script = unclear;
+    turn();
+    assert_int_equal(app->cpu[0]->v.r.rip, APP_LIBOS + 0x200);
+    end();
+}
+
 static void events_wait_for_the_mask_and_the_stack(void **state)
 {
     struct app_vcpu *c;
@@ -722,6 +752,7 @@ int main(void)
         T(a_first_touch_is_served_without_the_libos),
         T(where_the_machine_has_no_page_only_that_guest_ends),
         T(a_stray_system_call_arrives_at_missed),
+        T(what_is_unclear_is_explained_outside_the_guest),
         T(events_wait_for_the_mask_and_the_stack),
         T(a_wait_ends_with_an_event_or_its_deadline),
         T(a_timer_is_an_event),
