@@ -265,7 +265,9 @@ err_t guest_renew(struct app *g)
     if (!e)
         e = space_unmap(&g->space, APP_AREA_STRINGS, APP_AREA_STRINGS_MAX);
     boot = (struct app_boot){ 0 };
-    return e ? e : mounts_make(g, g->cfg, &boot);
+    if (!e)
+        e = mounts_make(g, g->cfg, &boot);
+    return e ? e : guest_cpu_make(g, 0, g->kept.rip, g->cpus[0].shared);
 }
 
 err_t guest_begin(struct app *g, const struct guest_config *cfg)
@@ -395,7 +397,7 @@ static err_t rights_end(const struct guest_config *cfg)
         trees[n++] = (struct rights_tree){ .path = ctl_dir(), .remove = true, .sockets = cfg->template };
     if (cfg->template) /* each clone looks how much memory it has */
         trees[n++] = (struct rights_tree){ .path = "/proc" };
-    return rights_drop(trees, n, (cfg->net != GUEST_NET_NONE || cfg->nports ? RIGHTS_NET : 0) | (cfg->template ? RIGHTS_TEMPLATE : 0));
+    return rights_drop(trees, n, (cfg->net != GUEST_NET_NONE || cfg->nports ? RIGHTS_NET : 0) | (cfg->template ? RIGHTS_TEMPLATE | RIGHTS_LISTEN : 0));
 }
 
 static err_t guest_start(struct app *g, const struct guest_config *cfg)

@@ -78,13 +78,18 @@ MUST_USE err_t template_open(const struct guest_config *); /* before rights_drop
 /* Serves a frozen guest: returns in each clone that somebody wants, and in the template when it is to end. */
 void template_serve(struct app *, int signals);
 void template_end(struct app *, int status, int killed); /* told to whoever wanted this clone; the template's name is free */
+/* hot.c: pages that clones write to */
+void hot_tell(const struct app *, int to); /* by one that ends */
+void hot_hear(int from);                  /* by the template */
+void hot_touch(struct app *);             /* by one that waits */
 /* vcpu.c */
 struct app_cpu *cpu_shared(struct app_vcpu *); /* where the monitor sees it */
 void guest_cpu_signals(sigset_t *add);          /* how a CPU is stopped; to be blocked in all other threads */
 void guest_note(struct app_vcpu *, uint32_t event); /* as app_event(), but the CPU looks at it by itself soon */
 void guest_bell(struct app *, uint32_t number); /* the bell was rung, and the next time KVM shall do this */
 void guest_roots(struct app *); /* waits until no CPU uses old tables */
-err_t guest_cpu_start(struct app *, unsigned number, const struct kvm_regs_app *, app_addr_t shared);
+MUST_USE err_t guest_cpu_make(struct app *, unsigned number, uint64_t entry, app_addr_t shared); /* all but its start */
+MUST_USE err_t guest_cpu_start(struct app *, unsigned number, const struct kvm_regs_app *, app_addr_t shared);
 void guest_cpus_end(struct app *); /* when it is over: waits for all CPUs, and takes them away */
 /* channel.c, under the lock */
 MUST_USE err_t channel_serve(struct channel *);  /* as a kick of the guest's: with answers that had to wait */

@@ -126,7 +126,7 @@ static const uint16_t with_net[] = {
     SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_sendmmsg, SYS_recvmmsg,
 };
 
-static const uint16_t with_template[] = { SYS_seccomp, SYS_bind, SYS_listen, SYS_getppid };
+static const uint16_t with_listen[] = { SYS_bind, SYS_listen }, with_template[] = { SYS_seccomp, SYS_getppid };
 
 /* Of these an argument decides: (argument & mask) must be one of the values. */
 struct condition {
@@ -201,7 +201,7 @@ static void program_make(struct program *p, unsigned flags)
 {
     const uint32_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
     const uint32_t worlds = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
-    const bool net = flags & RIGHTS_NET, template = flags & RIGHTS_TEMPLATE;
+    const bool net = flags & RIGHTS_NET, listen = flags & RIGHTS_LISTEN, template = flags & RIGHTS_TEMPLATE;
     const struct condition conditions[] = {
         { SYS_ioctl, 1, UINT32_MAX, { TCGETS, TCSETS, TCSETSW, TCSETSF, TIOCGWINSZ, FIONREAD, FIONBIO }, 7, ENOTTY },
         { SYS_mmap, 2, PROT_EXEC, { 0 }, 1, EACCES },
@@ -210,7 +210,7 @@ static void program_make(struct program *p, unsigned flags)
         { SYS_clone3, 0, 0, { 1 }, 1, ENOSYS }, /* its flags cannot be seen: the C library then takes clone */
         { SYS_prctl, 0, UINT32_MAX, { PR_SET_NAME, PR_SET_PDEATHSIG }, 2, EINVAL },
         { SYS_tgkill, 0, template ? 0 : UINT32_MAX, { template ? 0 : (uint32_t)getpid() }, 1, 0 }, /* a clone has another number */
-        { SYS_socket, 0, UINT32_MAX, { template ? AF_UNIX : AF_INET, AF_INET, AF_INET6 }, net ? 3 : template, EAFNOSUPPORT },
+        { SYS_socket, 0, UINT32_MAX, { listen ? AF_UNIX : AF_INET, AF_INET, AF_INET6 }, net ? 3 : listen, EAFNOSUPPORT },
     };
     uint32_t words[WORDS] = { 0 };
 
@@ -231,6 +231,8 @@ static void program_make(struct program *p, unsigned flags)
     words_set(words, always, ARRAY_LEN(always));
     if (net)
         words_set(words, with_net, ARRAY_LEN(with_net));
+    if (listen)
+        words_set(words, with_listen, ARRAY_LEN(with_listen));
     if (template)
         words_set(words, with_template, ARRAY_LEN(with_template));
     give_words(p, words);

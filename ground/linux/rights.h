@@ -16,6 +16,7 @@ void rights_close(int keep);
  * the trees where the kernel has Landlock, and all system calls but those of rights.c' tables. One that is not among them ends the process with SIGSYS and
  * a line on stderr. ERR_UNSUPPORTED: the kernel cannot; nothing is promised then. */
 #define RIGHTS_NET 0x1u
-#define RIGHTS_TEMPLATE 0x2u /* what a process needs whose forks are clones: to fork, and to listen at Unix sockets; a clone then calls rights_renew() */
+#define RIGHTS_LISTEN 0x2u   /* to listen at Unix sockets, where there is a tree with `sockets` */
+#define RIGHTS_TEMPLATE 0x4u /* what a process needs whose forks are clones; a clone then calls rights_renew() */
 MUST_USE err_t rights_drop(const struct rights_tree *, unsigned n, unsigned flags);
 MUST_USE err_t rights_renew(unsigned flags); /* the system calls only: files are restricted already */

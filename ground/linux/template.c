@@ -30,6 +30,7 @@
 
 static int ready = -1, listener = -1, null = -1;
 static char path[108];
+static int told[2] = { -1, -1 }; /* by clones that end: hot.c */
 static int pool[POOL]; /* from each that waits: a byte when it was taken, the end when it is no more; -1: to be made */
 
 /* --- becoming one --------------------------------------------------------------------------------------------------------------- */
@@ -105,8 +106,10 @@ void template_end(struct app *g, int status, int killed)
 {
     const struct clone_answer a = { status, killed };
 
-    if (g->client >= 0)
+    if (g->client >= 0) {
         (void)!write(g->client, &a, sizeof a);
+        hot_tell(g, told[1]);
+    }
     if (listener >= 0)
         (void)unlink(path);
 }
@@ -180,7 +183,7 @@ static bool config_take(int fd, struct guest_config *cfg)
 static void clone_wait(struct app *g, pid_t template, int taken)
 {
     static struct guest_config cfg;
-    const unsigned rights = g->cfg->net != GUEST_NET_NONE ? RIGHTS_NET : 0;
+    const unsigned rights = RIGHTS_LISTEN | (g->cfg->net != GUEST_NET_NONE ? RIGHTS_NET : 0);
 
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != template)
         _exit(125);
@@ -190,8 +193,9 @@ static void clone_wait(struct app *g, pid_t template, int taken)
     if (ready >= 0)
         close(ready);
     ready = -1;
-    if (guest_renew(g))
+    if (guest_renew(g) || rights_renew(rights))
         give_up(g, "not enough memory, or too many files are open");
+    hot_touch(g);
     while ((g->client = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
         if (errno != EINTR && errno != ECONNABORTED)
             _exit(125);
@@ -203,7 +207,7 @@ static void clone_wait(struct app *g, pid_t template, int taken)
     cfg = *g->cfg;
     if (!config_take(g->client, &cfg))
         _exit(125);
-    if (rights_renew(rights) || guest_begin(g, &cfg))
+    if (guest_begin(g, &cfg))
         give_up(g, "not enough memory");
 }
 
@@ -285,20 +289,23 @@ void template_serve(struct app *g, int signals)
     guest_rest(g);
     signal(SIGCHLD, SIG_IGN); /* they leave nothing behind */
     memset(pool, -1, sizeof pool);
-    if (listen(listener, BACKLOG))
+    if (pipe2(told, O_CLOEXEC | O_NONBLOCK) || listen(listener, BACKLOG))
         guest_end(g, 125);
     while (!__atomic_load_n(&g->exiting, __ATOMIC_SEQ_CST)) {
-        struct pollfd p[3 + POOL] = { { .fd = signals, .events = POLLIN }, { .fd = ctl_fd(), .events = POLLIN }, { .fd = guest_poked(), .events = POLLIN } };
+        struct pollfd p[4 + POOL] = { { .fd = signals, .events = POLLIN }, { .fd = ctl_fd(), .events = POLLIN }, { .fd = guest_poked(), .events = POLLIN },
+                                     { .fd = told[0], .events = POLLIN } };
         if (wanting && pool_fill(g))
             return;
         for (unsigned i = 0; i < POOL; i++)
-            p[3 + i] = (struct pollfd){ .fd = pool[i], .events = POLLIN };
+            p[4 + i] = (struct pollfd){ .fd = pool[i], .events = POLLIN };
         n = poll(p, ARRAY_LEN(p), missing && !wanting ? rest : -1);
         if (p[0].revents)
             signals_take(g, signals);
         if (p[1].revents)
             ctl_ready();
-        missing = pool_look(p + 3, &rest);
+        if (p[3].revents)
+            hot_hear(told[0]);
+        missing = pool_look(p + 4, &rest);
         wanting = missing && (n == 0 || (missing == POOL && rest == REST_MS));
     }
 }

@@ -174,13 +174,12 @@ static err_t cpu_thread_start(struct app_vcpu *c)
     return failed ? ERR_NOMEM : OK;
 }
 
-err_t guest_cpu_start(struct app *g, unsigned number, const struct kvm_regs_app *at, app_addr_t shared)
+err_t guest_cpu_make(struct app *g, unsigned number, uint64_t entry, app_addr_t shared)
 {
     struct app_vcpu *c = &g->cpus[number];
     struct app_cpu s;
-    err_t e;
+    err_t e = app_cpu_check(&g->space, entry, shared, &s);
 
-    e = app_cpu_check(&g->space, at->rip, shared, &s);
     if (e)
         return e;
     c->guest = g;
@@ -190,10 +189,16 @@ err_t guest_cpu_start(struct app *g, unsigned number, const struct kvm_regs_app 
     c->stopping = false;
     if (!c->cpu.m)
         c->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (c->bell < 0)
-        return ERR_NOMEM;
-    if (kvm_cpu_init(&c->cpu, &g->machine, number, shared, s.stack_top))
-        return ERR_NOMEM;
+    return c->bell < 0 || kvm_cpu_init(&c->cpu, &g->machine, number, shared, s.stack_top) ? ERR_NOMEM : OK;
+}
+
+err_t guest_cpu_start(struct app *g, unsigned number, const struct kvm_regs_app *at, app_addr_t shared)
+{
+    struct app_vcpu *c = &g->cpus[number];
+    err_t e = guest_cpu_make(g, number, at->rip, shared);
+
+    if (e)
+        return e;
     kvm_cpu_start(&c->cpu, at);
     c->started = true;
     e = cpu_thread_start(c);
