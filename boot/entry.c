@@ -23,7 +23,7 @@ struct key {
     const char *name;
     void (*set)(struct parse *, char *value);
     unsigned flags;
-    unsigned detail; /* set_string: offset of the field; set_start: enum entry_kind */
+    unsigned detail; /* set_string: offset of the field; set_start: enum entry_kind; set_switch: which */
 };
 #define KEY_OURS 1u  /* only goblin knows it: checked strictly */
 #define KEY_ONCE 2u  /* a second one is a mistake */
@@ -128,35 +128,29 @@ static void set_architecture(struct parse *p, char *value)
     p->e->hidden = !str_eq_nocase(value, "x64");
 }
 
-static void set_run(struct parse *p, char *value)
-{
-    p->e->run_line = p->line;
-    p->e->guest = str_eq(value, "vm");
-    if (!p->e->guest && !str_eq(value, "native"))
-        MISTAKE(p, "'%.40s' is not a way to run; write vm or native", value);
-}
+/* Keys that are one of two words. */
+enum { SWITCH_RUN, SWITCH_AUTOSTART, SWITCH_ISOLATE, SWITCH_TEMPLATE };
+#define SWITCH(field) offsetof(struct entry, field), offsetof(struct entry, field##_line)
+static const struct {
+    const char *on, *off;
+    size_t field, line;
+} switches[] = {
+    [SWITCH_RUN] = { "vm", "native", SWITCH(guest) },
+    [SWITCH_AUTOSTART] = { "yes", "no", SWITCH(autostart) },
+    [SWITCH_ISOLATE] = { "vm", "none", SWITCH(isolate) },
+    [SWITCH_TEMPLATE] = { "yes", "no", SWITCH(template) },
+};
 
-static void set_autostart(struct parse *p, char *value)
+static void set_switch(struct parse *p, char *value)
 {
-    p->e->autostart = str_eq(value, "yes");
-    if (!p->e->autostart && !str_eq(value, "no"))
-        MISTAKE(p, "'%.40s' is neither yes nor no; write one of them", value);
-}
+    const char *on = switches[p->key->detail].on, *off = switches[p->key->detail].off;
+    char *e = (char *)p->e;
+    bool is_on = str_eq(value, on);
 
-static void set_isolate(struct parse *p, char *value)
-{
-    p->e->isolate_line = p->line;
-    p->e->isolate = str_eq(value, "vm");
-    if (!p->e->isolate && !str_eq(value, "none"))
-        MISTAKE(p, "'%.40s' is not a way to isolate; write vm or none", value);
-}
-
-static void set_template(struct parse *p, char *value)
-{
-    p->e->template_line = p->line;
-    p->e->template = str_eq(value, "yes");
-    if (!p->e->template && !str_eq(value, "no"))
-        MISTAKE(p, "'%.40s' is neither yes nor no; write one of them", value);
+    *(bool *)(e + switches[p->key->detail].field) = is_on;
+    *(unsigned *)(void *)(e + switches[p->key->detail].line) = p->line;
+    if (!is_on && !str_eq(value, off))
+        MISTAKE(p, "'%.40s' is neither %s nor %s; write one of them", value, on, off);
 }
 
 static void set_memory(struct parse *p, char *value)
@@ -252,16 +246,16 @@ static const struct key keys[] = {
     { "initrd", add_initrd, 0, 0 },
     { "options", add_options, KEY_MAY_BE_EMPTY, 0 },
     { "architecture", set_architecture, 0, 0 },
-    { "run", set_run, KEY_OURS | KEY_ONCE, 0 },
+    { "run", set_switch, KEY_OURS | KEY_ONCE, SWITCH_RUN },
     { "memory", set_memory, KEY_OURS | KEY_ONCE, 0 },
     { "cpus", set_cpus, KEY_OURS | KEY_ONCE, 0 },
     { "disk", add_disk, KEY_OURS, 0 },
     { "namespace", set_spaces, KEY_OURS | KEY_ONCE, 0 },
-    { "autostart", set_autostart, KEY_OURS | KEY_ONCE, 0 },
+    { "autostart", set_switch, KEY_OURS | KEY_ONCE, SWITCH_AUTOSTART },
     { "app", set_start, KEY_OURS, ENTRY_APP },
-    { "isolate", set_isolate, KEY_OURS | KEY_ONCE, 0 },
+    { "isolate", set_switch, KEY_OURS | KEY_ONCE, SWITCH_ISOLATE },
     { "args", add_options, KEY_OURS | KEY_MAY_BE_EMPTY, 0 },
-    { "template", set_template, KEY_OURS | KEY_ONCE, 0 },
+    { "template", set_switch, KEY_OURS | KEY_ONCE, SWITCH_TEMPLATE },
 };
 _Static_assert(ARRAY_LEN(keys) <= 32, "one bit of struct parse's seen for each key");
 
@@ -309,8 +303,8 @@ static void parse_line(struct parse *p, char *line)
 /* An app is a guest and nothing else. */
 static void check_app(struct entry *e)
 {
-    if (e->run_line && !e->guest)
-        entry_note(e, e->run_line, ENTRY_BLOCKED, "run: an app always runs as a guest; write vm, or remove the line");
+    if (e->guest_line && !e->guest)
+        entry_note(e, e->guest_line, ENTRY_BLOCKED, "run: an app always runs as a guest; write vm, or remove the line");
     if (e->ninitrd || e->ndisks)
         entry_note(e, e->start.line, ENTRY_BLOCKED, "app: it has no initrd and no disk; remove those lines");
     e->guest = true;
@@ -332,7 +326,7 @@ static void check_whole(struct entry *e)
     else if (e->isolate_line && e->kind != ENTRY_APP)
         entry_note(e, e->isolate_line, ENTRY_BLOCKED, "isolate: only for apps; a system that runs as a guest is isolated; remove the line");
     else if (e->autostart && !e->guest)
-        entry_note(e, 0, ENTRY_BLOCKED, "autostart: only guests start by themselves; add run vm, or remove autostart");
+        entry_note(e, e->autostart_line, ENTRY_BLOCKED, "autostart: only guests start by themselves; add run vm, or remove autostart");
 }
 
 void entry_parse(struct entry *e, char *text, size_t len)

@@ -53,18 +53,16 @@ struct entry {
     struct entry_file initrd[ENTRY_INITRDS];
     unsigned ninitrd;
     char options[ENTRY_OPTIONS];
-    unsigned run_line;
     bool guest; /* run vm: as written, it starts as a guest */
     bool autostart;
+    bool isolate;  /* an app inside a VM */
     bool template; /* an app: it shall become a template */
-    unsigned template_line;
+    unsigned guest_line, autostart_line, isolate_line, template_line;
     uint64_t memory; /* bytes */
     unsigned memory_line;
     unsigned cpus;
     struct entry_file disk[ENTRY_DISKS]; /* a file for a RAM disk if it starts with '/' */
     unsigned ndisks;
-    bool isolate;    /* an app inside a VM */
-    unsigned isolate_line;
     const char *spaces; /* "/dev /vm:ro": the file trees a guest is given */
     bool hidden; /* for another architecture: not to be shown */
     bool bad;    /* its boot counter has run out: sorts last */

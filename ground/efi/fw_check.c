@@ -117,7 +117,7 @@ void fw_check_guest(struct entry *e)
     if (lack && app)
         entry_note(e, e->start.line, ENTRY_NO_GUEST, "app: %s", lack);
     else if (lack)
-        entry_note(e, e->run_line, ENTRY_NO_GUEST, "run: %s; it can only start natively, with n", lack);
+        entry_note(e, e->guest_line, ENTRY_NO_GUEST, "run: %s; it can only start natively, with n", lack);
     if (no_vm)
         entry_note(e, e->isolate_line, ENTRY_NO_GUEST, "isolate: %s; remove the line to run the app without a VM", no_vm);
     if (memory && e->memory > memory)

@@ -158,7 +158,7 @@ static bool add_guest(struct launch *l, struct entry *e, const char *options, bo
     struct vm_config *vm = &l->vm[l->nvms];
 
     if (l->nvms == LAUNCH_VMS) {
-        entry_note(e, e->run_line, ENTRY_NO_GUEST, "more than %u guests; remove some", LAUNCH_VMS);
+        entry_note(e, e->guest_line, ENTRY_NO_GUEST, "more than %u guests; remove some", LAUNCH_VMS);
         return false;
     }
     memset(vm, 0, sizeof *vm);

@@ -249,7 +249,7 @@ static void an_app_may_be_put_into_a_vm(void **state)
     assert_int_equal(files_write(&f, "new/ctl", "isolate vm"), 0);
     assert_int_equal(files_write(&f, "new/ctl", "isolate"), NINEP_EINVAL);
     assert_int_equal(files_write(&f, "new/ctl", "isolate box"), NINEP_EINVAL);
-    SAYS("new/ctl", "write vm or none");
+    SAYS("new/ctl", "neither vm nor none");
     assert_true(vm_find("new")->cfg.isolate);
     assert_int_equal(files_write(&f, "new/ctl", "app /note"), 0); /* a new definition */
     assert_false(vm_find("new")->cfg.isolate);
