@@ -9,8 +9,18 @@
 #define SLOT(tag) ((tag) % APP_CHANNEL_SLOTS)
 #define REQS (APP_CHANNEL_SLOTS + 1)
 #define REQ_BYTES (REQS * sizeof(struct ninep_req))
+#define SMALL_BYTES (APP_CHANNEL_SLOTS * CHANNEL_SMALL)
+
+_Static_assert(offsetof(struct app_ring, len) - offsetof(struct app_ring, tag) == sizeof(((struct channel *)0)->out.tag), "app_ring");
 
 static size_t fid_bytes(const struct channel *c) { return c->server.nfids * sizeof(struct ninep_fid); }
+
+static void memory_put(struct channel *c)
+{
+    ground_free(c->server.fids, fid_bytes(c));
+    ground_free(c->server.reqs, REQ_BYTES);
+    ground_free(c->small, SMALL_BYTES);
+}
 
 err_t channel_init(struct channel *c)
 {
@@ -20,9 +30,9 @@ err_t channel_init(struct channel *c)
     s->msize_max = APP_CHANNEL_MSIZE;
     s->fids = ground_alloc(fid_bytes(c));
     s->reqs = ground_alloc(REQ_BYTES);
-    if (!s->fids || !s->reqs || space_map(c->space, c->at, APP_CHANNEL_BYTES, APP_READ | APP_WRITE | APP_SMALL)) {
-        ground_free(s->fids, fid_bytes(c));
-        ground_free(s->reqs, REQ_BYTES);
+    c->small = ground_alloc(SMALL_BYTES);
+    if (!s->fids || !s->reqs || !c->small || space_map(c->space, c->at, APP_CHANNEL_BYTES, APP_READ | APP_WRITE | APP_SMALL)) {
+        memory_put(c);
         return ERR_NOMEM;
     }
     ninep_server_init(s);
@@ -31,7 +41,8 @@ err_t channel_init(struct channel *c)
 
 static void ask_drop(struct channel *c, unsigned slot)
 {
-    ground_free(c->ask[slot].bytes, c->ask[slot].len);
+    if (c->ask[slot].len > CHANNEL_SMALL)
+        ground_free(c->ask[slot].bytes, c->ask[slot].len);
     c->ask[slot].bytes = NULL;
 }
 
@@ -40,8 +51,7 @@ void channel_fini(struct channel *c)
     ninep_server_fini(&c->server);
     for (unsigned i = 0; i < APP_CHANNEL_SLOTS; i++)
         ask_drop(c, i);
-    ground_free(c->server.fids, fid_bytes(c));
-    ground_free(c->server.reqs, REQ_BYTES);
+    memory_put(c);
 }
 
 /* One answer into the guest's memory and its ring. */
@@ -53,10 +63,10 @@ static err_t answer_put(struct channel *c, const uint8_t *from, uint32_t len)
     app_addr_t ring = c->at + offsetof(struct app_channel, answer);
     err_t e = space_write(s, c->at + offsetof(struct app_channel, answers) + slot * (uint64_t)APP_CHANNEL_MSIZE, from, len);
 
+    c->out.tag[at] = slot;
+    c->out.len[at] = len;
     if (!e)
-        e = space_write(s, ring + offsetof(struct app_ring, tag) + 2 * at, &slot, sizeof slot);
-    if (!e)
-        e = space_write(s, ring + offsetof(struct app_ring, len) + 4 * at, &len, sizeof len);
+        e = space_write(s, ring + offsetof(struct app_ring, tag), &c->out, sizeof c->out);
     if (!e) /* x86 keeps the order of stores, and space_write() is no inline function */
         e = space_write(s, ring + offsetof(struct app_ring, head), &head, sizeof head);
     c->answered = head;
@@ -85,7 +95,7 @@ static err_t ask_take(struct channel *c, const struct app_ring *ring)
 
     if (slot >= APP_CHANNEL_SLOTS || len < NINEP_HEADER || len > APP_CHANNEL_MSIZE || c->ask[slot].bytes)
         return ERR_GUEST;
-    ask = ground_alloc(len);
+    ask = len > CHANNEL_SMALL ? ground_alloc(len) : c->small[slot];
     if (!ask)
         return ERR_NOMEM;
     c->ask[slot].bytes = ask;

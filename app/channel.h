@@ -7,6 +7,8 @@
 
 struct app;
 
+#define CHANNEL_SMALL 256u /* bytes of a question that needs no allocation: nearly all but Twrite */
+
 struct channel {
     /* set by the owner before channel_init() */
     struct app *app;
@@ -19,9 +21,14 @@ struct channel {
     uint32_t asked, answered;  /* our own indices: the guest's are only read */
     uint32_t news;             /* answers but those to writes */
     struct {
-        uint8_t *bytes;        /* a question under way: a private copy */
+        uint8_t *bytes;        /* a question under way: a private copy, in `small` if it fits */
         uint32_t len;
     } ask[APP_CHANNEL_SLOTS];
+    uint8_t (*small)[CHANNEL_SMALL];
+    struct {                   /* what the answers' ring says */
+        uint16_t tag[APP_CHANNEL_SLOTS];
+        uint32_t len[APP_CHANNEL_SLOTS];
+    } out;
     _Atomic bool wanted;       /* somebody else than the guest's CPU is to serve it: see the ground. Any CPU */
 };
 

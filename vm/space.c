@@ -559,12 +559,17 @@ err_t space_fault(struct space *s, uint64_t at, unsigned error)
 }
 
 /* --- copies -------------------------------------------------------------------------------------------------------------- */
+static uint8_t *place_of(uint64_t entry, unsigned level, uint64_t at)
+{
+    return (uint8_t *)hpa_ptr(hpa(entry & PTE_ADDR & ~(size_of(level) - 1))) + at % size_of(level);
+}
+
 static uint8_t *locate(const struct space *s, uint64_t at)
 {
     unsigned level;
     uint64_t entry = *leaf_of(s, at, &level);
 
-    return (uint8_t *)hpa_ptr(hpa(entry & PTE_ADDR & ~(size_of(level) - 1))) + at % size_of(level);
+    return place_of(entry, level, at);
 }
 
 static err_t read_page(struct space *s, uint64_t at, void *dst, uint64_t n)
@@ -578,18 +583,31 @@ static err_t read_page(struct space *s, uint64_t at, void *dst, uint64_t n)
     if (!allows(entry, 0))
         return ERR_RANGE;
     if (entry & PTE_P)
-        memcpy(dst, locate(s, at), n);
+        memcpy(dst, place_of(entry, level, at), n);
     else
         memset(dst, 0, n);
     return OK;
 }
 
+/* Where `at` lies, if it can be written as it is; else NULL. */
+static uint8_t *writable(const struct space *s, uint64_t at)
+{
+    const uint64_t needs = PTE_P | PTE_W | PTE_U;
+    unsigned level = TOP_LEVEL;
+    uint64_t entry = at < APP_TOP ? top_table(s)[index_of(at, level)] : 0;
+
+    while (is_table(entry, level) && !(entry & COW))
+        entry = table_at(entry)[index_of(at, --level)];
+    return (entry & (needs | COW)) == needs && !is_table(entry, level) ? place_of(entry, level, at) : NULL;
+}
+
 static err_t write_page(struct space *s, uint64_t at, const void *src, uint64_t n)
 {
-    err_t e = reach(s, at, SPACE_FAULT_WRITE);
+    uint8_t *to = writable(s, at);
+    err_t e = to ? OK : reach(s, at, SPACE_FAULT_WRITE);
 
     if (!e)
-        memcpy(locate(s, at), src, n);
+        memcpy(to ? to : locate(s, at), src, n);
     return e;
 }
 
