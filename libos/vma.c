@@ -285,7 +285,8 @@ int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, str
     }
     if (f)
         file_get(f);
-    insert(index_of(addr), (struct vma){ .start = addr, .end = addr + len, .prot = prot, .shared = shared, .reserved = !f && !app_prot(prot),
+    insert(index_of(addr), (struct vma){ .start = addr, .end = addr + len, .prot = prot, .shared = shared, .stack = flags & MAP_STACK,
+                                      .reserved = !f && !app_prot(prot),
                                       .file = f, .offset = offset, .lack = addr + have });
     lacking = lacking || have < len;
     merge(index_of(addr));
@@ -439,7 +440,7 @@ int64_t vma_madvise(uint64_t addr, uint64_t len, uint32_t advice)
             if (e)
                 return e;
         } else if (app_prot(v->prot)) {
-            gate(addr, next - addr, app_prot(v->prot), 0, 0, APP_MAP);
+            gate(addr, next - addr, app_prot(v->prot) | (v->stack ? APP_SMALL : 0), 0, 0, APP_MAP); /* of a thread that ends */
         } else {
             gate(addr, next - addr, 0, 0, 0, APP_UNMAP);
         }
