@@ -21,6 +21,22 @@ static void skip(struct vcpu *v)
     cpu->skip_done(v);
 }
 
+/* Waiting a little for a device is cheaper than a guest's HLT, an interrupt and the way back. It is only done while nobody
+ * else wants the CPU. */
+static void poll_device(struct vcpu *v, bool (*poll)(void *, bool), void *dev)
+{
+    if (!poll)
+        return;
+    uint64_t end = ground_tsc() + ground_ns_to_tsc(POLL_NS);
+
+    while (ground_tsc() < end && !atomic_load_explicit(&v->kicked, memory_order_relaxed) && !sched_others_wait(v)) {
+        if (poll(dev, false))
+            return;
+        __builtin_ia32_pause();
+    }
+    (void)poll(dev, true);
+}
+
 static err_t emulate(struct vcpu *v)
 {
     uint64_t rip = v->r.rip;
@@ -28,6 +44,12 @@ static err_t emulate(struct vcpu *v)
 
     cpu->sys_get(v, &sys);
     err_t e = mmio_exit(v, &sys);
+    lock_take(&v->vm->lock);
+    bool (*poll)(void *, bool) = v->vm->poll; /* a kick by OUTS: the disk may be mute until somebody looks */
+    void *poll_dev = v->vm->poll_dev;
+    v->vm->poll = NULL;
+    lock_drop(&v->vm->lock);
+    poll_device(v, poll, poll_dev);
     if (v->r.rip != rip)
         cpu->skip_done(v);
     return e;
@@ -50,20 +72,6 @@ static enum next on_hypercall(struct vcpu *v)
     return RUN_ON;
 }
 
-/* Waiting a little for a device is cheaper than a guest's HLT, an interrupt and the way back. It is only done while nobody
- * else wants the CPU. */
-static void poll_device(struct vcpu *v, bool (*poll)(void *, bool), void *dev)
-{
-    uint64_t end = ground_tsc() + ground_ns_to_tsc(POLL_NS);
-
-    while (ground_tsc() < end && !atomic_load_explicit(&v->kicked, memory_order_relaxed) && !sched_others_wait(v)) {
-        if (poll(dev, false))
-            return;
-        __builtin_ia32_pause();
-    }
-    (void)poll(dev, true);
-}
-
 static enum next on_pio(struct vcpu *v)
 {
     struct exit *x = &v->x;
@@ -80,8 +88,7 @@ static enum next on_pio(struct vcpu *v)
     void *poll_dev = v->vm->poll_dev;
     v->vm->poll = NULL;
     lock_drop(&v->vm->lock);
-    if (poll)
-        poll_device(v, poll, poll_dev);
+    poll_device(v, poll, poll_dev);
     if (e == ERR_AGAIN)
         return RUN_ON; /* the device wants the access once more */
     if (e) {

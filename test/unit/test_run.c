@@ -124,6 +124,24 @@ static void a_device_is_waited_for_a_little(void **state)
     assert_true(was_last);
 }
 
+static void a_device_that_an_emulated_instruction_reached_is_waited_for(void **state)
+{
+    static const struct bus_ops ops = { dev_read, slow_write };
+    static const uint8_t outsb = 0x6E;
+    static const uint64_t table = 0x4000 | PTE_P, page = PTE_P | PTE_PS;
+    (void)state;
+    assert_int_equal(bus_add(vm, BUS_PIO, 0x100, 8, &ops, vm), OK);
+    assert_int_equal(mem_write(vm, gpa(0x1000), &outsb, sizeof outsb), OK);
+    assert_int_equal(mem_write(vm, gpa(0x3000), &table, sizeof table), OK);
+    assert_int_equal(mem_write(vm, gpa(0x4000), &page, sizeof page), OK);
+    fake_of(v)->sys = (struct sys_regs){ .cr3 = 0x3000, .efer = EFER_LMA, .cs_long = true };
+    needed = 1;
+    go(EXIT_PIO, (struct exit){ .port = 0x100, .size = 1, .string = true });
+    assert_int_equal(v->r.rip, 0x1001);
+    assert_int_equal(looks, 1);
+    assert_null(vm->poll);
+}
+
 static void bus_refuses_overlap_ram_and_overflow(void **state)
 {
     (void)state;
@@ -499,7 +517,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(ports_reach_their_device_and_keep_rax), T(a_device_is_waited_for_a_little), T(bus_refuses_overlap_ram_and_overflow),
+        T(ports_reach_their_device_and_keep_rax), T(a_device_is_waited_for_a_little), T(a_device_that_an_emulated_instruction_reached_is_waited_for), T(bus_refuses_overlap_ram_and_overflow),
         T(a_device_that_complains_stops_only_this_guest), T(unknown_msrs_fault_and_known_ones_answer),
         T(kvm_clock_is_written_into_ram_or_refused), T(cpuid_hides_what_a_guest_must_not_have),
         T(interrupts_wait_for_the_guest_to_be_ready), T(an_interrupt_not_taken_is_pending_again), T(a_backend_may_hold_an_interrupt_until_the_guest_takes_it), T(hlt_ends_with_an_interrupt_a_kick_or_at_once),
