@@ -22,7 +22,7 @@
 static char folder[] = "/tmp/goblin-rights-XXXXXX";
 
 /* The case's result: an exit status, or 128 + signal. */
-static int in_child(int (*act)(void), bool net)
+static int in_child(int (*act)(void), unsigned flags)
 {
     pid_t pid = fork();
     int status;
@@ -32,7 +32,7 @@ static int in_child(int (*act)(void), bool net)
         struct rights_tree trees[] = { { .path = folder, .write = true }, { .path = "/etc" } };
         int null = open("/dev/null", O_RDWR);
         dup2(null, 2);
-        if (rights_drop(trees, 2, net))
+        if (rights_drop(trees, 2, flags))
             _exit(99);
         _exit(act());
     }
@@ -97,29 +97,29 @@ static void calls_that_reach_beyond_the_guest_end_the_process(void **s)
 
     (void)s;
     for (size_t i = 0; i < ARRAY_LEN(acts); i++)
-        assert_int_equal(in_child(acts[i], true), ENDS);
+        assert_int_equal(in_child(acts[i], RIGHTS_NET), ENDS);
 }
 
 static void some_are_answered_with_an_error(void **s)
 {
     (void)s;
-    assert_int_equal(in_child(do_clone3, false), 7);
-    assert_int_equal(in_child(do_other_ioctl, false), 7);
-    assert_int_equal(in_child(do_exec_memory, false), 7);
-    assert_int_equal(in_child(do_unix_socket, true), 7);
-    assert_int_equal(in_child(do_packet_socket, true), 7);
-    assert_int_equal(in_child(do_inet_socket, false), 7);
-    assert_int_equal(in_child(do_prctl, false), 0);
+    assert_int_equal(in_child(do_clone3, 0), 7);
+    assert_int_equal(in_child(do_other_ioctl, 0), 7);
+    assert_int_equal(in_child(do_exec_memory, 0), 7);
+    assert_int_equal(in_child(do_unix_socket, RIGHTS_NET), 7);
+    assert_int_equal(in_child(do_packet_socket, RIGHTS_NET), 7);
+    assert_int_equal(in_child(do_inet_socket, 0), 7);
+    assert_int_equal(in_child(do_prctl, 0), 0);
 }
 
 static void what_serving_takes_still_works(void **s)
 {
     (void)s;
-    assert_int_equal(in_child(do_inet_socket, true), 0);
-    assert_int_equal(in_child(do_kvm_ioctl, false), 7);
-    assert_int_equal(in_child(do_thread, false), 0);
-    assert_int_equal(in_child(do_write_inside, false), 0);
-    assert_int_equal(in_child(do_read_etc, false), 0);
+    assert_int_equal(in_child(do_inet_socket, RIGHTS_NET), 0);
+    assert_int_equal(in_child(do_kvm_ioctl, 0), 7);
+    assert_int_equal(in_child(do_thread, 0), 0);
+    assert_int_equal(in_child(do_write_inside, 0), 0);
+    assert_int_equal(in_child(do_read_etc, 0), 0);
 }
 
 static void files_outside_of_the_trees_cannot_be_opened(void **s)
@@ -127,8 +127,39 @@ static void files_outside_of_the_trees_cannot_be_opened(void **s)
     (void)s;
     if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 2)
         skip();
-    assert_int_equal(in_child(do_read_outside, false), 7);
-    assert_int_equal(in_child(do_write_etc, false), 7);
+    assert_int_equal(in_child(do_read_outside, 0), 7);
+    assert_int_equal(in_child(do_write_etc, 0), 7);
+}
+
+static int do_fork_once(void)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+
+    if (pid == 0)
+        _exit(0);
+    return pid > 0 ? 0 : 7;
+}
+static int do_signal_outside(void) { return syscall(SYS_tgkill, getppid(), getppid(), 0) < 0 && errno == EPERM ? 7 : 0; }
+static int do_new_world(void) { return (int)syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER, 0, 0, 0, 0); }
+static int do_renew_and_fork(void) { return rights_renew(RIGHTS_LISTEN) ? 8 : do_fork(); }
+static int do_renew_and_listen(void) { return rights_renew(RIGHTS_LISTEN) ? 8 : do_unix_socket(); }
+static int do_connect(void) { return connect(0, NULL, 0); }
+
+static void a_template_forks_and_listens_and_its_clones_only_listen(void **s)
+{
+    const unsigned flags = RIGHTS_TEMPLATE | RIGHTS_LISTEN;
+
+    (void)s;
+    assert_int_equal(in_child(do_fork_once, flags), 0);
+    assert_int_equal(in_child(do_unix_socket, flags), 0);
+    assert_int_equal(in_child(do_exec, flags), ENDS);
+    assert_int_equal(in_child(do_kill, flags), ENDS);
+    assert_int_equal(in_child(do_new_world, flags), ENDS);
+    assert_int_equal(in_child(do_connect, flags), ENDS);
+    assert_int_equal(in_child(do_renew_and_fork, flags), ENDS);
+    assert_int_equal(in_child(do_renew_and_listen, flags), 0);
+    if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) >= 6)
+        assert_int_equal(in_child(do_signal_outside, flags), 7);
 }
 
 static void descriptors_left_open_are_closed(void **s)
@@ -163,6 +194,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_that_reach_beyond_the_guest_end_the_process), cmocka_unit_test(some_are_answered_with_an_error),
         cmocka_unit_test(what_serving_takes_still_works), cmocka_unit_test(files_outside_of_the_trees_cannot_be_opened),
+        cmocka_unit_test(a_template_forks_and_listens_and_its_clones_only_listen),
         cmocka_unit_test(descriptors_left_open_are_closed),
     };
 
