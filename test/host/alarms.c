@@ -36,11 +36,12 @@ static void nap(long ms)
 
 static void burn(long ms)
 {
-    struct timespec t;
+    struct timespec from, t;
 
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
     do
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    while (t.tv_sec * 1000 + t.tv_nsec / 1000000 < ms);
+    while ((t.tv_sec - from.tv_sec) * 1000 + (t.tv_nsec - from.tv_nsec) / 1000000 < ms);
 }
 
 static void clocks(void)
