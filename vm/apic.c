@@ -1,5 +1,6 @@
 /* The local APIC in x2APIC mode: registers, priorities, timer. */
 #include "vm/apic.h"
+#include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
 #include "arch/x86/reg.h"
 #include "base/str.h"
@@ -8,11 +9,6 @@
 #include "vm/sched.h"
 #include "vm/vcpu.h"
 #include "vm/vm.h"
-
-/* MSR numbers less 0x800 (Intel SDM vol. 3, table 11-6). */
-enum { R_ID = 0x02, R_VERSION = 0x03, R_TPR = 0x08, R_PPR = 0x0A, R_EOI = 0x0B, R_LDR = 0x0D, R_SVR = 0x0F, R_ISR = 0x10,
-    R_TMR = 0x18, R_IRR = 0x20, R_ESR = 0x28, R_CMCI = 0x2F, R_ICR = 0x30, R_LVT = 0x32, R_LVT_LAST = 0x37,
-    R_INITIAL = 0x38, R_CURRENT = 0x39, R_DIVIDE = 0x3E, R_SELF = 0x3F };
 
 #define VERSION 0x50014u /* 6 LVT entries, version 0x14 */
 #define LVT_MASKED BIT(16)

@@ -59,13 +59,7 @@ uint64_t insn_alu(enum insn_op op, unsigned width, uint64_t a, uint64_t b, uint6
 
 /* The low width bytes of v. */
 static inline uint64_t insn_trim(uint64_t v, unsigned width) { return width == 8 ? v : v & (BIT64(8 * width) - 1); }
-/* What a register that held old holds once val was written to its low width bytes: 4 of them clear the others. */
-static inline uint64_t insn_merge(uint64_t old, uint64_t val, unsigned width)
-{
-    uint64_t mask = width < 4 ? BIT64(8 * width) - 1 : UINT64_MAX;
-    return (old & ~mask) | insn_trim(val, width);
-}
-/* The same as insn_trim, sign-extended to 64 bits. */
+/* The same, sign-extended to 64 bits. */
 static inline uint64_t insn_extend(uint64_t v, unsigned width)
 {
     unsigned unused = 64 - 8 * width;

@@ -32,7 +32,9 @@ static uint64_t reg_get(const struct emu *m, unsigned reg, unsigned width)
 
 static void reg_set(const struct emu *m, unsigned reg, unsigned width, uint64_t val)
 {
-    m->v->r.gpr[reg] = insn_merge(m->v->r.gpr[reg], val, width);
+    uint64_t *r = &m->v->r.gpr[reg], mask = width < 4 ? BIT64(8 * width) - 1 : UINT64_MAX;
+
+    *r = (*r & ~mask) | insn_trim(val, width); /* 32-bit results clear the upper half */
 }
 
 /* The register operand, which may be AH, CH, DH or BH. */

@@ -4,7 +4,6 @@
 #include "vm/cpu.h"
 #include "vm/cpuid.h"
 #include "vm/hypercall.h"
-#include "vm/insn.h"
 #include "vm/mmio.h"
 #include "vm/msr.h"
 #include "vm/sched.h"
@@ -95,8 +94,15 @@ static enum next on_pio(struct vcpu *v)
         vm_stop(v->vm, VM_FAULTED, "port %#x: %s", x->port, err_text(e));
         return RUN_ON;
     }
-    if (x->in)
-        v->r.gpr[REG_RAX] = insn_merge(v->r.gpr[REG_RAX], val, x->size);
+    if (x->in) {
+        uint64_t *rax = &v->r.gpr[REG_RAX];
+        if (x->size == 4)
+            *rax = (uint32_t)val;
+        else if (x->size == 2)
+            *rax = (*rax & ~0xFFFFull) | (uint16_t)val;
+        else
+            *rax = (*rax & ~0xFFull) | (uint8_t)val;
+    }
     skip(v);
     return RUN_ON;
 }

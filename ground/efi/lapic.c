@@ -1,25 +1,9 @@
 /* The local APIC of each CPU: x2APIC where there is one, else xAPIC. Interrupts between CPUs, end of interrupt, the
  * timer of the calling CPU. AMD APM volume 2, chapter 16; Intel SDM volume 3, chapter 11. */
+#include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
 #include "ground/efi/machine.h"
 
-/* xAPIC register offsets; the x2APIC's MSR is MSR_X2APIC + offset / 16 */
-enum {
-    REG_ID = 0x20,
-    REG_TPR = 0x80,
-    REG_EOI = 0xB0,
-    REG_SVR = 0xF0,
-    REG_ISR = 0x100,
-    REG_ICR = 0x300,
-    REG_ICR_HIGH = 0x310,
-    REG_LVT_TIMER = 0x320,
-    REG_LVT_LINT0 = 0x350,
-    REG_LVT_LINT1 = 0x360,
-    REG_LVT_ERROR = 0x370,
-    REG_TIMER_INITIAL = 0x380,
-    REG_TIMER_CURRENT = 0x390,
-    REG_TIMER_DIVIDE = 0x3E0,
-};
 #define SVR_ENABLE BIT(8)
 #define LVT_MASKED BIT(16)
 #define LVT_PERIODIC BIT(17)
@@ -33,16 +17,16 @@ static volatile uint8_t *xapic;
 static uint32_t reg_read(unsigned reg)
 {
     if (x2apic)
-        return (uint32_t)cpu_rdmsr(MSR_X2APIC + reg / 16);
-    return *(volatile uint32_t *)(volatile void *)(xapic + reg);
+        return (uint32_t)cpu_rdmsr(MSR_X2APIC + reg);
+    return *(volatile uint32_t *)(volatile void *)(xapic + 16 * reg);
 }
 
 static void reg_write(unsigned reg, uint32_t v)
 {
     if (x2apic)
-        cpu_wrmsr(MSR_X2APIC + reg / 16, v);
+        cpu_wrmsr(MSR_X2APIC + reg, v);
     else
-        *(volatile uint32_t *)(volatile void *)(xapic + reg) = v;
+        *(volatile uint32_t *)(volatile void *)(xapic + 16 * reg) = v;
 }
 
 void lapic_init(uint64_t xapic_base)
@@ -58,45 +42,45 @@ void lapic_init(uint64_t xapic_base)
 
 void lapic_cpu_init(void)
 {
-    static const uint16_t masked[] = { REG_LVT_LINT0, REG_LVT_LINT1, REG_LVT_ERROR };
+    static const uint16_t masked[] = { R_LVT_LINT0, R_LVT_LINT1, R_LVT_ERROR };
     uint64_t base = cpu_rdmsr(MSR_APIC_BASE) | APIC_BASE_ENABLE;
 
     cpu_wrmsr(MSR_APIC_BASE, base);
     if (x2apic)
         cpu_wrmsr(MSR_APIC_BASE, base | APIC_BASE_X2APIC);
-    reg_write(REG_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
-    reg_write(REG_TPR, 0);
+    reg_write(R_SVR, SVR_ENABLE | VECTOR_SPURIOUS);
+    reg_write(R_TPR, 0);
     for (unsigned i = 0; i < ARRAY_LEN(masked); i++)
         reg_write(masked[i], LVT_MASKED);
-    reg_write(REG_TIMER_INITIAL, 0);
-    reg_write(REG_TIMER_DIVIDE, DIVIDE_BY_1);
-    reg_write(REG_LVT_TIMER, (has_deadline ? LVT_DEADLINE : LVT_PERIODIC) | VECTOR_TIMER); /* clock.c says why */
+    reg_write(R_INITIAL, 0);
+    reg_write(R_DIVIDE, DIVIDE_BY_1);
+    reg_write(R_LVT, (has_deadline ? LVT_DEADLINE : LVT_PERIODIC) | VECTOR_TIMER); /* clock.c says why */
     __asm__ volatile("mfence" ::: "memory");           /* the mode is set before the first deadline (SDM 11.5.4.1) */
     for (unsigned vector = 16; vector < 256; vector++) /* what the firmware left in service */
         if (lapic_in_service(vector))
             lapic_eoi();
 }
 
-uint32_t lapic_id(void) { return x2apic ? reg_read(REG_ID) : reg_read(REG_ID) >> 24; }
+uint32_t lapic_id(void) { return x2apic ? reg_read(R_ID) : reg_read(R_ID) >> 24; }
 
-void lapic_eoi(void) { reg_write(REG_EOI, 0); }
+void lapic_eoi(void) { reg_write(R_EOI, 0); }
 
-bool lapic_in_service(unsigned vector) { return reg_read(REG_ISR + vector / 32 * 16) >> vector % 32 & 1; }
+bool lapic_in_service(unsigned vector) { return reg_read(R_ISR + vector / 32) >> vector % 32 & 1; }
 
 void lapic_ipi(uint32_t to, uint32_t command)
 {
     if (x2apic) {
         __asm__ volatile("mfence; lfence" ::: "memory"); /* this WRMSR does not wait for earlier stores */
-        cpu_wrmsr(MSR_X2APIC + REG_ICR / 16, (uint64_t)to << 32 | command);
+        cpu_wrmsr(MSR_X2APIC + R_ICR, (uint64_t)to << 32 | command);
         return;
     }
-    while (reg_read(REG_ICR) & ICR_PENDING)
+    while (reg_read(R_ICR) & ICR_PENDING)
         cpu_pause();
-    reg_write(REG_ICR_HIGH, to << 24);
-    reg_write(REG_ICR, command);
+    reg_write(R_ICR_HIGH, to << 24);
+    reg_write(R_ICR, command);
 }
 
 bool lapic_has_deadline(void) { return has_deadline; }
 void lapic_timer_deadline(uint64_t tsc) { cpu_wrmsr(MSR_TSC_DEADLINE, tsc); }
-void lapic_timer_count(uint32_t count) { reg_write(REG_TIMER_INITIAL, count); }
-uint32_t lapic_timer_left(void) { return reg_read(REG_TIMER_CURRENT); }
+void lapic_timer_count(uint32_t count) { reg_write(R_INITIAL, count); }
+uint32_t lapic_timer_left(void) { return reg_read(R_CURRENT); }
