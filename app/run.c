@@ -183,8 +183,6 @@ static enum run_end run(struct vcpu *v)
             ground_irq_handle(c->exit.vector);
             return RUN_PREEMPTED;
         case USER_IRQ_WAITS: return RUN_PREEMPTED;
-        case USER_GATE: app_gate(c); break;
-        case USER_BELL: app_bell(c); break;
         case USER_SYSCALL: v->r.rip = c->app->image.missed; break;
         case USER_EXCEPTION: exception(c); break;
         }

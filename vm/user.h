@@ -8,9 +8,7 @@ enum user_exit_kind {
     USER_NOTHING,   /* the backend has done for it what there was to do */
     USER_IRQ,       /* a host interrupt, for ground_irq_handle(): nothing for the guest */
     USER_IRQ_WAITS, /* the same, but the CPU has not taken it: the scheduler lets it in */
-    USER_GATE,      /* a gate call: rip is behind it */
-    USER_BELL,      /* the bell: the same */
-    USER_SYSCALL,   /* a system call from anywhere else: rip is behind it, and in rcx; rflags is in r11 */
+    USER_SYSCALL,   /* a system call that is none of the gate: rip is behind it, and in rcx; rflags is in r11 */
     USER_UNCLEAR,   /* an exception that explain() has to look at */
     USER_EXCEPTION, /* rip is the instruction's, or behind it if the processor says so */
 };
@@ -43,15 +41,15 @@ struct user_ops {
     /* The calling CPU begins, and ends, to run this one. */
     void (*load)(struct vcpu *);
     void (*unload)(struct vcpu *);
-    /* Runs it until it comes out. Interrupts are off before and after. It touches nothing that the space's lock guards: whoever has that
-     * may wait for this CPU to be out. */
+    /* Runs it until it comes out. Interrupts are off before and after. It serves the gate and the bell by the two functions below, and
+     * touches nothing else that the space's lock guards: whoever has that may wait for this CPU to be out. */
     void (*run)(struct vcpu *, struct user_exit *);
     /* Behind run(): makes of USER_UNCLEAR what it is. NULL: run() is always clear. */
     void (*explain)(struct vcpu *, struct user_exit *);
 };
 
 /* app/run.c: serves a call of the gate, of the bell; of the registers only rax changes. True: the guest may go on at once. False: run() is to come
- * out, with USER_NOTHING. A backend that does not call these comes out with USER_GATE and USER_BELL. */
+ * out, with USER_NOTHING. */
 bool user_gate(struct vcpu *);
 bool user_bell(struct vcpu *);
 

@@ -223,17 +223,18 @@ static void explain(struct vcpu *v, struct user_exit *x)
         x->kind = USER_NOTHING;
 }
 
-/* VMMCALL is the gate's instruction; anywhere else there is no such instruction. */
-static void call(struct vcpu *v, struct user_exit *x)
+/* VMMCALL is the gate's instruction; anywhere else there is no such instruction. True: the guest goes on at once. */
+static bool call(struct vcpu *v, struct user_exit *x)
 {
     uint64_t at = v->r.rip - ((const struct svm_vcpu *)v->hw)->gate;
 
-    if (at == 0 || at == USER_BELL_AT) {
-        x->kind = at ? USER_BELL : USER_GATE;
-        v->r.rip += CALL_BYTES;
-    } else {
+    if (at != 0 && at != USER_BELL_AT) {
         raise(x, VEC_UD, 0);
+        return false;
     }
+    x->kind = USER_NOTHING;
+    v->r.rip += CALL_BYTES;
+    return at ? user_bell(v) : user_gate(v);
 }
 
 /* The CPU cannot go on with it: the VMCB was refused, or worse. */
@@ -251,7 +252,6 @@ static void decode(struct vcpu *v, struct user_exit *x)
     uint64_t code = vmcb_of(v)->exit_code;
 
     switch (code) {
-    case SVM_EXIT_VMMCALL: call(v, x); break;
     case SVM_EXIT_INTR: case SVM_EXIT_NMI: case SVM_EXIT_INIT: x->kind = USER_IRQ_WAITS; break;
     case SVM_EXIT_ICEBP: trap(v, x, VEC_DB, 1); break;
     case SVM_EXIT_RSM: case SVM_EXIT_MONITOR: case SVM_EXIT_MWAIT: case SVM_EXIT_MWAIT_ARMED: case SVM_EXIT_MCOMMIT:
@@ -270,15 +270,20 @@ static void decode(struct vcpu *v, struct user_exit *x)
 static void run(struct vcpu *v, struct user_exit *x)
 {
     struct svm_vcpu *h = v->hw;
-    uint64_t edits = atomic_load_explicit(&h->space->edits, memory_order_relaxed);
 
-    if (h->edits != edits) {
-        h->edits = edits;
-        svm_asid_renew(h);
-    }
     v->r.rflags |= RFLAGS_IF;
-    svm_go(v);
-    decode(v, x);
+    do {
+        uint64_t edits = atomic_load_explicit(&h->space->edits, memory_order_relaxed);
+        if (h->edits != edits) {
+            h->edits = edits;
+            svm_asid_renew(h);
+        }
+        svm_go(v);
+        if (h->vmcb.exit_code != SVM_EXIT_VMMCALL) {
+            decode(v, x);
+            return;
+        }
+    } while (call(v, x));
 }
 
 const struct user_ops cpu_svm_user = {
