@@ -53,7 +53,7 @@ err_t app_channel_add(struct app *a, struct ninep_fs *fs, bool read_only, bool h
     if (a->nchannels == APP_CHANNELS)
         return ERR_FULL;
     *c = (struct channel){ .app = a, .space = &a->space, .at = APP_AREA_CHANNELS + a->nchannels * APP_CHANNEL_BYTES, .here = here,
-                           .server = { .fs = fs, .nfids = CHANNEL_FIDS, .read_only = read_only, .wake = wake } };
+                           .server = { .fs = fs, .nfids = here ? CHANNEL_FIDS_DEV : CHANNEL_FIDS, .read_only = read_only, .wake = wake } };
     err_t e = channel_init(c);
     if (!e)
         a->nchannels++;

@@ -12,6 +12,7 @@
 extern const struct machine machine_app;
 
 #define CHANNEL_FIDS 512u
+#define CHANNEL_FIDS_DEV 64u /* its own devices are few */
 
 /* A CPU of an app guest. */
 struct app_vcpu {

@@ -10,7 +10,7 @@
 #define COLS 80u
 #define ROWS 24u
 #define VIEW_BYTES MIB(1) /* of a guest: about 3,200 lines of 80 columns */
-#define CLONE_BYTES KIB(128) /* of a template's clone: there may be many */
+#define CLONE_BYTES KIB(32) /* of a template's clone: there may be many */
 #define KEYS 1024u        /* power of two */
 #define DRAW_PERIOD_NS 20000000u
 #define POLL_PERIOD_NS 10000000u

@@ -29,5 +29,5 @@ bench_programs: $(CACHE)/bench.img
 
 bench: ## measure the figures against their baselines (BENCH_ONLY="exits boot ...")
 	@mk/deps test
-	@$(MAKE) --no-print-directory $(JOBS) guests $(EFI) $(OUT)/goblin bench_programs
+	@$(MAKE) --no-print-directory $(JOBS) guests $(EFI) $(OUT)/goblin $(APP_IMAGES) bench_programs
 	@OUT=$(abspath $(OUT)) test/bench/run $(BENCH_ONLY)

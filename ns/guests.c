@@ -31,6 +31,8 @@ static struct ns_setup setup;
 static struct ns_vm tree;
 
 static struct guest *guest_of(struct ns_guest *g) { return container_of(g, struct guest, g); }
+/* ns_guest_add() has put its console there. */
+static struct guest *guest_of_vm(const struct vm *vm) { return container_of((struct ns_cons *)vm->tty_user_data, struct guest, cons); }
 static bool is_off(const struct guest *g) { return atomic_load(&g->vm->state) == VM_OFF; }
 
 static err_t PRINTF(3, 4) refuse(char *why, err_t e, const char *fmt, ...)
@@ -508,9 +510,8 @@ static err_t name_check(const char *name, char *why)
 static struct vm_config copied; /* large, and this is CPU 0's */
 
 /* A new guest of that configuration, which may be `copied`, but for its name. */
-static err_t guest_make_like(const struct vm_config *like, const struct machine *machine, const char *name, char *why)
+static err_t guest_make_like(const struct vm_config *like, const struct machine *machine, const char *name, struct vm **out, char *why)
 {
-    struct vm *vm;
     err_t e = name_check(name, why);
 
     if (e)
@@ -518,7 +519,7 @@ static err_t guest_make_like(const struct vm_config *like, const struct machine 
     copied = *like;
     copied.autostart = false;
     (void)str_copy(copied.name, sizeof copied.name, name);
-    e = ns_guest_add(&copied, machine, &vm);
+    e = ns_guest_add(&copied, machine, out);
     return e ? refuse(why, e, e == ERR_EXISTS ? "%s: there is a guest of that name" : "%s: no memory for another guest", name) : OK;
 }
 
@@ -526,8 +527,10 @@ static err_t tree_make(struct ns_vm *t, const char *name, char *why)
 {
     static const struct vm_config empty = { .memory = MEMORY_DEFAULT, .vcpus = 1 };
 
+    struct vm *vm;
+
     (void)t;
-    return guest_make_like(&empty, setup.pc, name, why);
+    return guest_make_like(&empty, setup.pc, name, &vm, why);
 }
 
 static err_t tree_drop(struct ns_vm *t, struct ns_guest *ng, char *why)
@@ -553,25 +556,29 @@ static err_t clone(struct guest *from, char *name, char *why)
     const char *args = ns_word(name);
     const struct vm *t = from->vm;
     struct vm_config *cfg = &copied;
-    struct ns_guest *new;
+    char unused[NS_WHY_MAX];
+    struct vm *new;
 
     *cfg = t->cfg;
     if (is_off(from) || !cfg->template)
         return *args ? refuse(why, ERR_INVAL, "'%.40s %.40s' cannot be a guest's name; only clones of templates are given arguments", name, args) :
-                       guest_make_like(cfg, t->machine, name, why);
+                       guest_make_like(cfg, t->machine, name, &new, why);
     if (!vm_is_template(t))
         return refuse(why, ERR_BUSY, "%s is not a template yet: its program has not opened /dev/template", cfg->name);
     (void)str_copy(cfg->from, sizeof cfg->from, t->cfg.name);
     cfg->template = false;
     if (!str_copy(cfg->cmdline, sizeof cfg->cmdline, args))
         return refuse(why, ERR_INVAL, "more than %u bytes of arguments; make them shorter", VM_CMDLINE_MAX - 1);
-    err_t e = guest_make_like(cfg, t->machine, name, why);
+    err_t e = guest_make_like(cfg, t->machine, name, &new, why);
     if (e)
         return e;
-    new = ns_vm_find(&tree, name);
-    e = do_start(guest_of(new), why);
-    guest_of(new)->vm->tsc_start = asked;
-    return e ? (void)tree_drop(&tree, new, why), e : OK;
+    e = vm_start(new);
+    new->tsc_start = asked;
+    if (e) {
+        (void)refuse(why, e, "%s", new->why_text);
+        (void)tree_drop(&tree, &guest_of_vm(new)->g, unused);
+    }
+    return e;
 }
 
 static err_t do_create(char *name, char *rest, char *why) { return *rest ? ERR_INVAL : tree_make(&tree, name, why); }

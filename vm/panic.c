@@ -13,6 +13,8 @@
 #define LOOK_NS 500000000u
 enum { CALM_LOOKS = 5, LOOKS_MAX = 60 };
 
+static _Atomic bool heard; /* by some guest, since the last round */
+
 void vm_hear(struct vm *vm, unsigned *matched, const uint8_t *bytes, size_t n)
 {
     static const char last_line[] = "end Kernel panic - not syncing";
@@ -23,6 +25,7 @@ void vm_hear(struct vm *vm, unsigned *matched, const uint8_t *bytes, size_t n)
         if (bytes[i] == (uint8_t)last_line[*matched] && !last_line[++*matched]) {
             *matched = 0;
             atomic_store(&vm->panic.looks, LOOKS_MAX);
+            atomic_store(&heard, true);
             sched_kick_chores();
         }
     }
@@ -64,8 +67,11 @@ static bool stands_still(struct vm *vm)
 
 uint64_t panic_chore(uint64_t now)
 {
+    static uint64_t round_at = UINT64_MAX;
     uint64_t next = UINT64_MAX;
 
+    if (!atomic_exchange(&heard, false) && now < round_at)
+        return round_at;
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
         struct vm_panic *p = &vm->panic;
 
@@ -79,5 +85,5 @@ uint64_t panic_chore(uint64_t now)
         }
         next = min_u64(next, p->next);
     }
-    return next;
+    return round_at = next;
 }

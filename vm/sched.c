@@ -27,7 +27,7 @@ struct runq {
     unsigned cpu;                /* fixed */
     struct lock lock;
     /* under lock */
-    struct list ready, asleep;
+    struct list ready, timed, asleep; /* timed: asleep, with an end */
     struct vcpu *loaded;
     /* any CPU, atomic */
     struct vcpu *_Atomic current;
@@ -58,6 +58,7 @@ void sched_init(void)
 
         *q = (struct runq){ .cpu = i };
         list_init(&q->ready);
+        list_init(&q->timed);
         list_init(&q->asleep);
         atomic_store(&q->least, UINT64_MAX);
     }
@@ -225,9 +226,8 @@ static uint64_t earliest_sleeper(struct runq *q)
 {
     uint64_t at = UINT64_MAX;
 
-    list_each(n, &q->asleep)
-        if (vcpu_of(n)->wake_at)
-            at = min_u64(at, vcpu_of(n)->wake_at);
+    list_each(n, &q->timed)
+        at = min_u64(at, vcpu_of(n)->wake_at);
     return at;
 }
 
@@ -313,7 +313,7 @@ void sched_wake(struct vcpu *v)
 
 static void wake_due(struct runq *q, uint64_t now)
 {
-    list_each_safe(n, next, &q->asleep) {
+    list_each_safe(n, next, &q->timed) {
         struct vcpu *v = vcpu_of(n);
 
         if (!v->wake_at || v->wake_at > now || !make_ready(v))
@@ -401,14 +401,14 @@ static void put(struct runq *q, struct vcpu *v, enum run_end end)
     lock_take(&q->lock);
     atomic_store(&q->current, NULL);
     v->yielded = end == RUN_YIELDED;
+    v->wake_at = end == RUN_HALTED ? deadline_of(v) : 0;
     q->slice_owner = states[end] == VCPU_READY ? v : NULL;
     if (states[end] == VCPU_READY)
         enqueue(q, v);
     else if (sleeps)
-        list_push_back(&q->asleep, &v->run_link);
+        list_push_back(v->wake_at ? &q->timed : &q->asleep, &v->run_link);
     else if (q->loaded == v)
         q->loaded = NULL;
-    v->wake_at = end == RUN_HALTED ? deadline_of(v) : 0;
     atomic_store(&v->state, states[end]); /* from here on a GONE vCPU may vanish */
     lock_drop(&q->lock);
     if (sleeps && has_reason(v))

@@ -10,7 +10,11 @@
 #include "vm/sched.h"
 #include "vm/work.h"
 
+#define NAMES 1024u
+
 static struct list vms = LIST_INIT(vms);
+static struct vm *names[NAMES]; /* by the hash of their names; clones may be thousands */
+static _Atomic unsigned stopping; /* how many are STOPPING */
 static unsigned next_id = 1;
 const struct cpu_ops *cpu;
 
@@ -29,6 +33,16 @@ const char *vm_why_text(enum vm_why why)
         [VM_FAILED] = "failed to start",
     };
     return texts[why];
+}
+
+/* FNV-1a */
+static struct vm **place_of(const char *name)
+{
+    uint32_t hash = 2166136261u;
+
+    while (*name)
+        hash = (hash ^ (uint8_t)*name++) * 16777619u;
+    return &names[(hash ^ hash >> 16) % NAMES];
 }
 
 static err_t config_check(const struct vm_config *c)
@@ -52,6 +66,8 @@ err_t vm_add(const struct vm_config *cfg, const struct machine *machine, struct 
     vm->cfg = *cfg;
     vm->machine = machine;
     vm->id = next_id++;
+    vm->same_hash = *place_of(vm->cfg.name);
+    *place_of(vm->cfg.name) = vm;
     list_push_back(&vms, &vm->link);
     *out = vm;
     return OK;
@@ -61,6 +77,10 @@ err_t vm_remove(struct vm *vm)
 {
     if (atomic_load(&vm->state) != VM_OFF)
         return ERR_BUSY;
+    struct vm **at = place_of(vm->cfg.name);
+    while (*at != vm)
+        at = &(*at)->same_hash;
+    *at = vm->same_hash;
     list_remove(&vm->link);
     ground_free(vm, sizeof *vm);
     return OK;
@@ -75,10 +95,11 @@ struct vm *vm_next(const struct vm *vm)
 
 struct vm *vm_find(const char *name)
 {
-    for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm))
-        if (str_eq(vm->cfg.name, name))
-            return vm;
-    return NULL;
+    struct vm *vm = *place_of(name);
+
+    while (vm && !str_eq(vm->cfg.name, name))
+        vm = vm->same_hash;
+    return vm;
 }
 
 unsigned vm_running(void)
@@ -235,6 +256,7 @@ void vm_stop(struct vm *vm, enum vm_why why, const char *fmt, ...)
     va_start(ap, fmt);
     fmt_vtext(vm->why_text, sizeof vm->why_text, fmt, ap);
     va_end(ap);
+    atomic_fetch_add(&stopping, 1);
     atomic_store(&vm->state, VM_STOPPING);
     for (unsigned i = 0; i < vm->nvcpus; i++)
         sched_wake(vm->vcpu[i]);
@@ -271,6 +293,7 @@ static void reap(struct vm *vm)
         cpu->vm_fini(vm);
         ram_put(vm);
     }
+    atomic_fetch_sub(&stopping, 1);
     atomic_store(&vm->state, VM_OFF);
     work_changed();
     ground_log("%s: %s%s%s", vm->cfg.name, vm_why_text(vm->why), vm->why_text[0] ? ": " : "", vm->why_text);
@@ -282,6 +305,8 @@ bool vm_reap(void)
 {
     bool waiting = false;
 
+    if (!atomic_load(&stopping))
+        return false;
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(vm)) {
         if (atomic_load(&vm->state) != VM_STOPPING)
             continue;

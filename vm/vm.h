@@ -114,6 +114,7 @@ struct vm {
     const struct machine *machine;
     unsigned id;
     struct list link;              /* in the registry */
+    struct vm *same_hash;          /* the next one with this name's hash */
     const struct tty_user_ops *tty_user; /* set by whoever called vm_add, before the first start; may be NULL */
     void *tty_user_data;           /* the machine opens its serial lines with both */
     struct tty *line;              /* of its /dev/cons: opened and closed with the others; may be NULL */

@@ -8,13 +8,16 @@
 #define WINDOW_NS 10000000u
 #define WINDOW_PART 2u
 
+#define ROUND_PART 32u /* of those that wait are asked at a time; guests run in between */
+
 /* CPU 0 */
-static struct list works = LIST_INIT(works);
-static struct list *next; /* where the round goes on; work_remove() keeps it right */
+static struct list due = LIST_INIT(due), waiters = LIST_INIT(waiters);
+static struct list *cursor = &waiters; /* who is asked next in this round; waiters: there is none. waits_set() keeps it right */
 static uint64_t round_at; /* not before then */
 static uint64_t window, spent; /* when it began; how much of it went into work */
 
 /* any CPU */
+static struct work *_Atomic asked; /* the last one first */
 static _Atomic unsigned waiting; /* how many wait */
 static _Atomic bool changed;
 
@@ -22,22 +25,41 @@ void work_add(struct work *w)
 {
     w->waits = false;
     atomic_store(&w->wanted, false);
-    list_push_back(&works, &w->link);
+    list_init(&w->link);
+    list_init(&w->due);
+}
+
+/* In the order in which they were asked for. */
+static void asked_take(void)
+{
+    struct list *at = &due;
+
+    for (struct work *w = atomic_exchange(&asked, NULL), *next; w; w = next) {
+        next = w->next;
+        list_insert_before(at, &w->due);
+        at = &w->due;
+    }
 }
 
 static void waits_set(struct work *w, bool waits)
 {
-    if (w->waits != waits)
-        atomic_fetch_add(&waiting, waits ? 1u : -1u);
+    if (w->waits == waits)
+        return;
     w->waits = waits;
+    atomic_fetch_add(&waiting, waits ? 1u : -1u);
+    if (cursor == &w->link)
+        cursor = w->link.next;
+    if (waits)
+        list_push_back(&waiters, &w->link);
+    else
+        list_remove(&w->link);
 }
 
 void work_remove(struct work *w)
 {
+    asked_take();
+    list_remove(&w->due);
     waits_set(w, false);
-    if (next == &w->link)
-        next = w->link.next;
-    list_remove(&w->link);
 }
 
 /* A vCPU that runs on CPU 0 has to leave its guest too, so CPU 0 is kicked even by itself. */
@@ -50,8 +72,12 @@ static void kick(void)
 
 void work_ask(struct work *w)
 {
-    if (!atomic_exchange(&w->wanted, true))
-        kick();
+    if (atomic_exchange(&w->wanted, true))
+        return;
+    w->next = atomic_load(&asked);
+    while (!atomic_compare_exchange_weak(&asked, &w->next, w))
+        ;
+    kick();
 }
 
 void work_changed(void)
@@ -60,10 +86,16 @@ void work_changed(void)
         kick();
 }
 
+static void run(struct work *w)
+{
+    waits_set(w, true); /* before it looks, or a change between would be lost */
+    if (!w->run(w))
+        waits_set(w, false);
+}
+
 static uint64_t work_chore(uint64_t now)
 {
     uint64_t length = ground_ns_to_tsc(WINDOW_NS);
-    bool all = atomic_load(&changed) && now >= round_at;
 
     if (now - window >= length) {
         window = now;
@@ -72,26 +104,31 @@ static uint64_t work_chore(uint64_t now)
     if (spent > length / WINDOW_PART)
         return window + length;
 
-    if (all) {
-        atomic_store(&changed, false);
+    if (cursor == &waiters && now >= round_at && atomic_exchange(&changed, false)) {
         round_at = now + ground_ns_to_tsc(PERIOD_NS);
+        cursor = waiters.next;
     }
-    for (next = works.next; next != &works;) {
-        struct work *w = container_of(next, struct work, link);
-        next = next->next;
-        if (!atomic_exchange(&w->wanted, false) && !(all && w->waits))
-            continue;
-        waits_set(w, true); /* before it looks, or a change between would be lost */
-        if (!w->run(w))
-            waits_set(w, false);
+    asked_take();
+    for (struct list *l; (l = list_pop_front(&due));) {
+        struct work *w = container_of(l, struct work, due);
+        atomic_store(&w->wanted, false);
+        run(w);
+    }
+    for (unsigned n = 0; cursor != &waiters && n < ROUND_PART; n++) {
+        struct work *w = container_of(cursor, struct work, link);
+        cursor = cursor->next;
+        run(w);
     }
     spent += ground_tsc() - now;
-    return atomic_load(&changed) ? round_at : UINT64_MAX;
+    return cursor != &waiters ? now : atomic_load(&changed) ? round_at : UINT64_MAX;
 }
 
 void work_init(void)
 {
-    list_init(&works);
+    list_init(&due);
+    list_init(&waiters);
+    cursor = &waiters;
+    atomic_store(&asked, NULL);
     atomic_store(&waiting, 0);
     atomic_store(&changed, false);
     round_at = window = spent = 0;

@@ -9,9 +9,13 @@
 struct work {
     /* CPU 0's loop, no lock held; must not remove itself. True: it waits for something of which work_changed() will tell. */
     bool (*run)(struct work *);
-    struct list link;
-    bool waits; /* CPU 0 */
+    /* CPU 0 */
+    bool waits;
+    struct list link; /* of those that wait; else self-linked */
+    struct list due;  /* of those asked for that CPU 0 knows of; else self-linked */
+    /* any CPU */
     _Atomic bool wanted;
+    struct work *next; /* asked for, and not yet known to CPU 0 */
 };
 
 /* Before the first work_add(), after sched_init(). */

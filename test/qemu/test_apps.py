@@ -194,7 +194,9 @@ def app_templates():
     thread = "import threading, time; threading.Thread(target=time.sleep, args=(9,), daemon=True).start(); open('/dev/template')"
     driver = "/usr/lib/goblin/template"
     with lab("app_templates", boss(), language("python", driver + ".py json random secrets tempfile threading", template=True, autostart=False),
-             language("lua", driver + ".lua", template=True, autostart=False), language("stuck", f'-c "{thread}"', image="python", template=True, autostart=False),
+             language("lua", driver + ".lua", template=True, autostart=False),
+             language("cell", driver + ".lua", image="lua", template=True, autostart=False, isolate=True),
+             language("stuck", f'-c "{thread}"', image="python", template=True, autostart=False),
              cpus=2, memory=1024) as goblin:
         goblin.monitor()
         shell = Clones(goblin)
@@ -215,6 +217,10 @@ def app_templates():
             shell.write("/vm/lua/ctl", f"clone {name} -e '{lua}' {name}\n")
         first, second = (shell.said(name).split() for name in ("l1", "l2"))
         check(first[:2] == ["l1", "l1"] and second[:2] == ["l2", "l2"] and first[2] != second[2], f"{first} {second}")
+        shell.template("cell") # its clones run inside a VM, as it does
+        shell.write("/vm/cell/ctl", f"clone l4 -e '{lua}' l4\n")
+        check(shell.said("l4").startswith("l4 l4 ") and "isolate vm" in shell.ok("cat /vm/l4/status"), "l4")
+        shell.ok("echo stop >/vm/cell/ctl; until grep -q 'state off' /vm/cell/status; do sleep 0.2; done; rmdir /vm/l4")
         # one that goes on while its template goes away
         shell.write("/vm/ctl", "clone lua l3 -e 'for line in io.lines() do print([[SAYS]] .. line) end'\n")
         shell.ok("echo reset >/vm/l3/ctl; until grep -q 'starts 2' /vm/l3/status; do sleep 0.2; done")
