@@ -45,16 +45,30 @@ static void decode_io(struct vcpu *v)
     x->size = info >> 4 & 7;
 }
 
-/* MOV to or from CR8: the task priority is the APIC model's, not the hardware's. 44 0F 20/22 /r, maybe behind prefixes. */
-static void do_cr8(struct vcpu *v, bool write)
+/* The code at RIP, as far as it is there: it may end with a page. False: there is none. */
+static bool code_read(const struct vcpu *v, uint8_t *b, unsigned size)
 {
     struct sys_regs sys;
     struct walk w;
-    uint8_t b[8];
+    unsigned have = 0, n;
+
+    for (svm_sys_get(v, &sys); have < size; have += n) {
+        if (walk_page(v->vm, &sys, v->r.rip + have, WALK_FETCH, &w))
+            break;
+        n = (unsigned)min_u64(size - have, w.run);
+        if (mem_read(v->vm, w.gpa, b + have, n))
+            break;
+    }
+    return have;
+}
+
+/* MOV to or from CR8: the task priority is the APIC model's, not the hardware's. 44 0F 20/22 /r, maybe behind prefixes. */
+static void do_cr8(struct vcpu *v, bool write)
+{
+    uint8_t b[8] = { 0 };
     unsigned at = 0;
 
-    svm_sys_get(v, &sys);
-    if (walk_page(v->vm, &sys, v->r.rip, WALK_FETCH, &w) || w.run < sizeof b || mem_read(v->vm, w.gpa, b, sizeof b)) {
+    if (!code_read(v, b, sizeof b)) {
         dead(v);
         return;
     }

@@ -71,8 +71,32 @@ static void must(int vector, const char *what, void (*fn)(uint64_t, uint64_t), u
     fail("%s: vector %d instead of %d", what, got, vector);
 }
 
+/* MOV to CR8 is emulated from its bytes: one that ends, with its RET, where a page and all that is mapped ends, one that crosses into another
+ * page. */
+static uint8_t code[2 * PAGE_SIZE] ALIGNED(PAGE_SIZE);
+
+static void cr8_from(uint64_t at, uint64_t val)
+{
+    static const uint8_t text[] = { 0x44, 0x0F, 0x22, 0xC7, 0xC3 }; /* mov %rdi, %cr8; ret */
+    uint64_t is;
+
+    memcpy(code + at, text, sizeof text);
+    ((void (*)(uint64_t))(SCRATCH_VA + at))(val);
+    __asm__ volatile("mov %%cr8, %0" : "=r"(is));
+    CHECK(is == val);
+}
+
+static void cr8_at_page_ends(void)
+{
+    map_page(SCRATCH_VA, (uint64_t)code | PTE_P);
+    cr8_from(PAGE_SIZE - 5, 5);
+    map_page(SCRATCH_VA + PAGE_SIZE, (uint64_t)(code + PAGE_SIZE) | PTE_P);
+    cr8_from(PAGE_SIZE - 2, 0);
+}
+
 static void control_registers(void)
 {
+    cr8_at_page_ends();
     unsigned width = cpu_id(0x80000008, 0).eax & 0xFF;
 
     if (arg("strict", 0)) { /* QEMU's emulation lets these pass and the guest dies of them, or it hangs itself */
