@@ -17,7 +17,7 @@ os.environ["PATH"] += ":/usr/sbin:/sbin"
 os.environ["MTOOLS_SKIP_CHECK"] = "1"
 os.environ["SOURCE_DATE_EPOCH"] = "1767225600" # for mtools: the same files make the same disk
 
-ESP_START, ESP_SIZE = 1, 96       # MiB
+ESP_START, ESP_SIZE = 1, 128      # MiB
 
 
 class File:
