@@ -125,7 +125,7 @@ static void madt_ioapic(struct acpi_info *info, const uint8_t *p)
     if (info->nioapics == ACPI_IOAPICS)
         return;
     info->ioapic[info->nioapics++] =
-        (struct acpi_ioapic){ .id = p[2], .base = get_le32(p + 4), .gsi = get_le32(p + 8) };
+        (struct acpi_ioapic){ .base = get_le32(p + 4), .gsi = get_le32(p + 8) };
 }
 
 static void madt_override(struct acpi_info *info, const uint8_t *p)
@@ -158,7 +158,6 @@ static void madt_read(const struct acpi_table *t, struct acpi_info *info)
     if (t->len < 44)
         return;
     info->lapic = get_le32(t->bytes + 36);
-    info->has_8259 = get_le32(t->bytes + 40) & 1;
     for (uint32_t at = 44; at + 2 <= t->len;) {
         const uint8_t *entry = t->bytes + at;
         uint8_t len = entry[1];
@@ -196,9 +195,8 @@ static void fadt_read(const struct acpi_table *t, struct acpi_info *info)
     if (t->len < 116) /* the ACPI 1.0 length */
         return;
     flags = get_le32(t->bytes + 112);
-    info->hw_reduced = flags >> 20 & 1;
-    info->has_8042 = t->bytes[8] >= 3 && get_le16(t->bytes + 109) >> 1 & 1;
-    if (!info->hw_reduced && t->bytes[91] == 4 && get_le32(t->bytes + 76) <= UINT16_MAX) {
+    bool hw_reduced = flags >> 20 & 1;
+    if (!hw_reduced && t->bytes[91] == 4 && get_le32(t->bytes + 76) <= UINT16_MAX) {
         info->pm_timer_port = (uint16_t)get_le32(t->bytes + 76);
         info->pm_timer_32bit = flags >> 8 & 1;
     }

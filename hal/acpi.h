@@ -25,7 +25,7 @@ struct acpi_cpu {
 
 struct acpi_ioapic {
     uint64_t base;
-    uint32_t id, gsi; /* gsi: the global interrupt number of its pin 0 */
+    uint32_t gsi; /* the global interrupt number of its pin 0 */
 };
 
 /* How an ISA line reaches the I/O APICs. */
@@ -49,12 +49,9 @@ struct acpi_info {
     struct acpi_ioapic ioapic[ACPI_IOAPICS];
     unsigned nioapics;
     struct acpi_isa_line isa[ACPI_ISA_LINES]; /* all 16; without an override gsi = line, high, edge */
-    bool has_8259;                            /* a PIC pair to be masked */
     struct acpi_ecam ecam[ACPI_ECAMS];
     unsigned necams;
     /* FADT; all 0 if there is none */
-    bool hw_reduced;
-    bool has_8042;          /* a keyboard controller, as far as the firmware says; many that have one say no */
     uint16_t pm_timer_port; /* 0: none. Counts 3,579,545 per second */
     bool pm_timer_32bit;    /* else 24 bits */
 };

@@ -117,11 +117,11 @@ static void partition_init(struct partition *p, struct blk *disk, unsigned numbe
     uint16_t label[36];
 
     p->disk = disk;
-    p->number = number;
     p->blk = *disk;
     p->blk.ops = disk->ops->pace ? &partition_pace_ops : &partition_ops;
     p->blk.whole = disk;
     list_init(&p->blk.link);
+    /* counted from 1 by its place in the table, as other systems do: vda3 stays vda3 */
     fmt_text(p->blk.name, sizeof p->blk.name, "%s%s%u", disk->name, digit ? "p" : "", number);
     fmt_guid(p->blk.partuuid, sizeof p->blk.partuuid, entry + 16);
     memcpy(label, entry + 56, sizeof label);

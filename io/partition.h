@@ -10,7 +10,6 @@ struct partition {
     struct blk blk;
     struct blk *disk;
     uint64_t start;  /* in sectors of the disk */
-    unsigned number; /* counted from 1 by its place in the table, as other systems do: vda3 stays vda3 */
 };
 
 struct partition_scan {
