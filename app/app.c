@@ -200,9 +200,8 @@ static err_t build(struct vm *vm)
     return OK;
 }
 
-static bool idle(struct vm *vm)
+static bool idle(struct vm *)
 {
-    (void)vm;
     return true; /* nothing of it is in a device's hands */
 }
 

@@ -92,9 +92,8 @@ static int64_t call_protect(struct app_vcpu *c, const uint64_t a[5])
     return app_holds(v.app, a[0], a[1]) ? APP_BUSY : result_of(space_protect(v.space, a[0], a[1], (unsigned)a[2]));
 }
 
-static int64_t call_template(struct app_vcpu *c, const uint64_t a[5])
+static int64_t call_template(struct app_vcpu *c, const uint64_t[5])
 {
-    (void)a;
     return app_template(c);
 }
 
@@ -124,9 +123,8 @@ static int64_t call_cpu_start(struct app_vcpu *c, const uint64_t a[5])
     return result_of(app_cpu_wanted(app_view(c).app, a[0], a[1], a[2], a[3]));
 }
 
-static int64_t call_cpu_stop(struct app_vcpu *c, const uint64_t a[5])
+static int64_t call_cpu_stop(struct app_vcpu *c, const uint64_t[5])
 {
-    (void)a;
     return result_of(app_cpu_stop(c));
 }
 
@@ -135,9 +133,8 @@ static int64_t call_timer(struct app_vcpu *c, const uint64_t a[5])
     return result_of(app_timer(c, a[0]));
 }
 
-static int64_t call_fault(struct app_vcpu *c, const uint64_t a[5])
+static int64_t call_fault(struct app_vcpu *c, const uint64_t[5])
 {
-    (void)a;
     return (int64_t)app_fault_at(c);
 }
 

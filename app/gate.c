@@ -38,9 +38,8 @@ err_t app_map_image(struct app *a, uint64_t at, uint64_t len, unsigned prot, uin
 }
 
 /* Files of channels have no pages of their own here: the libos then copies. */
-err_t app_map_file(struct channel *ch, uint32_t fid, uint64_t at, uint64_t len, unsigned prot, uint64_t from)
+err_t app_map_file(struct channel *, uint32_t, uint64_t, uint64_t, unsigned, uint64_t)
 {
-    (void)ch, (void)fid, (void)at, (void)len, (void)prot, (void)from;
     return ERR_UNSUPPORTED;
 }
 
@@ -126,9 +125,8 @@ err_t app_timer(struct app_vcpu *c, uint64_t deadline)
 uint64_t app_fault_at(struct app_vcpu *c) { return c->fault_at; }
 
 /* Sites in images were rewritten when the image was made; elsewhere a `syscall` goes to the libos' `missed`, which costs an entry. */
-unsigned app_rewrite(struct app *a, uint64_t at, uint64_t len)
+unsigned app_rewrite(struct app *, uint64_t, uint64_t)
 {
-    (void)a, (void)at, (void)len;
     return 0;
 }
 

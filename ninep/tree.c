@@ -172,23 +172,29 @@ static err_t op_read(struct ninep_req *r)
     return e;
 }
 
-static err_t op_write(struct ninep_req *r)
+err_t tree_line(const struct ninep_req *r, char line[TREE_COMMAND_MAX + 1])
 {
-    const struct tree_row *row = row_of(r->fid);
-    char line[TREE_COMMAND_MAX + 1];
     uint32_t n = r->in.count;
 
-    if (row->write)
-        return row->write(r);
-    if (!row->command)
-        return ERR_UNSUPPORTED;
     if (n && ((const char *)r->in.data)[n - 1] == '\n')
         n--;
     if (n > TREE_COMMAND_MAX)
         return ERR_INVAL;
     memcpy(line, r->in.data, n);
     line[n] = 0;
-    if (strlen(line) != n)
+    return strlen(line) == n ? OK : ERR_INVAL;
+}
+
+static err_t op_write(struct ninep_req *r)
+{
+    const struct tree_row *row = row_of(r->fid);
+    char line[TREE_COMMAND_MAX + 1];
+
+    if (row->write)
+        return row->write(r);
+    if (!row->command)
+        return ERR_UNSUPPORTED;
+    if (tree_line(r, line))
         return ERR_INVAL;
     r->out->count = r->in.count;
     return row->command(tree_of(r->server->fs), r->fid->key, line);

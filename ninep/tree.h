@@ -64,5 +64,7 @@ struct tree {
 
 /* All but fs set by the caller, kept. */
 void tree_init(struct tree *);
+/* What a write brings as one command, for a row that takes writes itself. ERR_INVAL: it is too long, or has a 0 in it. */
+MUST_USE err_t tree_line(const struct ninep_req *, char line[TREE_COMMAND_MAX + 1]);
 void tree_print(struct tree_text *, const char *fmt, ...) PRINTF(2, 3); /* up to 511 bytes at a time */
 void tree_put(struct tree_text *, const void *bytes, size_t n);

@@ -72,12 +72,11 @@ err_t tables_init(struct tables *t, uint64_t skip)
     return OK;
 }
 
-uint64_t tables_need(const struct tables *t, uint64_t addr, uint64_t len)
+uint64_t tables_need(const struct tables *, uint64_t addr, uint64_t len)
 {
     uint64_t blocks = ((addr + len - 1) >> 21) - (addr >> 21) + 1;
     uint64_t gibs = ((addr + len - 1) >> 30) - (addr >> 30) + 1;
 
-    (void)t;
     /* whole blocks inside take a page each only if they have been used before; count them all. A split takes three more, at both
      * ends and wherever a large page is met */
     return (blocks * 4 + gibs) * PAGE_SIZE;

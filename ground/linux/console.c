@@ -185,15 +185,13 @@ void console_init(struct app *g)
     reader = NULL;
 }
 
-int console_wanted(struct app *g)
+int console_wanted(struct app *)
 {
-    (void)g;
     return reader ? 0 : -1;
 }
 
-void console_ready(struct app *g)
+void console_ready(struct app *)
 {
-    (void)g;
     if (reader) {
         struct ninep_req *r = reader;
         reader = NULL;

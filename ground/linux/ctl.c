@@ -58,13 +58,7 @@ static struct {
 
 /* --- the guest as the tree asks for it; under lock --- */
 
-static uint64_t cpu_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+static uint64_t cpu_now(void) { return clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
 
 /* What the process has of the machine's memory: the guest's and the monitor's own. */
 static uint64_t resident(void)
@@ -77,11 +71,10 @@ static uint64_t resident(void)
     return pages * PAGE_SIZE;
 }
 
-static void status(struct ns_guest *g, struct ns_status *s)
+static void status(struct ns_guest *, struct ns_status *s)
 {
     uint64_t now = guest_now(), cpu = cpu_now();
 
-    (void)g;
     if (now - ctl.sampled >= SAMPLE_NS) {
         ctl.percent = (unsigned)((cpu - ctl.sampled_cpu) * 100 / (now - ctl.sampled));
         ctl.sampled = now;
@@ -103,9 +96,8 @@ static void status(struct ns_guest *g, struct ns_status *s)
     s->pid = (uint64_t)getpid();
 }
 
-static err_t command(struct ns_guest *g, char *text, char *why)
+static err_t command(struct ns_guest *, char *text, char *why)
 {
-    (void)g;
     if (str_eq(text, "power"))
         return pthread_kill(ctl.main, SIGTERM) ? ERR_IO : OK;
     if (str_eq(text, "stop")) {

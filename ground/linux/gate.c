@@ -14,9 +14,8 @@ struct app_view app_view(const struct app_vcpu *c)
                               .image_size = g->root ? g->root->size : 0 };
 }
 
-void app_log(struct app_vcpu *c, const char *line, size_t n)
+void app_log(struct app_vcpu *, const char *line, size_t n)
 {
-    (void)c;
     fprintf(stderr, "goblin: %.*s\n", (int)n, line);
 }
 

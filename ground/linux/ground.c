@@ -20,9 +20,8 @@ void panic(const char *fmt, ...)
 
 void *ground_alloc(size_t bytes) { return calloc(1, bytes); }
 
-void ground_free(void *p, size_t bytes)
+void ground_free(void *p, size_t)
 {
-    (void)bytes;
     free(p);
 }
 

@@ -23,21 +23,15 @@
 #define NET_PATIENCE_MS 3000
 static int poke_fd;
 
-uint64_t guest_now(void)
+uint64_t clock_ns(clockid_t clock)
 {
     struct timespec t;
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t wall_now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_REALTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+uint64_t guest_now(void) { return clock_ns(CLOCK_MONOTONIC); }
 
 /* --- events ---------------------------------------------------------------------------------------------------------- */
 int guest_poke(void)
@@ -84,7 +78,7 @@ void guest_time(struct app *g)
     }
     t.tsc_base = tsc;
     t.mono = now;
-    t.wall_offset = (int64_t)(wall_now() - guest_now());
+    t.wall_offset = (int64_t)(clock_ns(CLOCK_REALTIME) - guest_now());
     t.seq = g->time.seq + 1;
     if (space_write(&g->space, APP_AREA_TIME, &t.seq, sizeof t.seq))
         return;

@@ -67,6 +67,7 @@ void guest_end(struct app *, uint32_t status); /* any thread */
 int guest_poke(void); /* makes the waiting thread look anew; the eventfd that does so */
 int guest_poked(void); /* the same eventfd, and what was poked is forgotten */
 void guest_time(struct app *); /* keeps the time page current */
+uint64_t clock_ns(clockid_t);
 uint64_t guest_now(void);        /* CLOCK_MONOTONIC, ns */
 /* For a clone: all but its memory and its CPU, as if it were new; then, when its name and arguments are known, the rest. */
 MUST_USE err_t guest_renew(struct app *);

@@ -162,11 +162,10 @@ static err_t op_attach(struct ninep_req *r)
     return fid_become(r, r->fid, fcntl(hostfs_of(r)->root, F_DUPFD_CLOEXEC, 3), "", "");
 }
 
-static err_t op_clone(struct ninep_fs *fs, const struct ninep_fid *from, struct ninep_fid *to)
+static err_t op_clone(struct ninep_fs *, const struct ninep_fid *from, struct ninep_fid *to)
 {
     int fd = fcntl(node_of(from)->fd, F_DUPFD_CLOEXEC, 3);
 
-    (void)fs;
     if (fd < 0)
         return ERR_FULL;
     to->node = node_new(fd, node_of(from)->path, "");
@@ -175,9 +174,8 @@ static err_t op_clone(struct ninep_fs *fs, const struct ninep_fid *from, struct 
     return to->node ? OK : ERR_NOMEM;
 }
 
-static err_t op_clunk(struct ninep_fs *fs, struct ninep_fid *f)
+static err_t op_clunk(struct ninep_fs *, struct ninep_fid *f)
 {
-    (void)fs;
     node_free(f->node);
     f->node = NULL;
     return OK;

@@ -101,13 +101,23 @@ static int socket_bind(struct conv *c, const struct app_net_addr *to)
     return bind(c->fd, (struct sockaddr *)&at, len) ? -errno : 0;
 }
 
+/* A socket to send to that address from, unless there is one. */
+static int socket_need(struct conv *c, const struct app_net_addr *to)
+{
+    int e = c->fd < 0 ? socket_make(c, to) : 1;
+
+    if (!e && c->net->mode == GUEST_NET_HOST && net_port_number(&c->bound))
+        e = socket_bind(c, &c->bound);
+    return e < 0 ? e : 0;
+}
+
 /* --- commands ------------------------------------------------------------------------------------------------------------- */
 static int do_connect(struct conv *c, const char *arg)
 {
     struct app_net_addr to;
     struct sockaddr_storage at;
     socklen_t len;
-    int e = 0;
+    int e;
 
     if (!net_addr_parse(arg, &to))
         return -EINVAL;
@@ -115,11 +125,7 @@ static int do_connect(struct conv *c, const char *arg)
         return -EISCONN;
     if (!net_may_reach(c->net, &to, c->udp))
         return -ENETUNREACH;
-    if (c->fd < 0) {
-        e = socket_make(c, &to);
-        if (!e && c->net->mode == GUEST_NET_HOST && net_port_number(&c->bound))
-            e = socket_bind(c, &c->bound);
-    }
+    e = socket_need(c, &to);
     if (e)
         return e;
     len = net_addr_to(&to, &at);
@@ -204,18 +210,16 @@ static int do_keepalive(struct conv *c, const char *arg)
     return c->fd < 0 || !setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) ? 0 : -errno;
 }
 
-static int do_end(struct conv *c, const char *arg)
+static int do_end(struct conv *c, const char *)
 {
-    (void)arg;
     return conv_end(c);
 }
 
 /* Ends it at once: the other side is told that it was broken off. */
-static int do_reset(struct conv *c, const char *arg)
+static int do_reset(struct conv *c, const char *)
 {
     const struct linger now = { .l_onoff = 1 };
 
-    (void)arg;
     if (c->fd >= 0)
         setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     socket_drop(c);
@@ -223,9 +227,8 @@ static int do_reset(struct conv *c, const char *arg)
     return 0;
 }
 
-static int do_hangup(struct conv *c, const char *arg)
+static int do_hangup(struct conv *c, const char *)
 {
-    (void)arg;
     socket_drop(c);
     c->state = CONV_CLOSED;
     return 0;
@@ -373,9 +376,7 @@ static ssize_t datagram_write(struct conv *c, const void *from, size_t n)
     if (c->answers_only ? !peer_known(c, &a) : !net_may_reach(c->net, &a, true))
         return -ENETUNREACH;
     if (c->fd < 0) {
-        e = socket_make(c, &a);
-        if (!e && c->net->mode == GUEST_NET_HOST && net_port_number(&c->bound))
-            e = socket_bind(c, &c->bound);
+        e = socket_need(c, &a);
         if (e)
             return e;
         c->state = CONV_ANNOUNCED;

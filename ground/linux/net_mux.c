@@ -151,11 +151,10 @@ static struct line *line_new(struct mux *m, struct conv *c, uint32_t number)
 /* --- from the guest ------------------------------------------------------------------------------------------------------- */
 typedef int take_fn(struct mux *, struct line *, const struct app_net_rec *, const uint8_t *bytes);
 
-static int take_open(struct mux *m, struct line *l, const struct app_net_rec *rec, const uint8_t *bytes)
+static int take_open(struct mux *m, struct line *l, const struct app_net_rec *rec, const uint8_t *)
 {
     struct conv *c;
 
-    (void)bytes;
     if (l || *place_of(m, rec->conv) || rec->conv & APP_NET_OURS || !rec->conv || rec->arg > 1)
         return -EINVAL;
     c = conv_new(m->net, rec->arg == 1);
@@ -170,12 +169,11 @@ static int take_open(struct mux *m, struct line *l, const struct app_net_rec *re
     return 0;
 }
 
-static int take_command(struct mux *m, struct line *l, const struct app_net_rec *rec, const uint8_t *bytes)
+static int take_command(struct mux *, struct line *l, const struct app_net_rec *rec, const uint8_t *bytes)
 {
     char text[TREE_COMMAND_MAX + 1];
     int e;
 
-    (void)m;
     if (!l)
         return 0;
     if (rec->len > TREE_COMMAND_MAX || l->busy)
@@ -213,12 +211,11 @@ static int tx_keep(struct line *l, const uint8_t *bytes, uint32_t n)
     return 0;
 }
 
-static int take_data(struct mux *m, struct line *l, const struct app_net_rec *rec, const uint8_t *bytes)
+static int take_data(struct mux *, struct line *l, const struct app_net_rec *rec, const uint8_t *bytes)
 {
     ssize_t n = 0;
     int e = 0;
 
-    (void)m;
     if (!l)
         return 0;
     if (!l->tx)
@@ -239,10 +236,8 @@ static int take_data(struct mux *m, struct line *l, const struct app_net_rec *re
     return 0;
 }
 
-static int take_taken(struct mux *m, struct line *l, const struct app_net_rec *rec, const uint8_t *bytes)
+static int take_taken(struct mux *, struct line *l, const struct app_net_rec *rec, const uint8_t *)
 {
-    (void)m;
-    (void)bytes;
     if (!l)
         return 0;
     l->may_send = (uint32_t)min_u64((uint64_t)l->may_send + rec->arg, UINT32_MAX);
@@ -250,11 +245,8 @@ static int take_taken(struct mux *m, struct line *l, const struct app_net_rec *r
     return 0;
 }
 
-static int take_end(struct mux *m, struct line *l, const struct app_net_rec *rec, const uint8_t *bytes)
+static int take_end(struct mux *, struct line *l, const struct app_net_rec *, const uint8_t *)
 {
-    (void)m;
-    (void)rec;
-    (void)bytes;
     if (l && !l->end) {
         l->end = true;
         if (!l->tx)
@@ -273,11 +265,8 @@ static void line_close(struct line *l)
         line_free(l);
 }
 
-static int take_close(struct mux *m, struct line *l, const struct app_net_rec *rec, const uint8_t *bytes)
+static int take_close(struct mux *, struct line *l, const struct app_net_rec *, const uint8_t *)
 {
-    (void)m;
-    (void)rec;
-    (void)bytes;
     if (l)
         line_close(l);
     return 0;
@@ -481,11 +470,10 @@ err_t mux_open(struct ninep_req *r)
     return OK;
 }
 
-void mux_close(struct tree *t, struct ninep_fid *f)
+void mux_close(struct tree *t, struct ninep_fid *)
 {
     struct mux *m = container_of(t, struct net, tree)->mux;
 
-    (void)f;
     for (unsigned i = 0; i < 2 * APP_NET_CONVS; i++)
         if (m->lines[i / APP_NET_CONVS][i % APP_NET_CONVS])
             line_close(m->lines[i / APP_NET_CONVS][i % APP_NET_CONVS]);

@@ -8,11 +8,10 @@
 #include "ground/linux/net.h"
 
 /* GUEST_NET_OUT: anything but this machine itself; but for its resolver, without which there are no names. */
-bool net_may_reach(const struct net *n, const struct app_net_addr *a, bool udp)
+bool net_may_reach(const struct net *n, const struct app_net_addr *a, bool)
 {
     bool multicast = net_addr_v4(a) ? a->ip[12] >= 224 : a->ip[0] == 0xFF;
 
-    (void)udp;
     if (n->mode == GUEST_NET_NONE)
         return false;
     if (n->mode == GUEST_NET_HOST)

@@ -143,12 +143,11 @@ static err_t ctl_write(struct ninep_req *r)
 {
     struct conv *c = conv_of(r);
     char line[TREE_COMMAND_MAX + 1];
-    uint32_t n = r->in.count;
     int e;
 
     if (!c)
         return ERR_NOTFOUND;
-    r->out->count = n;
+    r->out->count = r->in.count;
     if (c->connecting == r) {
         if (c->state == CONV_CONNECTING)
             return wait_for(r, c, WAIT_COMMAND);
@@ -156,12 +155,8 @@ static err_t ctl_write(struct ninep_req *r)
         e = conv_error(c);
         return e ? net_errno(r, e) : OK;
     }
-    if (n && ((const char *)r->in.data)[n - 1] == '\n')
-        n--;
-    if (n > TREE_COMMAND_MAX)
+    if (tree_line(r, line))
         return ERR_INVAL;
-    memcpy(line, r->in.data, n);
-    line[n] = 0;
     e = conv_command(c, line);
     if (e == -EINPROGRESS) {
         c->connecting = r;
@@ -197,37 +192,22 @@ static err_t data_write(struct ninep_req *r)
     return OK;
 }
 
-static void name_print(struct tree_text *x, const struct app_net_addr *a)
+static err_t name_print(struct tree *t, uint64_t key, struct tree_text *x, bool remote)
 {
+    struct conv *c = conv_find(net_of(t), key);
+    struct app_net_pair p;
     char text[NET_ADDR_TEXT];
 
-    net_addr_print(a, text, sizeof text);
+    if (!c)
+        return ERR_NOTFOUND;
+    conv_names(c, &p);
+    net_addr_print(remote ? &p.remote : &p.local, text, sizeof text);
     tree_print(x, "%s\n", text);
-}
-
-static err_t local_print(struct tree *t, uint64_t key, struct tree_text *x)
-{
-    struct conv *c = conv_find(net_of(t), key);
-    struct app_net_pair p;
-
-    if (!c)
-        return ERR_NOTFOUND;
-    conv_names(c, &p);
-    name_print(x, &p.local);
     return OK;
 }
 
-static err_t remote_print(struct tree *t, uint64_t key, struct tree_text *x)
-{
-    struct conv *c = conv_find(net_of(t), key);
-    struct app_net_pair p;
-
-    if (!c)
-        return ERR_NOTFOUND;
-    conv_names(c, &p);
-    name_print(x, &p.remote);
-    return OK;
-}
+static err_t local_print(struct tree *t, uint64_t key, struct tree_text *x) { return name_print(t, key, x, false); }
+static err_t remote_print(struct tree *t, uint64_t key, struct tree_text *x) { return name_print(t, key, x, true); }
 
 static err_t status_print(struct tree *t, uint64_t key, struct tree_text *x)
 {
@@ -241,12 +221,11 @@ static err_t status_print(struct tree *t, uint64_t key, struct tree_text *x)
     return OK;
 }
 
-static err_t rules_print(struct tree *t, uint64_t key, struct tree_text *x)
+static err_t rules_print(struct tree *t, uint64_t, struct tree_text *x)
 {
     static const char *const modes[] = { [GUEST_NET_NONE] = "none", [GUEST_NET_OUT] = "out", [GUEST_NET_HOST] = "host" };
     struct net *n = net_of(t);
 
-    (void)key;
     tree_print(x, "%s\n", modes[n->mode]);
     for (unsigned i = 0; i < n->nports; i++)
         tree_print(x, "%s %u\n", n->ports[i].port->udp ? "udp" : "tcp", n->ports[i].port->guest);
@@ -256,10 +235,8 @@ static err_t rules_print(struct tree *t, uint64_t key, struct tree_text *x)
 /* --- directories ----------------------------------------------------------------------------------------------------------------- */
 static const char *const protocols[] = { [TCP] = "tcp", [UDP] = "udp" };
 
-static err_t protocol_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t *key, char name[NINEP_NAME_MAX + 1])
+static err_t protocol_next(struct tree *, uint64_t, uint64_t after, uint64_t *key, char name[NINEP_NAME_MAX + 1])
 {
-    (void)t;
-    (void)parent;
     if (after >= UDP)
         return ERR_NOTFOUND;
     *key = after + 1;
@@ -267,10 +244,8 @@ static err_t protocol_next(struct tree *t, uint64_t parent, uint64_t after, uint
     return OK;
 }
 
-static err_t protocol_find(struct tree *t, uint64_t parent, const char *name, uint64_t *key)
+static err_t protocol_find(struct tree *, uint64_t, const char *name, uint64_t *key)
 {
-    (void)t;
-    (void)parent;
     for (*key = TCP; *key <= UDP; ++*key)
         if (str_eq(protocols[*key], name))
             return OK;

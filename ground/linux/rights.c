@@ -238,12 +238,11 @@ static void program_make(struct program *p, unsigned flags)
     give_words(p, words);
 }
 
-static void on_forbidden(int n, siginfo_t *info, void *context)
+static void on_forbidden(int n, siginfo_t *info, void *)
 {
     char line[96];
     int len = snprintf(line, sizeof line, "goblin: ended: its monitor tried system call %d, which it has no right to\n", info->si_syscall);
 
-    (void)context;
     (void)!write(2, line, (size_t)len);
     signal(n, SIG_DFL);
     raise(n);

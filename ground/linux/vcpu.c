@@ -45,9 +45,8 @@ void app_event(struct app_vcpu *c, uint32_t event)
 }
 
 /* Both run in the CPU's own thread: a KVM_RUN that has not begun yet must not begin, nor a wait. */
-static void on_kick(int n)
+static void on_kick(int)
 {
-    (void)n;
     if (self)
         kvm_cpu_interrupt(&self->cpu);
 }
