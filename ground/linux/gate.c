@@ -39,7 +39,7 @@ err_t app_map_image(struct app *g, uint64_t at, uint64_t len, unsigned prot, uin
 /* In the template no CPU goes on; its clones return from the call: template.c. */
 bool app_template(struct app_vcpu *c)
 {
-    if (!c->guest->template)
+    if (!c->guest->template || c->guest->frozen)
         return false;
     __atomic_store_n(&c->guest->frozen, c, __ATOMIC_SEQ_CST);
     guest_poke();

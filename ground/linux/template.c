@@ -95,11 +95,11 @@ err_t template_open(const struct guest_config *cfg)
     }
     null = open("/dev/null", O_RDWR | O_CLOEXEC);
     listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (null < 0 || listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at)) {
+    if (null < 0 || listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at) || listen(listener, BACKLOG)) {
         fprintf(stderr, "goblin: cannot make %s: %s\n", path, strerror(errno));
         return ERR_IO;
     }
-    return OK; /* nobody is heard before it listens */
+    return OK; /* whoever is sooner than the template waits */
 }
 
 void template_end(struct app *g, int status, int killed)
@@ -289,7 +289,7 @@ void template_serve(struct app *g, int signals)
     guest_rest(g);
     signal(SIGCHLD, SIG_IGN); /* they leave nothing behind */
     memset(pool, -1, sizeof pool);
-    if (pipe2(told, O_CLOEXEC | O_NONBLOCK) || listen(listener, BACKLOG))
+    if (pipe2(told, O_CLOEXEC | O_NONBLOCK))
         guest_end(g, 125);
     while (!__atomic_load_n(&g->exiting, __ATOMIC_SEQ_CST)) {
         struct pollfd p[4 + POOL] = { { .fd = signals, .events = POLLIN }, { .fd = ctl_fd(), .events = POLLIN }, { .fd = guest_poked(), .events = POLLIN },

@@ -80,7 +80,7 @@ static void refused(void)
         { "protect: prot", 5, { here, page, 0x18 }, INVAL },
         { "protect: wraps", 5, { here, max - page + 1, 1 }, RANGE },
         { "protect: over the limit", 5, { here, 1ull << 30, 1 }, NOMEM },
-        { "clone", 6, { 0 }, UNSUPPORTED },
+        { "template: is not to become one", 6, { 0 }, 0 },
         { "kick: channel", 7, { 99 }, INVAL },
         { "kick: channel", 7, { max }, INVAL },
         { "wake: no such CPU", 9, { max }, INVAL },
@@ -160,8 +160,8 @@ int main(int argc, char **argv)
         sweep();
     if (!strcmp(how, "number"))
         printf("unknown call %d\n", (int)gate(99, 0, 0, 0, 0, 0));
-    if (!strcmp(how, "clone"))
-        printf("clone %d\n", (int)gate(6, 0, 0, 0, 0, 0));
+    if (!strcmp(how, "template"))
+        printf("template %d\n", (int)gate(6, 0, 0, 0, 0, 0));
     if (!strcmp(how, "log"))
         printf("log %d %d\n", (int)gate(0, 0x2000000000, 100, 0, 0, 0), (int)gate(0, 0x400000, 5000, 0, 0, 0));
     if (!strcmp(how, "ring")) { /* the channels' rings full of nonsense */
