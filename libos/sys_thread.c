@@ -18,6 +18,7 @@ static int64_t thread_clone(uint64_t flags, uint64_t stack, user_t parent_tid, u
     if (!t)
         return -EAGAIN;
     thread_fpu_copy(t);
+    t->barred = current->barred;
     if (flags & CLONE_SETTLS)
         t->fs = tls;
     if (flags & CLONE_CHILD_CLEARTID)
@@ -85,17 +86,26 @@ static uint64_t cpus_mask(void) { return cpus_limit() < 64 ? BIT64(cpus_limit())
 
 SYS(sched_getaffinity)
 {
-    uint64_t all = cpus_mask();
+    const struct thread *t = (uint32_t)a[0] ? thread_by(a[0]) : current;
+    uint64_t set = t ? cpus_mask() & ~t->barred : 0;
 
-    return a[1] < sizeof all || a[1] % 8 ? -EINVAL : user_write(a[2], &all, sizeof all) ? -EFAULT : (int64_t)sizeof all;
+    if (a[1] < sizeof set || a[1] % 8)
+        return -EINVAL;
+    return !t ? -ESRCH : user_write(a[2], &set, sizeof set) ? -EFAULT : (int64_t)sizeof set;
 }
 
-/* Accepted if it names a CPU; a thread is not held to it. */
+/* Told back, and to the threads it makes; a thread is not held to it. */
 SYS(sched_setaffinity)
 {
+    struct thread *t = (uint32_t)a[0] ? thread_by(a[0]) : current;
     uint64_t set = 0;
 
-    return a[1] < 1 || user_read(&set, a[2], min_u64(a[1], 8)) ? -EFAULT : set & cpus_mask() ? 0 : -EINVAL;
+    if (a[1] < 1 || user_read(&set, a[2], min_u64(a[1], 8)))
+        return -EFAULT;
+    if (!t || !(set & cpus_mask()))
+        return t ? -EINVAL : -ESRCH;
+    t->barred = ~set;
+    return 0;
 }
 
 SYS(getcpu)

@@ -26,6 +26,7 @@ struct thread {
     struct cpu *cpu;        /* the one it runs on; NULL: none */
     struct timer timer;     /* of a sleep with an end */
     user_t clear_tid, robust;
+    uint64_t barred;        /* CPUs it asked not to run on: only told back */
     char name[16];
     uint64_t started_ns, used_ns;
     /* signals */

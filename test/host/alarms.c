@@ -230,6 +230,17 @@ static void settings(void)
     SHOW(getpriority(99, 0));
     SHOW(getpriority(PRIO_PROCESS, 999999));
     SHOW(setpriority(99, 0, 0));
+    cpu_set_t one, set;
+    CPU_ZERO(&one);
+    CPU_SET(0, &one);
+    SHOW(sched_getaffinity(-1, sizeof set, &set));
+    SHOW(sched_setaffinity(-1, sizeof one, &one));
+    SHOW(sched_setaffinity(0, sizeof one, &one));
+    SHOW(sched_getaffinity(0, sizeof set, &set));
+    SHOW(CPU_EQUAL(&one, &set));
+    SHOW(sched_getaffinity(gettid(), 4, &set));
+    CPU_ZERO(&one);
+    SHOW(sched_setaffinity(0, sizeof one, &one));
     SHOW(sched_getscheduler(0));
     SHOW(sched_getscheduler(-1));
     SHOW(sched_getscheduler(999999));
