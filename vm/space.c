@@ -435,16 +435,24 @@ err_t space_protect(struct space *s, uint64_t at, uint64_t len, unsigned prot)
 }
 
 /* --- touching ------------------------------------------------------------------------------------------------------------ */
-/* The entry that says what is at `at`, and its level. */
+/* The entry that says what is at `at`, its level, and whether a table on the way there is shared with clones. */
+static uint64_t *walk(const struct space *s, uint64_t at, unsigned *level, bool *shared)
+{
+    uint64_t *entry = &top_table(s)[index_of(at, TOP_LEVEL)], tables = 0;
+    unsigned l = TOP_LEVEL;
+
+    for (; is_table(*entry, l); entry = &table_at(*entry)[index_of(at, --l)])
+        tables |= *entry;
+    *level = l;
+    *shared = tables & COW;
+    return entry;
+}
+
 static uint64_t *leaf_of(const struct space *s, uint64_t at, unsigned *level)
 {
-    uint64_t *entry = &top_table(s)[index_of(at, *level = TOP_LEVEL)];
+    bool shared;
 
-    while (is_table(*entry, *level)) {
-        *level -= 1;
-        entry = &table_at(*entry)[index_of(at, *level)];
-    }
-    return entry;
+    return walk(s, at, level, &shared);
 }
 
 static bool allows(uint64_t entry, unsigned error)
@@ -532,13 +540,14 @@ static err_t reach(struct space *s, uint64_t at, unsigned error)
 {
     unsigned level;
     uint64_t *entry;
+    bool shared;
 
     if (at >= APP_TOP)
         return ERR_RANGE;
-    entry = leaf_of(s, at, &level);
+    entry = walk(s, at, &level, &shared);
     if (!allows(*entry, error))
         return ERR_RANGE;
-    if (!(*entry & PTE_P) || error & SPACE_FAULT_WRITE) {
+    if (shared && (!(*entry & PTE_P) || error & SPACE_FAULT_WRITE)) {
         if (path_own(s, at))
             return ERR_NOMEM;
         entry = leaf_of(s, at, &level);
@@ -593,12 +602,11 @@ static err_t read_page(struct space *s, uint64_t at, void *dst, uint64_t n)
 static uint8_t *writable(const struct space *s, uint64_t at)
 {
     const uint64_t needs = PTE_P | PTE_W | PTE_U;
-    unsigned level = TOP_LEVEL;
-    uint64_t entry = at < APP_TOP ? top_table(s)[index_of(at, level)] : 0;
+    unsigned level = 0;
+    bool shared = false;
+    uint64_t entry = at < APP_TOP ? *walk(s, at, &level, &shared) : 0;
 
-    while (is_table(entry, level) && !(entry & COW))
-        entry = table_at(entry)[index_of(at, --level)];
-    return (entry & (needs | COW)) == needs && !is_table(entry, level) ? place_of(entry, level, at) : NULL;
+    return !shared && (entry & (needs | COW)) == needs ? place_of(entry, level, at) : NULL;
 }
 
 static err_t write_page(struct space *s, uint64_t at, const void *src, uint64_t n)
