@@ -174,7 +174,7 @@ static const struct row {
     { 'w', "workdir", "DIR", set_workdir, "where it starts (default: the image's, or the current directory)" },
     { 0, "name", "NAME", set_name, "its host name" },
     { 0, "image", "IMAGE", set_image, "the image to run it in: a file, a name, a language, or `none` for this machine's files" },
-    { 0, "from", "TEMPLATE", set_from, "run a clone of that template (`goblin template`); all that follows are its arguments" },
+    { 0, "from", "TEMPLATE", set_from, "run a clone of that template (`goblin template`); what follows are its arguments" },
     { 0, "entrypoint", "PROGRAM", set_entrypoint, "run this program of the image, not the image's own command" },
     { 'i', "interactive", NULL, set_nothing, "accepted: standard input is always passed on" },
     { 't', "tty", NULL, set_nothing, "accepted: it has a terminal if goblin has" },
@@ -216,7 +216,7 @@ int options_read(struct options *o, int argc, char **argv)
             *l++ = ':';
     }
     *l = 0;
-    while ((c = getopt_long(argc, argv, letters, longs, &index)) != -1) {
+    while (!o->from && (c = getopt_long(argc, argv, letters, longs, &index)) != -1) {
         const struct row *r = c ? NULL : &rows[index];
         if (c == 'h')
             return -1;
