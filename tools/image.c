@@ -13,6 +13,7 @@
 #include "tools/goblin.h"
 #include "tools/make.h"
 #include "tools/stock.h"
+#include "tools/tree.h"
 #include "tools/words.h"
 
 #define LIST_MAX 512
@@ -158,9 +159,8 @@ static int make(int argc, char **argv)
         *dot = 0;
     if (argc - optind == 2) {
         m.plan.program = argv[optind + 1];
-        slash = strrchr(m.plan.program, '/');
         if (!m.command[0])
-            m.command[0] = text_of("/usr/bin/%s", slash ? slash + 1 : m.plan.program);
+            m.command[0] = tree_place(m.plan.program);
     }
     if (!path)
         return FAILED;

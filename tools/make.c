@@ -152,7 +152,7 @@ static bool tree_fill(const struct making *m)
     for (unsigned i = 0; i < p->ndirs; i++)
         if (!tree_copy(m->tree, p->dirs[i], m->log))
             return false;
-    return !p->program || tree_program(m->tree, p->program, p->command[0], m->log);
+    return !p->program || tree_program(m->tree, p->program, m->log);
 }
 
 /* Languages that can become templates bring the program for it. */

@@ -129,9 +129,16 @@ static bool libraries_copy(const char *tree, const char *program, const char *lo
     return ok;
 }
 
-bool tree_program(const char *tree, const char *program, const char *at, const char *log)
+char *tree_place(const char *program)
 {
-    return copy(program, text_of("%s%s", tree, at), true, log) && libraries_copy(tree, program, log);
+    const char *slash = strrchr(program, '/');
+
+    return text_of("/usr/bin/%s", slash ? slash + 1 : program);
+}
+
+bool tree_program(const char *tree, const char *program, const char *log)
+{
+    return copy(program, text_of("%s%s", tree, tree_place(program)), true, log) && libraries_copy(tree, program, log);
 }
 
 /* --- looking for a program -------------------------------------------------------------------------------------------------- */
