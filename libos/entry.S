@@ -1,5 +1,7 @@
 /* The libos' ways in and out: the image's head, the program's system calls, upcalls, the switch between threads, and copies from and
  * to the program's memory that may fault. Offsets into struct app_cpu (abi/app.h) are from GS; struct regs is in thread.h. */
+#include "arch/x86/asm.h"
+
 #define CPU_MASKED 0
 #define CPU_PENDING 1
 #define CPU_SCRATCH 40
@@ -35,18 +37,8 @@ gate:
 bell:
     jmp *bell_entry(%rip)
 
-.macro push_all regs:vararg
-    .irp r, \regs
-    push %\r
-    .endr
-.endm
-.macro pop_all regs:vararg
-    .irp r, \regs
-    pop %\r
-    .endr
-.endm
-#define push_gprs push_all rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
-#define pop_gprs pop_all r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
+#define push_gprs push_regs rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+#define pop_gprs pop_regs r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
 
 /* Page 0, where `call *%rax` goes: wherever in its first SLED_JUMPS bytes it is entered, it leads to syscall_entry. Steps of one byte each would take
  * longer than the call itself, so it is made of `jmp +103`, bytes EB 67, and a nop, 90: entered at 67 that is a nop with a prefix, and each jump
@@ -135,16 +127,7 @@ pending_full:
     .balign 16
     .globl upcall_stubs
 upcall_stubs:
-    .set i, 0
-    .rept 33
-    .balign 16
-    .if !((i == 8) || (i >= 10 && i <= 14) || (i == 17) || (i == 21))
-    pushq $0
-    .endif
-    pushq $i
-    jmp upcall_common
-    .set i, i + 1
-    .endr
+    vector_entries 33, upcall_common
 
 upcall_common:
     push_gprs
@@ -175,10 +158,10 @@ upcall_common:
 /* void switch_stack(uint64_t *save_rsp, uint64_t rsp) */
     .globl switch_stack
 switch_stack:
-    push_all rbx, rbp, r12, r13, r14, r15
+    push_regs REGS_CALLEE
     mov %rsp, (%rdi)
     mov %rsi, %rsp
-    pop_all r15, r14, r13, r12, rbp, rbx
+    pop_regs r15, r14, r13, r12, rbp, rbx
     ret
 
 /* A new thread's first switch returns here; its struct regs lies on its stack. */

@@ -6,16 +6,7 @@
     .globl idt_entries
     .p2align 4
 idt_entries:
-    .set vector, 0
-    .rept 256
-    .p2align 4
-    .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
-    pushq $0 /* the CPU pushes no error code */
-    .endif
-    pushq $vector
-    jmp trap_common
-    .set vector, vector + 1
-    .endr
+    vector_entries 256, trap_common
 
     .macro save regs:vararg
     .irp reg, \regs

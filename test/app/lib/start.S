@@ -32,16 +32,7 @@ syscall_here: /* (number): a raw system call */
 
     .balign 16
 upcall_stubs:
-    .set i, 0
-    .rept 33
-    .balign 16
-    .if !((i == 8) || (i >= 10 && i <= 14) || (i == 17) || (i == 21))
-    pushq $0
-    .endif
-    pushq $i
-    jmp upcall_common
-    .set i, i + 1
-    .endr
+    vector_entries 33, upcall_common
 upcall_common:
     push_regs rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
     cld

@@ -191,24 +191,10 @@ ap_count:
 
 /* --- interrupts: all come to guest_trap(struct trap *) --- */
     .text
-    .altmacro
-.macro vector_entry n
-    .balign 16
-    .if (\n == 8) || (\n >= 10 && \n <= 14) || (\n == 17) || (\n == 21) || (\n == 29) || (\n == 30)
-    .else
-    pushq $0
-    .endif
-    pushq $\n
-    jmp trap_common
-.endm
     .globl guest_stubs
     .balign 16
 guest_stubs:
-    .set i, 0
-    .rept 256
-    vector_entry %i
-    .set i, i + 1
-    .endr
+    vector_entries 256, trap_common
 
 trap_common:
     push_regs rax, rcx, rdx, rbx, rbp, rsi, rdi, r8, r9, r10, r11, r12, r13, r14, r15
