@@ -497,7 +497,7 @@ static err_t touch(struct space *s, uint64_t at, uint64_t *entry, unsigned level
         fill(s, entry, level, page);
         return OK;
     }
-    e = split_down(s, at, &entry, &level);
+    e = level ? split_down(s, at, &entry, &level) : OK;
     if (!e)
         e = ground_pages_get(0, &page);
     if (!e)
