@@ -188,15 +188,16 @@ static int run_script(struct options *o, const struct language *l, char **argv, 
 }
 
 /* --- what it is ------------------------------------------------------------------------------------------------------- */
-/* --image: a file, a name in the cache, a language. */
+/* --image: a file, a language, whose image is made anew where this goblin is newer, or a name in the cache. */
 static char *image_wanted(const char *name)
 {
-    char *path = strchr(name, '/') || image_looks(name) ? text_of("%s", name) : image_named(name);
-    const struct language *l = path ? NULL : language_of_command(name);
+    bool file = strchr(name, '/') || image_looks(name);
+    const struct language *l = file ? NULL : language_of_command(name);
+    char *path = file ? text_of("%s", name) : l ? stock_image(l, NULL) : image_named(name);
 
     if (!path && !l)
         fail("there is no image %s; `goblin image list` shows those there are", name);
-    return path ? path : l ? stock_image(l, NULL) : NULL;
+    return path;
 }
 
 static int run_first(struct options *o, char **argv, int argc)
@@ -218,10 +219,10 @@ static int run_first(struct options *o, char **argv, int argc)
     program = o->cfg.template && l ? NULL : command_find(argv[0], !l); /* a template's root is an image */
     if (program)
         return run_host(o, program, argv, argc);
-    if (image_named(argv[0]))
-        return run_image(o, image_named(argv[0]), argv + 1, argc - 1);
     if (l)
         return run_image(o, stock_image(l, NULL), argv + 1, argc - 1);
+    if (image_named(argv[0]))
+        return run_image(o, image_named(argv[0]), argv + 1, argc - 1);
     fprintf(stderr, "goblin: %s: command not found\n", argv[0]);
     return 127;
 }
