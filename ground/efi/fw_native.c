@@ -1,5 +1,5 @@
-/* Native start: the firmware loads and starts an EFI program, which may be a Linux kernel through its EFI stub. When
- * the program runs, all that is left of us is what it was handed: its options and the initrd's open files. */
+/* Native start: the firmware loads and starts an EFI program; a Linux kernel is one, too. When the
+ * program runs, all that is left of us is what it was handed: its options and the initrd's open files. */
 #include "base/fmt.h"
 #include "base/str.h"
 #include "base/utf.h"
@@ -7,7 +7,7 @@
 
 #define WATCHDOG_SECONDS 300 /* as the firmware sets it before it starts us (UEFI 3.1.2) */
 
-/* --- the initrd, by the LoadFile2 protocol (Linux, Documentation/admin-guide/efi-stub.rst) --- */
+/* --- the initrd: Linux asks a vendor device path of its own for it, by the LoadFile2 protocol (UEFI 13.2) --- */
 
 static const struct efi_guid guid_load_file2 = EFI_GUID_LOAD_FILE2;
 static const struct efi_guid guid_device_path = EFI_GUID_DEVICE_PATH;

@@ -7,7 +7,7 @@ from lab import check, entry, lab
 from machine import CPU_PLAIN
 from suite import log_path, need, test
 
-STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
+UNIFIED_LOADER = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 SYSTEMD_BOOT = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 
 
@@ -145,7 +145,7 @@ def other_loader_reads_our_entries():
 @test()
 def unified_kernel_image():
     """A type 2 image of EFI/Linux starts natively, and its parts as a guest."""
-    need(STUB, "systemd's EFI stub")
+    need(UNIFIED_LOADER, "systemd's program that begins a unified kernel image")
     with tempfile.TemporaryDirectory() as folder:
         for name, text in (("osrel", "ID=test\nPRETTY_NAME=Unified\n"), ("cmdline", "console=ttyS0 quiet name=unified")):
             write(f"{folder}/{name}", text)
@@ -153,7 +153,7 @@ def unified_kernel_image():
                  ("linux", KERNEL, 0x2000000), ("initrd", TEST_INITRD, 0x3000000)]
         run("objcopy", *[word for name, path, address in parts for word in
                          (f"--add-section=.{name}={path}", f"--change-section-vma=.{name}={address:#x}")],
-            STUB, folder + "/unified.efi")
+            UNIFIED_LOADER, folder + "/unified.efi")
         for key, cpus in (("n", 2), ("g", 1)):
             with lab("unified_kernel_image", files={"/EFI/Linux/unified.efi": File(folder + "/unified.efi")},
                      timeout=30) as goblin:
