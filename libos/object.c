@@ -109,7 +109,7 @@ int object_make(struct node *n)
         e = dev_open("mem", O_RDWR, &o->fid);
     if (e) {
         mem_put(o);
-        return (int)e;
+        return e == -ENOENT ? -EOPNOTSUPP : (int)e; /* this monitor has no such memory */
     }
     e = resize(o, max_u64(n->size, 1));
     if (!e && n->size)

@@ -1,40 +1,5 @@
-/* The address space: every call's results and errors, files mapped shared and private, faults with their addresses. Runs in an empty directory. */
-#include "show.h"
-#include <setjmp.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
-
-#define PAGE 4096ul
-#define BAD ((void *)8)
-#define MAP(len, prot, flags, fd, off) mmap(NULL, len, prot, flags, fd, off)
-#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
-#define RW (PROT_READ | PROT_WRITE)
-#define FAILS(x) SHOW((x) == MAP_FAILED ? -1 : 0)
-
-static sigjmp_buf back;
-static volatile int fault_signal, fault_code;
-static void *volatile fault_at;
-
-static void on_fault(int n, siginfo_t *i, void *u)
-{
-    fault_signal = n;
-    fault_code = i->si_code;
-    fault_at = i->si_addr;
-    siglongjmp(back, 1);
-}
-
-/* What an access does: 0, or the signal, its code, and whether the address is right. */
-static void probe(const char *what, volatile char *p, int write)
-{
-    if (!sigsetjmp(back, 1)) {
-        if (write)
-            *p = 1;
-        else
-            (void)*p;
-        printf("%-50s fine\n", what);
-    } else
-        printf("%-50s signal %d code %d %s\n", what, fault_signal, fault_code, fault_at == p ? "at the address" : "ELSEWHERE");
-}
+/* The address space: every call's results and errors, faults with their addresses, stacks. Runs in an empty directory. */
+#include "probe.h"
 
 static void rights(void)
 {
@@ -134,80 +99,6 @@ static void calls(void)
     SHOW(setrlimit(RLIMIT_AS, &lim));
 }
 
-static void files(void)
-{
-    int fd = open("m", O_RDWR | O_CREAT | O_TRUNC, 0600), ro = open("m", O_RDONLY), wo = open("m", O_WRONLY), dir = open(".", O_RDONLY), p2[2];
-    char *a, *b, *p, text[10] = "";
-
-    pipe(p2);
-    ftruncate(fd, 3 * PAGE + 100);
-    a = MAP(4 * PAGE, RW, MAP_SHARED, fd, 0);
-    b = MAP(2 * PAGE, RW, MAP_SHARED, fd, PAGE);
-    p = MAP(4 * PAGE, RW, MAP_PRIVATE, fd, 0);
-    strcpy(a + PAGE, "shared");
-    SHOW(strcmp(b, "shared"));
-    pread(fd, text, 6, PAGE);
-    printf("%s\n", text);
-    pwrite(fd, "WRITTEN", 7, PAGE);
-    SHOW(strncmp(b, "WRITTEN", 7));
-    strcpy(p + PAGE, "private");
-    SHOW(strncmp(a + PAGE, "WRITTEN", 7));
-    SHOW(a[3 * PAGE + 200]);
-    SHOW(msync(a, PAGE, MS_SYNC));
-    close(fd);
-    strcpy(b + 10, "after close");
-    pread(ro, text, 5, PAGE + 10);
-    printf("%s\n", text);
-    FAILS(MAP(PAGE, RW, MAP_SHARED, ro, 0));
-    FAILS(MAP(PAGE, PROT_READ, MAP_SHARED, wo, 0));
-    FAILS(MAP(PAGE, RW, MAP_PRIVATE, wo, 0));
-    FAILS(MAP(PAGE, PROT_READ, MAP_PRIVATE, ro, 100));
-    FAILS(MAP(PAGE, PROT_READ, MAP_PRIVATE, dir, 0));
-    FAILS(MAP(PAGE, PROT_READ, MAP_PRIVATE, p2[0], 0));
-    FAILS(MAP(PAGE, RW, MAP_PRIVATE, 99, 0));
-    char *r = MAP(PAGE, PROT_READ, MAP_SHARED, ro, PAGE);
-    SHOW(strncmp(r, "WRITTEN", 7));
-    SHOW(mprotect(r, PAGE, RW));
-    strcpy(a + PAGE, "again");
-    SHOW(strcmp(r, "again"));
-    fd = open("m", O_RDWR);
-    r = MAP(PAGE, PROT_READ, MAP_SHARED, fd, 0);
-    SHOW(mprotect(r, PAGE, RW));
-    strcpy(r, "late");
-    SHOW(strcmp(a, "late"));
-    r = mremap(b, 2 * PAGE, 3 * PAGE, MREMAP_MAYMOVE);
-    SHOW(r != MAP_FAILED && !strcmp(r, "again"));
-    if (r != MAP_FAILED) {
-        strcpy(r + 2 * PAGE, "tail");
-        SHOW(strcmp(a + 3 * PAGE, "tail"));
-    }
-    p = mremap(p, 4 * PAGE, 8 * PAGE, MREMAP_MAYMOVE);
-    SHOW(p != MAP_FAILED && !strcmp(p + PAGE, "private"));
-    SHOW(unlink("m"));
-    SHOW(strcmp(a, "late"));
-    munmap(a, 4 * PAGE);
-    /* beyond the end */
-    ftruncate(fd, PAGE);
-    a = MAP(4 * PAGE, RW, MAP_SHARED, fd, 0);
-    probe("within the file", a + 100, 1);
-    probe("behind the file's last page", a + 2 * PAGE, 0);
-    probe("the same, written", a + 3 * PAGE, 1);
-    SHOW(ftruncate(fd, 4 * PAGE));
-    probe("now the file has grown", a + 3 * PAGE, 1);
-    SHOW(pread(fd, text, 1, 3 * PAGE));
-    SHOW(text[0]);
-    a = MAP(PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    a[0] = 3;
-    SHOW(a[0]);
-    fd = open("/dev/zero", O_RDWR);
-    a = MAP(2 * PAGE, RW, MAP_PRIVATE, fd, PAGE);
-    SHOW(a != MAP_FAILED && !a[PAGE] && ++a[PAGE]);
-    a = MAP(PAGE, RW, MAP_SHARED, fd, 0);
-    SHOW(a != MAP_FAILED && !a[0] && ++a[0]);
-    a = MAP(PAGE, RW, MAP_PRIVATE, open("/dev/null", O_RDWR), 0);
-    SHOW(a == MAP_FAILED);
-}
-
 static int deep(int n)
 {
     volatile char room[1000];
@@ -266,15 +157,29 @@ static void many(void)
         munmap(p[n], 3 * PAGE);
 }
 
+/* What is shared with nobody, as there is one process: memory without a file, and the same by its device. */
+static void nameless(void)
+{
+    char *a;
+
+    a = MAP(PAGE, RW, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    a[0] = 3;
+    SHOW(a[0]);
+    int fd = open("/dev/zero", O_RDWR);
+    a = MAP(2 * PAGE, RW, MAP_PRIVATE, fd, PAGE);
+    SHOW(a != MAP_FAILED && !a[PAGE] && ++a[PAGE]);
+    a = MAP(PAGE, RW, MAP_SHARED, fd, 0);
+    SHOW(a != MAP_FAILED && !a[0] && ++a[0]);
+    a = MAP(PAGE, RW, MAP_PRIVATE, open("/dev/null", O_RDWR), 0);
+    SHOW(a == MAP_FAILED);
+}
+
 int main(void)
 {
-    struct sigaction sa = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_ONSTACK };
-
-    sigaction(SIGSEGV, &sa, NULL);
-    sigaction(SIGBUS, &sa, NULL);
+    faults_begin();
     rights();
     calls();
-    files();
+    nameless();
     stacks();
     many();
     return 0;
