@@ -1,6 +1,7 @@
 /* What is behind the gate where the monitor owns the machine, and behind the bell: see calls.h. Called by the CPU itself. */
 #include "app/app.h"
 #include "app/calls.h"
+#include "base/utf.h"
 #include "ground/ground.h"
 #include "vm/sched.h"
 
@@ -9,8 +10,11 @@
 /* A line may be long: it goes out in parts, so that none of them is cut. */
 void app_log(struct app_vcpu *c, const char *line, size_t n)
 {
-    for (size_t at = 0; at < n; at += LOG_PART)
-        ground_log("%s: %.*s", c->app->vm->cfg.name, (int)min_u64(n - at, LOG_PART), line + at);
+    for (size_t at = 0, part; at < n; at += part) {
+        part = utf8_whole(line + at, min_size(n - at, LOG_PART));
+        part += !part;
+        ground_log("%s: %.*s", c->app->vm->cfg.name, (int)part, line + at);
+    }
 }
 
 void app_end(struct app_vcpu *c, uint32_t status)

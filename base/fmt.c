@@ -2,6 +2,7 @@
 #include "base/bytes.h"
 #include "base/fmt.h"
 #include "base/str.h"
+#include "base/utf.h"
 
 /* Where the text goes; len counts on past size, so that the caller learns the whole length. */
 struct sink {
@@ -71,7 +72,7 @@ static void put_string(struct sink *s, const struct spec *sp, const char *text)
         text = "(null)";
     while ((sp->precision < 0 || n < sp->precision) && text[n])
         n++;
-    put_field(s, sp, text, n);
+    put_field(s, sp, text, n == sp->precision ? (int)utf8_whole(text, (size_t)n) : n);
 }
 
 /* A width or a precision. */
@@ -158,7 +159,7 @@ size_t fmt_vtext(char *buf, size_t size, const char *f, va_list args)
     }
     va_end(ap);
     if (size)
-        buf[s.len < size ? s.len : size - 1] = 0;
+        buf[s.len < size ? s.len : utf8_whole(buf, size - 1)] = 0;
     return s.len;
 }
 

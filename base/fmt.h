@@ -1,6 +1,7 @@
 #pragma once
 /* Formatting into a caller's buffer: the part of printf the monitor uses.
- * %c %s %d %u %x %X %%, lengths l ll z, width, precision for strings, flags 0, - and # (with x), and * for both. */
+ * %c %s %d %u %x %X %%, lengths l ll z, width, precision for strings, flags 0, - and # (with x), and * for both.
+ * Neither a precision nor the buffer's end leaves half a character of UTF-8 behind. */
 #include <stdarg.h>
 #include "base/types.h"
 

@@ -2,11 +2,17 @@
 #include "base/utf.h"
 #include "base/str.h"
 
+/* Bytes of the character that this one starts; 0 if it starts none. */
+static unsigned length(uint8_t first)
+{
+    return first < 0x80 ? 1 : first < 0xc0 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf8 ? 4 : 0;
+}
+
 int32_t utf8_next(const char **s)
 {
     static const int32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 }; /* shorter forms exist below: not UTF-8 */
     const uint8_t *p = (const uint8_t *)*s;
-    unsigned n = p[0] < 0x80 ? 1 : p[0] < 0xc0 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf8 ? 4 : 0;
+    unsigned n = length(p[0]);
     int32_t v = n < 2 ? p[0] : p[0] & (0x7f >> n);
 
     (*s)++;
@@ -21,6 +27,14 @@ int32_t utf8_next(const char **s)
         return -1;
     *s += n - 1;
     return v;
+}
+
+size_t utf8_whole(const char *text, size_t n)
+{
+    for (unsigned back = 1; back < 4 && back <= n; back++)
+        if ((text[n - back] & 0xc0) != 0x80)
+            return length((uint8_t)text[n - back]) > back ? n - back : n;
+    return n;
 }
 
 unsigned utf8_cut(char *text, unsigned columns)

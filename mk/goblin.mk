@@ -1,7 +1,7 @@
 # The goblin command for Linux: the monitor of app guests on /dev/kvm, with the library OS inside.
-LIBOS_C := $(wildcard libos/*.c) base/fmt.c base/str.c base/mem.c base/chacha.c ninep/msg.c ninep/client.c ninep/errno.c
+LIBOS_C := $(wildcard libos/*.c) base/fmt.c base/utf.c base/str.c base/mem.c base/chacha.c ninep/msg.c ninep/client.c ninep/errno.c
 LIBOS_S := libos/entry.S libos/vdso/image.S
-TOOL_C := $(wildcard tools/*.c cpu/kvm/*.c ground/linux/*.c) base/str.c base/fmt.c base/err.c \
+TOOL_C := $(wildcard tools/*.c cpu/kvm/*.c ground/linux/*.c) base/str.c base/fmt.c base/utf.c base/err.c \
 	ninep/msg.c ninep/errno.c ninep/server.c ninep/tree.c base/crc.c boot/appimage.c libos/elf.c \
 	ninep/client.c ns/vm.c app/calls.c app/channel.c app/record.c
 TOOL_S := tools/libos.S tools/new/texts.S tools/template/drivers.S

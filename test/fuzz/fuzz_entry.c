@@ -62,8 +62,10 @@ static void check_entry(char *text, size_t len)
     entry_parse(&e, text, len);
     check_text(e.title);
     check_text(e.sort_key);
-    for (unsigned i = 0; i < e.nnotes; i++)
+    for (unsigned i = 0; i < e.nnotes; i++) {
         ASSERT(*e.note[i].text);
+        check_text(e.note[i].text);
+    }
     if (!(entry_forbids(&e) & ENTRY_NO_NATIVE)) {
         ASSERT(*e.start.path && e.kind <= ENTRY_EFI);
         ASSERT(e.memory >= MIB(32) && e.memory % MIB(2) == 0 && e.cpus >= 1 && e.cpus <= ENTRY_CPUS);

@@ -38,6 +38,18 @@ static void fmt_cuts_and_reports_length(void **state)
     assert_string_equal(buf, "hel");
 }
 
+static void fmt_leaves_no_half_character(void **state)
+{
+    char buf[4];
+    (void)state;
+    assert_int_equal(fmt_text(buf, sizeof buf, "ab\u00e9"), 4);
+    assert_string_equal(buf, "ab");
+    EXPECT("a|", "%.2s|", "a\u00e9");
+    EXPECT("a\u00e9|", "%.3s|", "a\u00e9b");
+    EXPECT("|", "%.3s|", "\U0001f600");
+    EXPECT("\x80\x80|", "%.2s|", "\x80\x80\x80"); /* no UTF-8: as it is */
+}
+
 static void numbers_parse_and_refuse(void **state)
 {
     uint64_t v = 1;
@@ -104,6 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fmt_agrees_with_printf),
         cmocka_unit_test(fmt_cuts_and_reports_length),
+        cmocka_unit_test(fmt_leaves_no_half_character),
         cmocka_unit_test(numbers_parse_and_refuse),
         cmocka_unit_test(strings_compare_and_copy),
         cmocka_unit_test(ring_wraps_and_fills),
