@@ -313,9 +313,10 @@ int node_stat(struct node *n, struct stat *s)
 {
     int e = node_refresh(n);
 
-    *s = (struct stat){ .dev = n->m ? n->m->dev : 15, .ino = n->ino, .nlink = n->nlink, .mode = n->mode, .uid = n->uid, .gid = n->gid,
-                        .rdev = n->rdev, .size = (int64_t)n->size, .blksize = 4096, .blocks = (int64_t)((n->size + 511) / 512),
-                        .atime = n->atime, .mtime = n->mtime, .ctime = n->ctime };
+    *s = (struct stat){ .st_dev = n->m ? n->m->dev : 15, .st_ino = n->ino, .st_nlink = n->nlink, .st_mode = n->mode, .st_uid = n->uid, .st_gid = n->gid,
+                        .st_rdev = n->rdev, .st_size = (int64_t)n->size, .st_blksize = 4096, .st_blocks = (int64_t)((n->size + 511) / 512),
+                        .st_atime = (uint64_t)n->atime.sec, .st_atime_nsec = (uint64_t)n->atime.nsec, .st_mtime = (uint64_t)n->mtime.sec,
+                        .st_mtime_nsec = (uint64_t)n->mtime.nsec, .st_ctime = (uint64_t)n->ctime.sec, .st_ctime_nsec = (uint64_t)n->ctime.nsec };
     return e;
 }
 

@@ -153,7 +153,6 @@ static uint32_t std_poll(struct file *f)
 
 static int64_t tty_ioctl(struct file *f, uint64_t request, user_t arg)
 {
-    enum { TCGETS = 0x5401, TCSETS, TCSETSW, TCSETSF, TIOCGPGRP = 0x540F, TIOCSPGRP, TIOCGWINSZ = 0x5413, FIONREAD = 0x541B };
     struct rpc r = { 0 };
     uint8_t termios[TERMIOS];
     int32_t n;

@@ -1,10 +1,9 @@
 /* epoll: files that are watched all the time, and the list of those that are ready. */
+#include <linux/eventpoll.h>
 #include "libos/signal.h"
 #include "libos/sock.h"
 #include "libos/sys.h"
 
-#define EPOLLET 0x80000000u
-#define EPOLLONESHOT 0x40000000u
 #define NESTED_MAX 5u
 
 /* A file somebody wants to hear of. It stands in the file's queue all the time, and comes into the list of the ready ones when that is woken:
@@ -25,11 +24,6 @@ struct epoll {
     struct list link; /* in epolls */
 };
 static struct list epolls = LIST_INIT(epolls);
-
-struct PACKED epoll_event {
-    uint32_t events;
-    uint64_t data;
-};
 
 static uint32_t watch_look(const struct watch *w)
 {
@@ -151,7 +145,6 @@ static struct watch *watch_find(struct epoll *ep, const struct file *f, uint64_t
 
 SYS_FILE(epoll_ctl)
 {
-    enum { ADD = 1, DEL, MOD };
     struct epoll *ep = f->data;
     struct file *of = fd_file(a[2]);
     uint64_t op = a[1];
@@ -162,16 +155,16 @@ SYS_FILE(epoll_ctl)
         return -EBADF;
     if (f->ops != &epoll_ops || of == f)
         return -EINVAL;
-    if (op != DEL && user_read(&ev, a[3], sizeof ev))
+    if (op != EPOLL_CTL_DEL && user_read(&ev, a[3], sizeof ev))
         return -EFAULT;
     if (!of->ops->poll)
         return -EPERM;
     w = watch_find(ep, of, a[2]);
-    if (op == ADD && !w && of->ops == &epoll_ops && nested(of, f, 0) > NESTED_MAX)
+    if (op == EPOLL_CTL_ADD && !w && of->ops == &epoll_ops && nested(of, f, 0) > NESTED_MAX)
         return -ELOOP;
     switch (op) {
-    case ADD: return w ? -EEXIST : watch_add(ep, of, a[2], &ev);
-    case MOD:
+    case EPOLL_CTL_ADD: return w ? -EEXIST : watch_add(ep, of, a[2], &ev);
+    case EPOLL_CTL_MOD:
         if (!w)
             return -ENOENT;
         w->events = ev.events;
@@ -179,7 +172,7 @@ SYS_FILE(epoll_ctl)
         w->off = false;
         watch_ready(w);
         return 0;
-    case DEL:
+    case EPOLL_CTL_DEL:
         if (w)
             watch_remove(w);
         return w ? 0 : -ENOENT;

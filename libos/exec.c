@@ -7,7 +7,6 @@
 #define STRING_MAX KIB(128)
 #define TEXT_MAX MIB(2)
 #define TEXT_STEP KIB(16)
-enum { EXEC_NOFOLLOW = 0x100, EXEC_EMPTY_PATH = 0x1000 };
 
 struct text {
     char *at;
@@ -108,7 +107,7 @@ static int path_at(uint64_t fd, const char *path, uint64_t flags, char *to)
     int e;
 
     if (!*path) {
-        if (!(flags & EXEC_EMPTY_PATH))
+        if (!(flags & AT_EMPTY_PATH))
             return -ENOENT;
         return !f ? -EBADF : !f->node ? -EACCES : (n = node_path(f->node, to, PATH_MAX)) < 0 ? (int)n : 0;
     }
@@ -145,7 +144,7 @@ SYS(execve)
 
 SYS(execveat)
 {
-    if (a[4] & ~(uint64_t)(EXEC_NOFOLLOW | EXEC_EMPTY_PATH))
+    if (a[4] & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH))
         return -EINVAL;
     return exec_at(a[0], a[1], a[2], a[3], a[4]);
 }

@@ -1,4 +1,5 @@
 /* The table of descriptors, and the system calls on them. */
+#include <linux/close_range.h>
 #include "libos/sys.h"
 
 static struct descriptor {
@@ -129,13 +130,12 @@ uint64_t fd_next(uint64_t from)
 /* --- system calls ----------------------------------------------------------------------------------------------------------- */
 SYS(close_range)
 {
-    enum { UNSHARE = 2, CLOEXEC = 4 };
     uint64_t last = min_u64((uint32_t)a[1], FILES_MAX - 1);
 
-    if ((uint32_t)a[0] > (uint32_t)a[1] || a[2] & ~(uint64_t)(UNSHARE | CLOEXEC))
+    if ((uint32_t)a[0] > (uint32_t)a[1] || a[2] & ~(uint64_t)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC))
         return -EINVAL;
     for (uint64_t fd = fd_next((uint32_t)a[0]); fd <= last; fd = fd_next(fd + 1)) {
-        if (a[2] & CLOEXEC)
+        if (a[2] & CLOSE_RANGE_CLOEXEC)
             fd_flag(fd, 1);
         else
             fd_close(fd);
@@ -172,7 +172,7 @@ static int64_t seals_add(struct file *f, uint64_t more)
 
 SYS(fcntl)
 {
-    enum { CHANGEABLE = O_APPEND | O_NONBLOCK | 020000 | 040000 | 01000000 };
+    enum { CHANGEABLE = O_APPEND | O_NONBLOCK | FASYNC | O_DIRECT | O_NOATIME };
     struct file *f = fd_file(a[0]);
     uint64_t op = (uint32_t)a[1];
 
@@ -204,7 +204,6 @@ SYS(fcntl)
 
 SYS_FILE(ioctl)
 {
-    enum { FIONBIO = 0x5421, FIONCLEX = 0x5450, FIOCLEX };
     uint32_t request = (uint32_t)a[1];
     int32_t n;
 

@@ -4,11 +4,9 @@
  * A node is a name's file. It comes from a mount (fid), and what is known of it is kept: trees under APP_MOUNT_LAYER or
  * APP_MOUNT_READONLY are taken to stay as they are. Under a layer, whatever is written lives in the node itself; in a mount that
  * may be written, everything goes to the server. Devices and /proc are nodes with operations of their own. */
+#include <linux/inotify.h>
 #include "libos/thread.h"
 #include "ninep/client.h"
-
-#define PATH_MAX 4096
-#define NAME_MAX 255
 
 /* --- p9.c --- */
 struct mount {
@@ -188,8 +186,6 @@ int64_t lock_fcntl(struct file *, enum lock_op, bool ofd, user_t flock);
 void locks_drop(struct node *, const struct file *owner); /* owner NULL: the process' */
 
 /* --- inotify.c --- */
-enum { IN_ACCESS = 1, IN_MODIFY = 2, IN_ATTRIB = 4, IN_CLOSE_WRITE = 8, IN_CLOSE_NOWRITE = 0x10, IN_OPEN = 0x20, IN_MOVED_FROM = 0x40, IN_MOVED_TO = 0x80,
-    IN_CREATE = 0x100, IN_DELETE = 0x200, IN_DELETE_SELF = 0x400, IN_MOVE_SELF = 0x800 };
 void inotify_tell(struct node *, uint32_t mask, const char *name, uint32_t cookie); /* to its own watchers */
 void node_tell(struct node *, uint32_t mask); /* and to its directory's */
 void name_tell(struct node *dir, const struct node *, const char *name, uint32_t mask, uint32_t cookie);

@@ -111,7 +111,7 @@ static int64_t wake_op(user_t a, user_t b, uint32_t wake_a, uint32_t wake_b, uin
 
 int64_t futex_call(user_t at, uint32_t op, uint32_t val, user_t timeout, user_t at2, uint32_t val3)
 {
-    uint32_t cmd = op & FUTEX_CMD & ~(uint32_t)(FUTEX_PRIVATE_FLAG), now, val2 = (uint32_t)timeout;
+    uint32_t cmd = op & FUTEX_CMD_MASK, now, val2 = (uint32_t)timeout;
     uint64_t ns = 0;
 
     if ((cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET) && timeout) {

@@ -1,15 +1,11 @@
 /* inotify: what the program itself does to files, told to those who watch them. What others do to a `-v` volume is not seen. */
 #include "libos/sys.h"
 
-enum { IN_ALL = 0xFFF, IN_Q_OVERFLOW = 0x4000, IN_IGNORED = 0x8000, IN_ONLYDIR = 0x1000000, IN_DONT_FOLLOW = 0x2000000, IN_EXCL_UNLINK = 0x4000000,
-    IN_MASK_CREATE = 0x10000000, IN_MASK_ADD = 0x20000000, IN_ISDIR = 0x40000000 };
-#define IN_ONESHOT 0x80000000u
 #define EVENTS_MAX 16384u
 
 struct event {
     struct event *next;
-    struct { int32_t wd; uint32_t mask, cookie, len; } head; /* as the program reads it, then len bytes of name */
-    char name[];
+    struct inotify_event head; /* as the program reads it, with the name */
 };
 struct inotify {
     struct waitq wait;
@@ -28,7 +24,7 @@ static struct watch {
 static bool same(const struct event *a, const struct event *b)
 {
     return a && a->head.wd == b->head.wd && a->head.mask == b->head.mask && a->head.cookie == b->head.cookie && a->head.len == b->head.len &&
-           str_eq(a->name, b->name);
+           str_eq(a->head.name, b->head.name);
 }
 
 static void event_put(struct inotify *in, int32_t wd, uint32_t mask, uint32_t cookie, const char *name)
@@ -43,7 +39,7 @@ static void event_put(struct inotify *in, int32_t wd, uint32_t mask, uint32_t co
     e->head.cookie = cookie;
     if (name && in->count < EVENTS_MAX) {
         e->head.len = (uint32_t)n;
-        str_copy(e->name, n, name);
+        str_copy(e->head.name, n, name);
     }
     if (same(in->last, e)) { /* once is enough; so it is when they are too many */
         mem_put(e);
@@ -69,7 +65,7 @@ static void watch_end(struct watch **at)
 void inotify_tell(struct node *n, uint32_t mask, const char *name, uint32_t cookie)
 {
     for (struct watch **at = &watches, *w; (w = *at);) {
-        bool hit = w->node == n && mask & w->mask & IN_ALL;
+        bool hit = w->node == n && mask & w->mask & IN_ALL_EVENTS;
         if (hit)
             event_put(w->in, w->wd, mask, cookie, name);
         if (w->node == n && ((hit && w->mask & IN_ONESHOT) || mask & IN_DELETE_SELF))
@@ -106,7 +102,7 @@ static int64_t events_read(struct file *f, user_t to, uint64_t len, UNUSED uint6
         return error;
     while (in->first && done + sizeof in->first->head + in->first->head.len <= len) {
         struct event *e = in->first;
-        if (user_write(to + done, &e->head, sizeof e->head) || user_write(to + done + sizeof e->head, e->name, e->head.len))
+        if (user_write(to + done, &e->head, sizeof e->head + e->head.len))
             return done ? (int64_t)done : -EFAULT;
         done += sizeof e->head + e->head.len;
         in->first = e->next;
@@ -180,7 +176,7 @@ SYS_FILE(inotify_add_watch)
 {
     struct node *n = NULL;
     uint32_t mask = (uint32_t)a[2];
-    int64_t e = f->ops != &inotify_ops || !(mask & IN_ALL) || (mask & IN_MASK_CREATE && mask & IN_MASK_ADD) ? -EINVAL :
+    int64_t e = f->ops != &inotify_ops || !(mask & IN_ALL_EVENTS) || (mask & IN_MASK_CREATE && mask & IN_MASK_ADD) ? -EINVAL :
                 node_at(CWD, a[1], mask & IN_DONT_FOLLOW ? AT_SYMLINK_NOFOLLOW : 0, &n);
 
     if (!e && mask & IN_ONLYDIR && !node_is(n, S_IFDIR))

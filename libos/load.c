@@ -1,4 +1,5 @@
 /* From a path to a program that can start: scripts' interpreters, ELF segments, the first stack. */
+#include <linux/auxvec.h>
 #include "libos/load.h"
 #include "libos/file.h"
 #include "libos/user.h"
@@ -8,8 +9,6 @@
 #define STACK_GUARD MIB(1) /* nothing is mapped below the stack, so that one that overflows faults */
 #define SCRIPTS_MAX 5u
 #define SCRIPT_LINE 255u
-enum { AT_NULL, AT_PHDR = 3, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY, AT_UID = 11, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM,
-    AT_HWCAP, AT_CLKTCK, AT_SECURE = 23, AT_RANDOM = 25, AT_HWCAP2, AT_EXECFN = 31, AT_SYSINFO_EHDR = 33, AT_MINSIGSTKSZ = 51 };
 #define AUXV_MAX 24
 
 extern const uint8_t vdso_image[]; /* vdso/image.S */
@@ -89,25 +88,17 @@ static void strings_push(struct stack *s, const struct program_args *args, uint6
     }
 }
 
-static void cpuid1(uint32_t *edx)
-{
-    uint32_t a = 1, b, c = 0, d;
-
-    __asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-    *edx = d;
-}
-
 static unsigned auxv_fill(const struct elf *e, uint64_t bias, uint64_t base, uint64_t random, uint64_t name, uint64_t platform)
 {
-    uint32_t hwcap;
+    uint32_t leaf1[4];
     uint64_t *v = program_auxv;
     unsigned n = 0;
 
-    cpuid1(&hwcap);
+    cpuid(1, 0, leaf1);
     const uint64_t rows[][2] = {
         { AT_PHDR, e->phdr ? e->phdr + bias : 0 }, { AT_PHENT, 56 }, { AT_PHNUM, e->phnum }, { AT_PAGESZ, PAGE_SIZE }, { AT_BASE, base }, { AT_FLAGS, 0 },
         { AT_ENTRY, e->entry + bias }, { AT_UID, user_id.real }, { AT_EUID, user_id.effective }, { AT_GID, group_id.real }, { AT_EGID, group_id.effective }, { AT_SECURE, 0 },
-        { AT_RANDOM, random }, { AT_HWCAP, hwcap }, { AT_HWCAP2, 2 }, { AT_CLKTCK, 100 }, { AT_PLATFORM, platform }, { AT_EXECFN, name },
+        { AT_RANDOM, random }, { AT_HWCAP, leaf1[3] }, { AT_HWCAP2, 2 }, { AT_CLKTCK, 100 }, { AT_PLATFORM, platform }, { AT_EXECFN, name },
         { AT_SYSINFO_EHDR, (uint64_t)vdso_image }, { AT_MINSIGSTKSZ, fpu_size + 1200 }, { AT_NULL, 0 },
     };
     for (; n < ARRAY_LEN(rows); n++) {

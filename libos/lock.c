@@ -150,37 +150,27 @@ void locks_drop(struct node *n, const struct file *owner)
     }
 }
 
-struct PACKED flock {
-    int16_t type, whence;
-    uint32_t pad;
-    int64_t start, len;
-    int32_t pid;
-    uint32_t pad2;
-};
-_Static_assert(sizeof(struct flock) == 32, "flock");
-enum { F_RDLCK, F_WRLCK, F_UNLCK };
-
 static int range_of(const struct flock *u, struct want *w)
 {
-    int64_t start = u->start;
+    int64_t start = u->l_start;
 
-    if (u->whence == SEEK_CUR)
+    if (u->l_whence == SEEK_CUR)
         start += (int64_t)w->file->pos;
-    else if (u->whence == SEEK_END)
+    else if (u->l_whence == SEEK_END)
         start += (int64_t)w->file->node->size;
-    else if (u->whence != SEEK_SET)
+    else if (u->l_whence != SEEK_SET)
         return -EINVAL;
-    if (u->len > 0 && start > INT64_MAX - u->len + 1)
+    if (u->l_len > 0 && start > INT64_MAX - u->l_len + 1)
         return -EOVERFLOW;
-    w->start = (uint64_t)(u->len < 0 ? start + u->len : start);
-    w->end = u->len < 0 ? (uint64_t)start - 1 : u->len ? (uint64_t)(start + u->len - 1) : INT64_MAX;
+    w->start = (uint64_t)(u->l_len < 0 ? start + u->l_len : start);
+    w->end = u->l_len < 0 ? (uint64_t)start - 1 : u->l_len ? (uint64_t)(start + u->l_len - 1) : INT64_MAX;
     return (int64_t)w->start < 0 ? -EINVAL : 0;
 }
 
 /* Who keeps it out: pid -1 is not a process of this guest. */
 static struct flock flock_of(bool write, uint64_t start, uint64_t len, int32_t pid)
 {
-    return (struct flock){ .type = write ? F_WRLCK : F_RDLCK, .start = (int64_t)start, .len = (int64_t)len, .pid = pid };
+    return (struct flock){ .l_type = write ? F_WRLCK : F_RDLCK, .l_start = (int64_t)start, .l_len = (int64_t)len, .l_pid = pid };
 }
 
 /* The first lock that is in the way, here or at the host. */
@@ -191,7 +181,7 @@ static int64_t lock_get(const struct want *w, struct flock *u)
     struct rpc r = { 0 };
     int e = 0;
 
-    u->type = F_UNLCK;
+    u->l_type = F_UNLCK;
     if (l) {
         *u = flock_of(l->write, l->start, l->end == INT64_MAX ? 0 : l->end - l->start + 1, l->owner ? -1 : (int32_t)boot->pid);
     } else if (node_direct(n->m) && n->open_fid != NINEP_NOFID) {
@@ -213,15 +203,15 @@ int64_t lock_fcntl(struct file *f, enum lock_op op, bool ofd, user_t at)
         return -EFAULT;
     if (!f->node || f->flags & O_PATH)
         return -EBADF;
-    if (u.type < F_RDLCK || u.type > F_UNLCK || (op == LOCK_GET && u.type == F_UNLCK) || (ofd && u.pid))
+    if (u.l_type < F_RDLCK || u.l_type > F_UNLCK || (op == LOCK_GET && u.l_type == F_UNLCK) || (ofd && u.l_pid))
         return -EINVAL;
     e = range_of(&u, &w);
     if (e)
         return e;
-    w.write = u.type == F_WRLCK;
-    w.unlock = u.type == F_UNLCK;
+    w.write = u.l_type == F_WRLCK;
+    w.unlock = u.l_type == F_UNLCK;
     if (op != LOCK_GET) {
-        if ((u.type == F_RDLCK && (f->flags & O_ACCMODE) == O_WRONLY) || (w.write && (f->flags & O_ACCMODE) == O_RDONLY))
+        if ((u.l_type == F_RDLCK && (f->flags & O_ACCMODE) == O_WRONLY) || (w.write && (f->flags & O_ACCMODE) == O_RDONLY))
             return -EBADF;
         return lock_set(&w, op == LOCK_WAIT);
     }
@@ -231,7 +221,6 @@ int64_t lock_fcntl(struct file *f, enum lock_op op, bool ofd, user_t at)
 
 SYS_FILE(flock)
 {
-    enum { LOCK_SH = 1, LOCK_EX, LOCK_NB = 4, LOCK_UN = 8 };
     uint64_t op = a[1] & ~(uint64_t)LOCK_NB;
     struct want w = { .file = f, .owner = f, .flock = true, .write = op == LOCK_EX, .unlock = op == LOCK_UN, .end = INT64_MAX };
 

@@ -1,4 +1,5 @@
 /* POSIX message queues: mq_overview(7). A queue has a name in a space of its own, and lives while it has that or is open. */
+#include <linux/mqueue.h>
 #include "libos/sys.h"
 #include "libos/user.h"
 
@@ -6,9 +7,6 @@
 #define MESSAGES_MAX 65536 /* as Linux lets root have */
 #define SIZE_MAX_EACH 16777216
 
-struct mq_attr {
-    int64_t flags, max, size, count, pad[4];
-};
 struct message {
     struct message *next;
     uint32_t priority, len;
@@ -56,7 +54,7 @@ static uint32_t mq_poll(struct file *f)
 {
     const struct mqueue *q = f->data;
 
-    return (q->attr.count ? POLLIN | POLLRDNORM : 0) | (q->attr.count < q->attr.max ? POLLOUT | POLLWRNORM : 0);
+    return (q->attr.mq_curmsgs ? POLLIN | POLLRDNORM : 0) | (q->attr.mq_curmsgs < q->attr.mq_maxmsg ? POLLOUT | POLLWRNORM : 0);
 }
 
 static void mq_close(struct file *f)
@@ -84,11 +82,11 @@ static int64_t name_read(char name[NAME_MAX + 2], user_t from)
 static int64_t queue_make(const char *name, user_t from, struct mqueue **out)
 {
     struct mqueue *q;
-    struct mq_attr attr = { .max = 10, .size = 8192 };
+    struct mq_attr attr = { .mq_maxmsg = 10, .mq_msgsize = 8192 };
 
     if (from && user_read(&attr, from, sizeof attr))
         return -EFAULT;
-    if (attr.max <= 0 || attr.size <= 0 || attr.max > MESSAGES_MAX || attr.size > SIZE_MAX_EACH)
+    if (attr.mq_maxmsg <= 0 || attr.mq_msgsize <= 0 || attr.mq_maxmsg > MESSAGES_MAX || attr.mq_msgsize > SIZE_MAX_EACH)
         return -EINVAL;
     q = mem_get(sizeof *q);
     if (!q)
@@ -98,7 +96,7 @@ static int64_t queue_make(const char *name, user_t from, struct mqueue **out)
         mem_put(q);
         return -ENOMEM;
     }
-    q->attr = (struct mq_attr){ .max = attr.max, .size = attr.size };
+    q->attr = (struct mq_attr){ .mq_maxmsg = attr.mq_maxmsg, .mq_msgsize = attr.mq_msgsize };
     waitq_init(&q->wait);
     q->next = queues;
     queues = *out = q;
@@ -166,7 +164,7 @@ static void tell(struct mqueue *q)
 {
     struct siginfo info = { .signo = q->notify.signo, .code = SI_MESGQ, .field = { boot->pid | (uint64_t)user_id.real << 32, q->notify.value } };
 
-    if (q->notifies && q->attr.count == 1 && !q->receivers) {
+    if (q->notifies && q->attr.mq_curmsgs == 1 && !q->receivers) {
         q->notifies = false;
         if (q->notify.how == SIGEV_SIGNAL)
             signal_post(NULL, info.signo, &info);
@@ -183,7 +181,7 @@ SYS_FILE(mq_timedsend)
 
     if (f->ops != &mq_ops || (f->flags & O_ACCMODE) == O_RDONLY)
         return -EBADF;
-    if (a[3] >= PRIORITIES || len > (uint64_t)q->attr.size)
+    if (a[3] >= PRIORITIES || len > (uint64_t)q->attr.mq_msgsize)
         return a[3] >= PRIORITIES ? -EINVAL : -EMSGSIZE;
     m = mem_get(sizeof *m + len);
     if (!m)
@@ -198,7 +196,7 @@ SYS_FILE(mq_timedsend)
         ;
     m->next = *at;
     *at = m;
-    q->attr.count++;
+    q->attr.mq_curmsgs++;
     tell(q);
     return 0;
 }
@@ -211,7 +209,7 @@ SYS_FILE(mq_timedreceive)
 
     if (f->ops != &mq_ops || (f->flags & O_ACCMODE) == O_WRONLY)
         return -EBADF;
-    if (a[2] < (uint64_t)q->attr.size)
+    if (a[2] < (uint64_t)q->attr.mq_msgsize)
         return -EMSGSIZE;
     e = mq_await(f, POLLIN, a[4]);
     if (e)
@@ -219,7 +217,7 @@ SYS_FILE(mq_timedreceive)
     m = q->first;
     e = user_write(a[1], m->bytes, m->len) || (a[3] && user_write(a[3], &m->priority, 4)) ? -EFAULT : (int64_t)m->len;
     q->first = m->next;
-    q->attr.count--;
+    q->attr.mq_curmsgs--;
     mem_put(m);
     waitq_tell(&q->wait, POLLOUT | POLLWRNORM);
     return e;
@@ -253,14 +251,14 @@ SYS_FILE(mq_getsetattr)
     if (f->ops != &mq_ops)
         return -EBADF;
     old = ((struct mqueue *)f->data)->attr;
-    old.flags = f->flags & O_NONBLOCK;
+    old.mq_flags = f->flags & O_NONBLOCK;
     if (a[1] && user_read(&new, a[1], sizeof new))
         return -EFAULT;
-    if (a[1] && new.flags & ~(int64_t)O_NONBLOCK)
+    if (a[1] && new.mq_flags & ~(int64_t)O_NONBLOCK)
         return -EINVAL;
     if (a[2] && user_write(a[2], &old, sizeof old))
         return -EFAULT;
     if (a[1])
-        f->flags = (f->flags & ~(uint32_t)O_NONBLOCK) | (uint32_t)new.flags;
+        f->flags = (f->flags & ~(uint32_t)O_NONBLOCK) | (uint32_t)new.mq_flags;
     return 0;
 }

@@ -1,10 +1,7 @@
 /* AF_NETLINK, as far as asking for interfaces and addresses goes: what getifaddrs() and if_nameindex() do; and the older ioctls for the same. */
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
 #include "libos/sock.h"
-
-enum { NLMSG_ERROR = 2, NLMSG_DONE, RTM_NEWLINK = 16, RTM_GETLINK = 18, RTM_NEWADDR = 20, RTM_GETADDR = 22 };
-enum { NLM_F_MULTI = 2 };
-enum { IFLA_ADDRESS = 1, IFLA_IFNAME = 3, IFLA_MTU };
-enum { IFA_ADDRESS = 1, IFA_LOCAL, IFA_LABEL };
 
 /* The loopback, and, where the world can be reached, one that stands for the way there: the guest has no address of its own in it. */
 static const struct iface {
@@ -21,11 +18,6 @@ static const struct iface {
 static unsigned iface_count(void) { return net_mode() >= NET_OUT ? 2 : 1; }
 
 /* --- messages ---------------------------------------------------------------------------------------------------------------- */
-struct nlmsghdr {
-    uint32_t len;
-    uint16_t type, flags;
-    uint32_t seq, pid;
-};
 struct reply {
     uint32_t len, at, seq; /* at: where the last message begins */
     uint8_t bytes[1024];
@@ -39,12 +31,12 @@ static void add(struct reply *r, const void *bytes, uint32_t n)
     memcpy(r->bytes + r->len, bytes, n);
     r->len += (uint32_t)align_up(n, 4);
     len = r->len - r->at;
-    memcpy(r->bytes + r->at, &len, sizeof len); /* nlmsghdr.len */
+    memcpy(r->bytes + r->at, &len, sizeof len); /* nlmsg_len */
 }
 
 static void message(struct reply *r, uint16_t type, const void *body, uint32_t n)
 {
-    const struct nlmsghdr head = { .type = type, .flags = NLM_F_MULTI, .seq = r->seq, .pid = boot->pid };
+    const struct nlmsghdr head = { .nlmsg_type = type, .nlmsg_flags = NLM_F_MULTI, .nlmsg_seq = r->seq, .nlmsg_pid = boot->pid };
 
     r->at = r->len;
     add(r, &head, sizeof head);
@@ -61,12 +53,7 @@ static void links_tell(struct reply *r)
 {
     for (unsigned i = 0; i < iface_count(); i++) {
         const struct iface *f = &ifaces[i];
-        const struct {
-            uint8_t family, pad;
-            uint16_t kind;
-            int32_t index;
-            uint32_t flags, change;
-        } body = { 0, 0, f->kind, f->index, f->flags, 0 };
+        const struct ifinfomsg body = { .ifi_type = f->kind, .ifi_index = f->index, .ifi_flags = f->flags };
         const uint8_t mac[6] = { i ? 2 : 0, 0, 0, 0, 0, i ? 1 : 0 };
         message(r, RTM_NEWLINK, &body, sizeof body);
         attr(r, IFLA_IFNAME, f->name, (uint32_t)strlen(f->name) + 1);
@@ -77,10 +64,8 @@ static void links_tell(struct reply *r)
 
 static void address_tell(struct reply *r, const struct iface *f, uint8_t family, const uint8_t *ip, uint8_t bits)
 {
-    const struct {
-        uint8_t family, bits, flags, scope;
-        int32_t index;
-    } body = { family, bits, 0x80, f->index == 1 ? 254 : 0, f->index };
+    const struct ifaddrmsg body = { .ifa_family = family, .ifa_prefixlen = bits, .ifa_flags = IFA_F_PERMANENT,
+                                    .ifa_scope = f->index == 1 ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE, .ifa_index = (uint32_t)f->index };
     uint32_t n = family == AF_INET ? 4 : 16;
 
     message(r, RTM_NEWADDR, &body, sizeof body);
@@ -133,10 +118,10 @@ static int netlink_send(struct sock *s, struct message *m)
     if (m->len < sizeof q || message_copy(m, 0, &q, sizeof q))
         return -EINVAL;
     m->done = m->len;
-    r.seq = q.seq;
-    if (q.type == RTM_GETLINK)
+    r.seq = q.nlmsg_seq;
+    if (q.nlmsg_type == RTM_GETLINK)
         links_tell(&r);
-    if (q.type == RTM_GETADDR)
+    if (q.nlmsg_type == RTM_GETADDR)
         addresses_tell(&r);
     if (r.len) {
         e = reply_give(s, &r);
@@ -210,7 +195,6 @@ static int list_put(user_t arg)
 
 int iface_ioctl(uint64_t request, user_t arg)
 {
-    enum { SIOCGIFNAME = 0x8910, SIOCGIFCONF = 0x8912, SIOCGIFFLAGS, SIOCGIFADDR = 0x8915, SIOCGIFMTU = 0x8921, SIOCGIFINDEX = 0x8933 };
     struct ifreq r;
     const struct iface *f = NULL;
 

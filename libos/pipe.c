@@ -4,7 +4,6 @@
 
 #define PIPE_BYTES 65536u
 #define PIPE_MAX 1048576u /* as /proc/sys/fs/pipe-max-size says */
-#define PIPE_BUF 4096u
 
 struct pipe {
     struct ring ring;

@@ -68,7 +68,7 @@ static int64_t fd_follow(struct node *n, char *to, size_t room)
         return -ENOENT;
     if (!f->node) {
         s = stat_nameless(f);
-        fmt_text(to, room, !f->mode ? "anon_inode:[file]" : (f->mode & S_IFMT) == S_IFSOCK ? "socket:[%llu]" : "pipe:[%llu]", (ull)s.ino);
+        fmt_text(to, room, !f->mode ? "anon_inode:[file]" : (f->mode & S_IFMT) == S_IFSOCK ? "socket:[%llu]" : "pipe:[%llu]", (ull)s.st_ino);
         return 0;
     }
     if (!f->node->parent && !f->node->gone) /* a standard file */

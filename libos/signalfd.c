@@ -1,4 +1,5 @@
 /* signalfd: signals that are read as a file. They must be masked, else they go to handlers. */
+#include <linux/signalfd.h>
 #include "libos/signal.h"
 #include "libos/sys.h"
 
@@ -6,29 +7,17 @@ static struct waitq posted = { LIST_INIT(posted.list) };
 
 void signalfd_tell(void) { waitq_tell(&posted, POLLIN | POLLRDNORM); }
 
-/* As the program sees it: struct signalfd_siginfo. */
-struct signal_record {
-    uint32_t signo;
-    int32_t error, code;
-    uint32_t pid, uid;
-    int32_t fd;
-    uint32_t tid, band, overrun, trapno;
-    int32_t status, value_int;
-    uint64_t value, utime, stime, addr;
-    uint8_t pad[48];
-};
-_Static_assert(sizeof(struct signal_record) == 128, "signalfd_siginfo");
-
-static struct signal_record record_of(const struct siginfo *i)
+static struct signalfd_siginfo record_of(const struct siginfo *i)
 {
-    struct signal_record r = { .signo = (uint32_t)i->signo, .error = i->error, .code = i->code, .value = i->field[1], .value_int = (int32_t)i->field[1] };
+    struct signalfd_siginfo r = { .ssi_signo = (uint32_t)i->signo, .ssi_errno = i->error, .ssi_code = i->code, .ssi_ptr = i->field[1],
+                                  .ssi_int = (int32_t)i->field[1] };
 
     if (i->code == SI_TIMER) {
-        r.tid = (uint32_t)i->field[0];
-        r.overrun = (uint32_t)(i->field[0] >> 32);
+        r.ssi_tid = (uint32_t)i->field[0];
+        r.ssi_overrun = (uint32_t)(i->field[0] >> 32);
     } else {
-        r.pid = (uint32_t)i->field[0];
-        r.uid = (uint32_t)(i->field[0] >> 32);
+        r.ssi_pid = (uint32_t)i->field[0];
+        r.ssi_uid = (uint32_t)(i->field[0] >> 32);
     }
     return r;
 }
@@ -38,12 +27,12 @@ static int64_t signal_read(struct file *f, user_t to, uint64_t len, UNUSED uint6
     const uint64_t *mask = f->data;
     struct siginfo info;
     uint64_t done = 0;
-    int64_t e = len < sizeof(struct signal_record) ? -EINVAL : file_await(f, POLLIN);
+    int64_t e = len < sizeof(struct signalfd_siginfo) ? -EINVAL : file_await(f, POLLIN);
 
     if (e)
         return e;
-    while (done + sizeof(struct signal_record) <= len && signal_take(*mask, &info)) {
-        struct signal_record r = record_of(&info);
+    while (done + sizeof(struct signalfd_siginfo) <= len && signal_take(*mask, &info)) {
+        struct signalfd_siginfo r = record_of(&info);
         if (user_write(to + done, &r, sizeof r))
             return done ? (int64_t)done : -EFAULT;
         done += sizeof r;

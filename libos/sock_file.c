@@ -1,4 +1,5 @@
 /* Sockets as the system calls use them: receiving, sending, connecting, with their ways of waiting, and the file in front. */
+#include <asm/sockios.h>
 #include "libos/sock.h"
 #include "libos/user.h"
 
@@ -314,7 +315,6 @@ static uint32_t sock_poll(struct file *f)
 
 static int64_t sock_ioctl(struct file *f, uint64_t request, user_t arg)
 {
-    enum { TIOCOUTQ = 0x5411, SIOCATMARK = 0x8905 };
     struct sock *s = f->data;
     int32_t n = 0;
 

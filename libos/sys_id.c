@@ -1,4 +1,5 @@
 /* System calls about the process and the machine: one process, with no special rights. */
+#include <linux/capability.h>
 #include "libos/sys.h"
 #include "libos/vma.h"
 
@@ -16,13 +17,11 @@ SYS(setpgid)
 /* Capabilities: none, since nothing they allow can be done in a guest. */
 static int64_t caps_version(user_t header, uint32_t h[2])
 {
-    enum { V1 = 0x19980330, V2 = 0x20071026, V3 = 0x20080522 };
-
     if (user_read(h, header, 8))
         return -EFAULT;
-    if (h[0] != V1 && h[0] != V2 && h[0] != V3)
-        return user_write(header, &(uint32_t){ V3 }, 4) ? -EFAULT : -EINVAL;
-    return (int32_t)h[1] < 0 ? -EINVAL : is_self(h[1]) || thread_by(h[1]) ? (h[0] == V1 ? 12 : 24) : -ESRCH;
+    if (h[0] != _LINUX_CAPABILITY_VERSION_1 && h[0] != _LINUX_CAPABILITY_VERSION_2 && h[0] != _LINUX_CAPABILITY_VERSION_3)
+        return user_write(header, &(uint32_t){ _LINUX_CAPABILITY_VERSION_3 }, 4) ? -EFAULT : -EINVAL;
+    return (int32_t)h[1] < 0 ? -EINVAL : is_self(h[1]) || thread_by(h[1]) ? (h[0] == _LINUX_CAPABILITY_VERSION_1 ? 12 : 24) : -ESRCH;
 }
 
 SYS(capget)

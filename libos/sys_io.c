@@ -1,4 +1,5 @@
 /* System calls that read and write open files. */
+#include <linux/falloc.h>
 #include "libos/sys.h"
 
 #define IOV_MAX 1024u
@@ -146,7 +147,6 @@ SYS(pwritev) { return vectored(a, true, &a[3]); }
 /* Offset -1 is the file's own; of the flags only those that ask for no more than is done anyway. */
 static int64_t vectored2(const uint64_t a[6], bool out)
 {
-    enum { RWF_HIPRI = 1, RWF_DSYNC = 2, RWF_SYNC = 4 };
     int64_t e;
 
     fd_for(a[0], out, &e);
@@ -160,7 +160,6 @@ SYS(pwritev2) { return vectored2(a, true); }
 
 SYS_FILE(lseek)
 {
-    enum { SEEK_DATA = 3, SEEK_HOLE };
     int64_t to = (int64_t)a[1];
 
     if (!f->node && !f->mode)
@@ -261,7 +260,6 @@ SYS(ftruncate)
 
 SYS(fallocate)
 {
-    enum { KEEP_SIZE = 1, PUNCH_HOLE = 2, ZERO_RANGE = 0x10 };
     static const uint8_t zeros[4096];
     int64_t e;
     struct file *f = fd_for(a[0], true, &e);
@@ -275,17 +273,17 @@ SYS(fallocate)
         return -ESPIPE;
     if (!node_is(f->node, S_IFREG))
         return -ENODEV;
-    if (mode != 0 && mode != KEEP_SIZE && mode != (PUNCH_HOLE | KEEP_SIZE) && mode != ZERO_RANGE && mode != (ZERO_RANGE | KEEP_SIZE))
+    if (mode != 0 && mode != FALLOC_FL_KEEP_SIZE && mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE) && mode != FALLOC_FL_ZERO_RANGE && mode != (FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE))
         return -EOPNOTSUPP;
     if ((int64_t)end < 0)
         return -EFBIG;
-    if (mode & PUNCH_HOLE && f->node->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
+    if (mode & FALLOC_FL_PUNCH_HOLE && f->node->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE))
         return -EPERM;
-    for (uint64_t at = a[2]; mode & (PUNCH_HOLE | ZERO_RANGE) && !e && at < min_u64(end, f->node->size); at += n) {
+    for (uint64_t at = a[2]; mode & (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) && !e && at < min_u64(end, f->node->size); at += n) {
         n = min_u64(min_u64(end, f->node->size) - at, sizeof zeros);
         e = min_i64(node_write(f->node, zeros, n, at), 0);
     }
-    if (!e && !(mode & KEEP_SIZE) && end > f->node->size)
+    if (!e && !(mode & FALLOC_FL_KEEP_SIZE) && end > f->node->size)
         e = size_check(f->node, end);
-    return e || mode & KEEP_SIZE || end <= f->node->size ? e : node_truncate(f->node, end);
+    return e || mode & FALLOC_FL_KEEP_SIZE || end <= f->node->size ? e : node_truncate(f->node, end);
 }

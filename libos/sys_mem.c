@@ -29,7 +29,6 @@ SYS(mprotect)
 
 SYS(mmap)
 {
-    enum { MAP_SHARED_VALIDATE = 3, MAP_HUGETLB = 0x40000, MAP_SYNC = 0x80000 };
     struct file *f = a[3] & MAP_ANONYMOUS ? NULL : fd_file((uint32_t)a[4]);
     uint64_t type = a[3] & MAP_TYPE;
 
@@ -57,9 +56,7 @@ SYS(mmap)
 /* What is shared is shared with the file at once. */
 SYS(msync)
 {
-    enum { ASYNC = 1, INVALIDATE = 2, SYNC = 4 };
-
-    if (a[0] % PAGE_SIZE || a[2] & ~7ull || (a[2] & (ASYNC | SYNC)) == (ASYNC | SYNC))
+    if (a[0] % PAGE_SIZE || a[2] & ~7ull || (a[2] & (MS_ASYNC | MS_SYNC)) == (MS_ASYNC | MS_SYNC))
         return -EINVAL;
     return wild(a[0], a[1]) || !mapped(a[0], a[1]) ? -ENOMEM : 0;
 }

@@ -96,20 +96,19 @@ SYS(unlinkat)
 
 SYS(renameat2)
 {
-    enum { NOREPLACE = 1, EXCHANGE = 2 };
     struct place from, to;
     int e = place_at(a[0], a[1], WALK_DIR, &from);
 
-    if (e || a[4] & ~(uint64_t)(NOREPLACE | EXCHANGE) || a[4] == (NOREPLACE | EXCHANGE))
+    if (e || a[4] & ~(uint64_t)(RENAME_NOREPLACE | RENAME_EXCHANGE) || a[4] == (RENAME_NOREPLACE | RENAME_EXCHANGE))
         return e ? e : -EINVAL;
     e = place_at(a[2], a[3], WALK_DIR, &to);
     if (e)
         return e;
     if (is_dots(to.last) || is_dots(from.last))
         return -EBUSY;
-    if (!from.child || (a[4] & EXCHANGE && !to.child))
+    if (!from.child || (a[4] & RENAME_EXCHANGE && !to.child))
         return -ENOENT;
-    if (to.child && a[4] & NOREPLACE)
+    if (to.child && a[4] & RENAME_NOREPLACE)
         return -EEXIST;
-    return a[4] & EXCHANGE ? node_exchange(from.child, to.child) : node_rename(from.dir, from.child, to.dir, to.last, to.child);
+    return a[4] & RENAME_EXCHANGE ? node_exchange(from.child, to.child) : node_rename(from.dir, from.child, to.dir, to.last, to.child);
 }

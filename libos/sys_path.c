@@ -1,4 +1,5 @@
 /* System calls that find what a path names: open it, look at it, be in it. */
+#include <linux/magic.h>
 #include "libos/sys.h"
 #include "libos/user.h"
 
@@ -60,8 +61,8 @@ SYS(openat)
 /* --- looking --------------------------------------------------------------------------------------------------------------- */
 struct stat stat_nameless(const struct file *f)
 {
-    return (struct stat){ .dev = 14, .ino = (uint64_t)f->data >> 5 & 0xFFFFFFFF, .mode = f->mode ? f->mode : 0600, .nlink = 1, .blksize = 4096,
-                          .uid = user_id.effective, .gid = group_id.effective };
+    return (struct stat){ .st_dev = 14, .st_ino = (uint64_t)f->data >> 5 & 0xFFFFFFFF, .st_mode = f->mode ? f->mode : 0600, .st_nlink = 1,
+                          .st_blksize = 4096, .st_uid = user_id.effective, .st_gid = group_id.effective };
 }
 
 static int stat_file(const struct file *f, struct stat *s)
@@ -102,21 +103,22 @@ SYS(fstat)
     return e ? e : user_write(a[1], &s, sizeof s);
 }
 
-static struct statx_time xtime(struct timespec t) { return (struct statx_time){ .sec = t.sec, .nsec = (uint32_t)t.nsec }; }
+static struct statx_timestamp xtime(uint64_t sec, uint64_t nsec) { return (struct statx_timestamp){ .tv_sec = (int64_t)sec, .tv_nsec = (uint32_t)nsec }; }
 
 SYS(statx)
 {
     struct stat s;
     struct statx x;
     int e = a[2] & ~(uint64_t)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH | AT_NO_AUTOMOUNT | AT_STATX_SYNC_TYPE) ||
-            (a[2] & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE || a[3] & 0x80000000 ? -EINVAL : stat_at(a[0], a[1], a[2], &s);
+            (a[2] & AT_STATX_SYNC_TYPE) == AT_STATX_SYNC_TYPE || a[3] & STATX__RESERVED ? -EINVAL : stat_at(a[0], a[1], a[2], &s);
 
     if (e)
         return e;
-    x = (struct statx){ .mask = 0x7FF, .blksize = 4096, .nlink = (uint32_t)s.nlink, .uid = s.uid, .gid = s.gid, .mode = (uint16_t)s.mode, .ino = s.ino,
-                        .size = (uint64_t)s.size, .blocks = (uint64_t)s.blocks, .atime = xtime(s.atime), .mtime = xtime(s.mtime),
-                        .ctime = xtime(s.ctime), .rdev_major = (uint32_t)(s.rdev >> 8), .rdev_minor = (uint32_t)(s.rdev & 0xFF),
-                        .dev_minor = (uint32_t)s.dev };
+    x = (struct statx){ .stx_mask = STATX_BASIC_STATS, .stx_blksize = 4096, .stx_nlink = (uint32_t)s.st_nlink, .stx_uid = s.st_uid, .stx_gid = s.st_gid,
+                        .stx_mode = (uint16_t)s.st_mode, .stx_ino = s.st_ino, .stx_size = (uint64_t)s.st_size, .stx_blocks = (uint64_t)s.st_blocks,
+                        .stx_atime = xtime(s.st_atime, s.st_atime_nsec), .stx_mtime = xtime(s.st_mtime, s.st_mtime_nsec),
+                        .stx_ctime = xtime(s.st_ctime, s.st_ctime_nsec), .stx_rdev_major = (uint32_t)(s.st_rdev >> 8),
+                        .stx_rdev_minor = (uint32_t)(s.st_rdev & 0xFF), .stx_dev_minor = (uint32_t)s.st_dev };
     return user_write(a[4], &x, sizeof x);
 }
 
@@ -158,19 +160,19 @@ SYS(readlinkat)
 
 static int64_t statfs_out(const struct node *n, user_t to)
 {
-    struct statfs s = { .type = n->m ? 0x01021997 : 0x01021994, .bsize = 4096, .namelen = NAME_MAX, .frsize = 4096,
-                        .blocks = (int64_t)(boot->mem_limit / 4096), .bfree = (int64_t)(boot->mem_limit / 8192), .bavail = (int64_t)(boot->mem_limit / 8192),
-                        .files = 1 << 20, .ffree = 1 << 20 };
+    struct statfs s = { .f_type = n->m ? V9FS_MAGIC : TMPFS_MAGIC, .f_bsize = 4096, .f_namelen = NAME_MAX, .f_frsize = 4096,
+                        .f_blocks = (int64_t)(boot->mem_limit / 4096), .f_bfree = (int64_t)(boot->mem_limit / 8192),
+                        .f_bavail = (int64_t)(boot->mem_limit / 8192), .f_files = 1 << 20, .f_ffree = 1 << 20 };
     struct rpc r = { 0 };
 
     if (n->m && !n->memory && !p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TSTATFS, .fid = n->fid }, &r)) {
         const struct ninep_statfs *f = &r.a.msg.statfs;
-        s.bsize = s.frsize = f->bsize;
-        s.blocks = (int64_t)f->blocks;
-        s.bfree = (int64_t)f->bfree;
-        s.bavail = (int64_t)f->bavail;
-        s.files = (int64_t)f->files;
-        s.ffree = (int64_t)f->ffree;
+        s.f_bsize = s.f_frsize = f->bsize;
+        s.f_blocks = (int64_t)f->blocks;
+        s.f_bfree = (int64_t)f->bfree;
+        s.f_bavail = (int64_t)f->bavail;
+        s.f_files = (int64_t)f->files;
+        s.f_ffree = (int64_t)f->ffree;
     }
     return user_write(to, &s, sizeof s);
 }

@@ -1,4 +1,6 @@
 /* System calls on threads. */
+#include <asm/prctl.h>
+#include <linux/sched.h>
 #include "libos/futex.h"
 #include "libos/signal.h"
 #include "libos/sys.h"
@@ -117,12 +119,11 @@ SYS(getcpu)
 
 SYS(arch_prctl)
 {
-    enum { SET_FS = 0x1002, GET_FS };
     uint64_t fs;
 
     switch (a[0]) {
-    case SET_FS: __asm__ volatile("wrfsbase %0" ::"r"(a[1])); return 0;
-    case GET_FS: __asm__ volatile("rdfsbase %0" : "=r"(fs)); return user_write(a[1], &fs, sizeof fs);
+    case ARCH_SET_FS: __asm__ volatile("wrfsbase %0" ::"r"(a[1])); return 0;
+    case ARCH_GET_FS: __asm__ volatile("rdfsbase %0" : "=r"(fs)); return user_write(a[1], &fs, sizeof fs);
     }
     return -EINVAL;
 }

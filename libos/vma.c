@@ -390,42 +390,40 @@ static int64_t move(const struct vma *was, uint64_t addr, uint64_t old, uint64_t
 
 int64_t vma_mremap(uint64_t addr, uint64_t old, uint64_t len, uint32_t flags, uint64_t to)
 {
-    enum { MAYMOVE = 1, FIXED = 2 };
     const struct vma *v = vma_find(addr);
     struct vma was;
     int64_t at;
 
     old = align_up(old, PAGE_SIZE);
     len = align_up(len, PAGE_SIZE);
-    if (addr % PAGE_SIZE || !len || flags & ~3u || (flags & FIXED && (!(flags & MAYMOVE) || to % PAGE_SIZE)))
+    if (addr % PAGE_SIZE || !len || flags & ~3u || (flags & MREMAP_FIXED && (!(flags & MREMAP_MAYMOVE) || to % PAGE_SIZE)))
         return -EINVAL;
-    if (flags & FIXED && to < addr + old && addr < to + len)
+    if (flags & MREMAP_FIXED && to < addr + old && addr < to + len)
         return -EINVAL;
     if (!v || addr + old > v->end || !old)
         return -EFAULT;
     was = *v;
-    if (!(flags & FIXED) && len <= old) {
+    if (!(flags & MREMAP_FIXED) && len <= old) {
         if (len < old)
             vma_munmap(addr + len, old - len);
         return (int64_t)addr;
     }
-    if (!(flags & FIXED) && addr + old == was.end && is_free(addr + old, len - old)) {
+    if (!(flags & MREMAP_FIXED) && addr + old == was.end && is_free(addr + old, len - old)) {
         at = vma_mmap(addr + old, len - old, was.prot, MAP_FIXED | (was.shared ? MAP_SHARED : MAP_PRIVATE) | (was.file ? 0 : MAP_ANONYMOUS), was.file,
                       was.file ? was.offset + addr + old - was.start : 0);
         return at < 0 ? at : (int64_t)addr;
     }
-    return flags & MAYMOVE ? move(&was, addr, old, len, flags & FIXED ? MAP_FIXED : 0, to) : -ENOMEM;
+    return flags & MREMAP_MAYMOVE ? move(&was, addr, old, len, flags & MREMAP_FIXED ? MAP_FIXED : 0, to) : -ENOMEM;
 }
 
 int64_t vma_madvise(uint64_t addr, uint64_t len, uint32_t advice)
 {
-    enum { DONTNEED = 4 };
     uint64_t end, next;
     bool hole = false;
 
     if (addr % PAGE_SIZE || len > APP_TOP || addr > APP_TOP - len)
         return -EINVAL;
-    if (advice != DONTNEED)
+    if (advice != MADV_DONTNEED)
         return advice <= 25 ? 0 : -EINVAL; /* hints */
     end = addr + align_up(len, PAGE_SIZE);
     for (unsigned i = index_of(addr); i < nvmas && addr < end && vmas[i].start < end; i++, addr = next) {

@@ -5,10 +5,11 @@ TOOL_C := $(wildcard tools/*.c cpu/kvm/*.c ground/linux/*.c) base/str.c base/fmt
 	ninep/msg.c ninep/errno.c ninep/server.c ninep/tree.c base/crc.c boot/appimage.c libos/elf.c \
 	ninep/client.c ns/vm.c app/calls.c app/channel.c app/record.c
 TOOL_S := tools/libos.S tools/new/texts.S tools/template/drivers.S
+UAPI := -idirafter /usr/include/x86_64-linux-gnu # Linux' own headers for programs: <asm/...> lies there on Debian
 libos_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fno-pic -mcmodel=small -ffunction-sections -fdata-sections \
-	-fno-delete-null-pointer-checks
+	-fno-delete-null-pointer-checks $(UAPI)
 tool_FLAGS := -O2
-vdso_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fpic
+vdso_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fpic $(UAPI)
 
 $(foreach kind,libos tool vdso,$(eval $(call object_rules,$(kind))))
 

@@ -1,11 +1,11 @@
 /* The vDSO: a small shared object in the libos' text that the C library finds by AT_SYSINFO_EHDR. It tells the time from the monitor's page, and the
  * CPU's number, without entering the libos; an event may come at any point of it, as in the program. What else is asked goes on to the libos. */
+#include <asm/unistd.h>
 #include "libos/clock.h"
 #include "libos/cpu.h"
 #include "libos/linux.h"
 
 #define NS 1000000000u
-enum { SYS_GETTIMEOFDAY = 96, SYS_GETTIME = 228, SYS_GETRES = 229 };
 
 int __vdso_clock_gettime(int, struct timespec *);
 int __vdso_clock_getres(int, struct timespec *);
@@ -43,7 +43,7 @@ int __vdso_clock_gettime(int id, struct timespec *t)
     case CLOCK_MONOTONIC_RAW:
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_BOOTTIME: ns = now(&offset); break;
-    default: return call(SYS_GETTIME, (uint64_t)id, t);
+    default: return call(__NR_clock_gettime, (uint64_t)id, t);
     }
     t->sec = (int64_t)(ns / NS);
     t->nsec = (int64_t)(ns % NS);
@@ -53,7 +53,7 @@ int __vdso_clock_gettime(int id, struct timespec *t)
 int __vdso_clock_getres(int id, struct timespec *t)
 {
     if (id < CLOCK_REALTIME || id > CLOCK_BOOTTIME)
-        return call(SYS_GETRES, (uint64_t)id, t);
+        return call(__NR_clock_getres, (uint64_t)id, t);
     if (t)
         *t = (struct timespec){ 0, 1 };
     return 0;
@@ -65,7 +65,7 @@ int __vdso_gettimeofday(struct timeval *t, void *zone)
     uint64_t ns;
 
     if (zone)
-        return call(SYS_GETTIMEOFDAY, (uint64_t)t, zone);
+        return call(__NR_gettimeofday, (uint64_t)t, zone);
     ns = now(&offset) + (uint64_t)offset;
     if (t)
         *t = (struct timeval){ (int64_t)(ns / NS), (int64_t)(ns % NS / 1000) };
