@@ -15,28 +15,30 @@ app_addr_t gate_entry, bell_entry;
 
 NORETURN void libos_main(const struct app_boot *);
 
-void log_line(const char *fmt, ...)
+static void log_text(const char *fmt, va_list ap)
 {
     char line[512];
+    size_t n = fmt_vtext(line, sizeof line, fmt, ap);
+
+    gate((uint64_t)line, min_size(n, sizeof line - 1), 0, 0, 0, APP_LOG);
+}
+
+void log_line(const char *fmt, ...)
+{
     va_list ap;
-    size_t n;
 
     va_start(ap, fmt);
-    n = fmt_vtext(line, sizeof line, fmt, ap);
+    log_text(fmt, ap);
     va_end(ap);
-    gate((uint64_t)line, min_size(n, sizeof line - 1), 0, 0, 0, APP_LOG);
 }
 
 void panic(const char *fmt, ...)
 {
-    char line[512];
     va_list ap;
-    size_t n;
 
     va_start(ap, fmt);
-    n = fmt_vtext(line, sizeof line, fmt, ap);
+    log_text(fmt, ap);
     va_end(ap);
-    gate((uint64_t)line, min_size(n, sizeof line - 1), 0, 0, 0, APP_LOG);
     libos_exit(APP_EXIT_SIGNAL + SIGABRT);
 }
 

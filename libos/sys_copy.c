@@ -5,33 +5,26 @@ sys_fn sys_readv, sys_writev;
 
 #define PIECE 32768u
 
-/* The two ends of a call, held until ends_put(). */
+/* The two ends of a call, held meanwhile. */
 struct ends {
     struct file *in, *out;
+    int64_t e; /* 0, or -EINVAL: one of them cannot be read or written, which is not always the first thing to be said */
 };
 
-/* *e: -EBADF, else what can be said later: -EINVAL: one of them cannot be read or written. */
-static bool ends_get(struct ends *p, uint64_t in, uint64_t out, int64_t *e)
+static int64_t ends_call(uint64_t in, uint64_t out, const uint64_t a[6], int64_t (*call)(const struct ends *, const uint64_t a[6]))
 {
-    int64_t e2;
+    int64_t e, e2;
+    struct ends p = { .in = fd_for(in, false, &e), .out = fd_for(out, true, &e2) };
 
-    p->in = fd_for(in, false, e);
-    p->out = fd_for(out, true, &e2);
-    if (*e == -EBADF || e2 == -EBADF) {
-        *e = -EBADF;
-        return false;
-    }
-    *e = *e ? *e : e2;
-    file_get(p->in);
-    file_get(p->out);
-    return true;
-}
-
-static int64_t ends_put(const struct ends *p, int64_t result)
-{
-    file_put(p->in);
-    file_put(p->out);
-    return result;
+    if (e == -EBADF || e2 == -EBADF)
+        return -EBADF;
+    p.e = e ? e : e2;
+    file_get(p.in);
+    file_get(p.out);
+    e = call(&p, a);
+    file_put(p.in);
+    file_put(p.out);
+    return e;
 }
 
 /* A position of the program's own, or at 0 the file's. */
@@ -66,30 +59,24 @@ static int64_t copy(const struct ends *p, uint64_t *from_pos, uint64_t *to_pos, 
 
 static bool is_regular(const struct file *f) { return f->node && node_is(f->node, S_IFREG); }
 
-static int64_t sendfile(const struct ends *p, user_t at, uint64_t len)
+static int64_t sendfile(const struct ends *p, const uint64_t a[6])
 {
     uint64_t pos = p->in->pos;
     int64_t n;
 
-    if (!is_regular(p->in) || p->out->flags & O_APPEND)
+    if (p->e || !is_regular(p->in) || p->out->flags & O_APPEND)
         return -EINVAL;
-    if (pos_read(at, &pos))
+    if (pos_read(a[2], &pos))
         return -EFAULT;
     if ((int64_t)pos < 0)
         return -EINVAL;
-    n = copy(p, at ? &pos : &p->in->pos, &p->out->pos, len);
-    return pos_write(at, &pos) ? -EFAULT : n;
+    n = copy(p, a[2] ? &pos : &p->in->pos, &p->out->pos, a[3]);
+    return pos_write(a[2], &pos) ? -EFAULT : n;
 }
 
-SYS(sendfile)
-{
-    struct ends p;
-    int64_t e;
+SYS(sendfile) { return ends_call(a[1], a[0], a, sendfile); }
 
-    return ends_get(&p, a[1], a[0], &e) ? ends_put(&p, e ? -EINVAL : sendfile(&p, a[2], a[3])) : e;
-}
-
-static int64_t copy_range(const struct ends *p, const uint64_t a[6], int64_t e)
+static int64_t copy_range(const struct ends *p, const uint64_t a[6])
 {
     struct file *from = p->in, *to = p->out;
     uint64_t in = from->pos, out = to->pos, len = a[4];
@@ -99,7 +86,7 @@ static int64_t copy_range(const struct ends *p, const uint64_t a[6], int64_t e)
         return -EFAULT;
     if ((from->node && node_is(from->node, S_IFDIR)) || (to->node && node_is(to->node, S_IFDIR)))
         return -EISDIR;
-    if (e || a[5] || !is_regular(from) || !is_regular(to) || (int64_t)in < 0 || (int64_t)out < 0)
+    if (p->e || a[5] || !is_regular(from) || !is_regular(to) || (int64_t)in < 0 || (int64_t)out < 0)
         return -EINVAL;
     if (to->flags & O_APPEND)
         return -EBADF;
@@ -114,13 +101,7 @@ static int64_t copy_range(const struct ends *p, const uint64_t a[6], int64_t e)
     return n;
 }
 
-SYS(copy_file_range)
-{
-    struct ends p;
-    int64_t e;
-
-    return ends_get(&p, a[0], a[2], &e) ? ends_put(&p, copy_range(&p, a, e)) : e;
-}
+SYS(copy_file_range) { return ends_call(a[0], a[2], a, copy_range); }
 
 /* --- pipes ------------------------------------------------------------------------------------------------------------------- */
 enum { SPLICE_NONBLOCK = 2, SPLICE_FLAGS = 15 };
@@ -138,7 +119,7 @@ static int64_t pass(const struct ends *p, uint64_t len, bool nonblock)
     return n;
 }
 
-static int64_t splice(const struct ends *p, const uint64_t a[6], int64_t e)
+static int64_t splice(const struct ends *p, const uint64_t a[6])
 {
     struct file *in = p->in, *out = p->out;
     uint64_t from = 0, to = 0;
@@ -146,7 +127,7 @@ static int64_t splice(const struct ends *p, const uint64_t a[6], int64_t e)
 
     if ((pipe_is(in) && a[1]) || (pipe_is(out) && a[3]))
         return -ESPIPE;
-    if (e || (!pipe_is(in) && !pipe_is(out)) || in->data == out->data || out->flags & O_APPEND || (!pipe_is(in) && in->wait && !in->node))
+    if (p->e || (!pipe_is(in) && !pipe_is(out)) || in->data == out->data || out->flags & O_APPEND || (!pipe_is(in) && in->wait && !in->node))
         return -EINVAL;
     if (pos_read(a[1], &from) || pos_read(a[3], &to))
         return -EFAULT;
@@ -156,26 +137,16 @@ static int64_t splice(const struct ends *p, const uint64_t a[6], int64_t e)
     return pos_write(a[1], &from) || pos_write(a[3], &to) ? -EFAULT : n;
 }
 
-SYS(splice)
-{
-    struct ends p;
-    int64_t e;
+SYS(splice) { return a[5] & ~(uint64_t)SPLICE_FLAGS ? -EINVAL : !a[4] ? 0 : ends_call(a[0], a[2], a, splice); }
 
-    if (a[5] & ~(uint64_t)SPLICE_FLAGS)
-        return -EINVAL;
-    if (!a[4])
-        return 0;
-    return ends_get(&p, a[0], a[2], &e) ? ends_put(&p, splice(&p, a, e)) : e;
-}
-
-static int64_t tee(const struct ends *p, uint64_t len, bool nonblock)
+static int64_t tee(const struct ends *p, const uint64_t a[6])
 {
     uint8_t *buffer;
     int64_t n;
 
-    if (!pipe_is(p->in) || !pipe_is(p->out) || p->in->data == p->out->data)
+    if (p->e || !pipe_is(p->in) || !pipe_is(p->out) || p->in->data == p->out->data)
         return -EINVAL;
-    n = pass(p, len, nonblock);
+    n = pass(p, a[2], a[3] & SPLICE_NONBLOCK);
     if (n <= 0)
         return n;
     buffer = mem_get((size_t)n);
@@ -187,17 +158,7 @@ static int64_t tee(const struct ends *p, uint64_t len, bool nonblock)
     return n;
 }
 
-SYS(tee)
-{
-    struct ends p;
-    int64_t e;
-
-    if (a[3] & ~(uint64_t)SPLICE_FLAGS)
-        return -EINVAL;
-    if (!a[2])
-        return 0;
-    return ends_get(&p, a[0], a[1], &e) ? ends_put(&p, e ? -EINVAL : tee(&p, a[2], a[3] & SPLICE_NONBLOCK)) : e;
-}
+SYS(tee) { return a[3] & ~(uint64_t)SPLICE_FLAGS ? -EINVAL : !a[2] ? 0 : ends_call(a[0], a[1], a, tee); }
 
 SYS_FILE(vmsplice)
 {
