@@ -221,3 +221,30 @@ err_t acpi_read(const struct acpi_mem *mem, uint64_t rsdp, struct acpi_info *out
         fadt_read(&t, out);
     return OK;
 }
+
+#define RESOURCE_LARGE BIT(7)
+#define RESOURCE_END 0x0Fu /* of a small one, in bits 3-6 */
+#define RESOURCE_QWORD 0x8Au /* address space: type at 3, first at 14, last at 22 */
+#define RESOURCE_QWORD_LEN 43u
+#define RESOURCE_BUS 2u
+
+err_t acpi_bus_numbers(const uint8_t *list, size_t size, uint8_t *first, uint8_t *last)
+{
+    for (size_t at = 0, len; at + 3 <= size; at += len) {
+        const uint8_t *p = list + at;
+
+        if (!(*p & RESOURCE_LARGE) && *p >> 3 == RESOURCE_END)
+            return ERR_NOTFOUND;
+        len = *p & RESOURCE_LARGE ? 3u + get_le16(p + 1) : 1u + (*p & 7u);
+        if (len > size - at)
+            break;
+        if (*p == RESOURCE_QWORD && len >= 3 + RESOURCE_QWORD_LEN && p[3] == RESOURCE_BUS) {
+            if (get_le64(p + 14) > get_le64(p + 22) || get_le64(p + 22) > UINT8_MAX)
+                return ERR_FORMAT;
+            *first = p[14];
+            *last = p[22];
+            return OK;
+        }
+    }
+    return ERR_FORMAT;
+}

@@ -104,13 +104,13 @@ static bool dev_init(struct hal_pci_dev *d, const struct hal_pci_access *a, stru
     return true;
 }
 
-void hal_pci_scan_buses(const struct hal_pci_access *a, struct acpi_ecam range, bool all, hal_pci_found_fn *found,
+void hal_pci_scan_buses(const struct hal_pci_access *a, struct acpi_buses range, bool all, hal_pci_found_fn *found,
                         void *ctx)
 {
     bool behind_bridge[256] = { false };
 
-    behind_bridge[range.bus_first] = true;
-    for (unsigned bus = range.bus_first; bus <= range.bus_last; bus++)
+    behind_bridge[range.first] = true;
+    for (unsigned bus = range.first; bus <= range.last; bus++)
         for (unsigned devfn = 0; devfn < 256 && (all || behind_bridge[bus]); devfn++) {
             struct hal_pci_at at = { .segment = range.segment, .bus = (uint8_t)bus, .devfn = (uint8_t)devfn };
             struct hal_pci_dev d;
@@ -130,6 +130,25 @@ void hal_pci_scan_buses(const struct hal_pci_access *a, struct acpi_ecam range, 
         }
 }
 
+/* What can be reached in one way. all: of a segment whose root buses are not known look on every bus, for a root bus is behind no bridge.
+ * That takes some 10 ms; by ports it would be a second. */
+static void scan_window(const struct acpi_info *acpi, const struct hal_pci_access *a, struct acpi_buses w, bool all, hal_pci_found_fn *found,
+                        void *ctx)
+{
+    bool known = false;
+
+    for (unsigned i = 0; i < acpi->nroots; i++) {
+        struct acpi_buses r = acpi->root[i];
+
+        known |= r.segment == w.segment;
+        r.last = (uint8_t)min_u64(r.last, w.last);
+        if (r.segment == w.segment && r.first >= w.first && r.first <= r.last)
+            hal_pci_scan_buses(a, r, false, found, ctx);
+    }
+    if (!known)
+        hal_pci_scan_buses(a, w, all, found, ctx);
+}
+
 void hal_pci_scan(const struct acpi_info *acpi, hal_pci_found_fn *found, void *ctx)
 {
     nwindows = acpi->necams;
@@ -140,11 +159,10 @@ void hal_pci_scan(const struct acpi_info *acpi, hal_pci_found_fn *found, void *c
         ground_mmio_map(hpa(w->base + ((uint64_t)w->bus_first << 20)), (uint64_t)(w->bus_last - w->bus_first + 1)
                                                                            << 20);
     }
-    /* every bus, because root buses other than 0 are behind no bridge; it takes some 10 ms, by ports it would be 1 s */
     for (unsigned i = 0; i < nwindows; i++)
-        hal_pci_scan_buses(&by_ecam, windows[i], true, found, ctx);
+        scan_window(acpi, &by_ecam, (struct acpi_buses){ windows[i].segment, windows[i].bus_first, windows[i].bus_last }, true, found, ctx);
     if (!nwindows)
-        hal_pci_scan_buses(&by_ports, (struct acpi_ecam){ .bus_last = 255 }, false, found, ctx);
+        scan_window(acpi, &by_ports, (struct acpi_buses){ .last = 255 }, false, found, ctx);
 }
 
 /* --- one device --- */

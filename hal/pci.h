@@ -38,10 +38,11 @@ struct hal_pci_dev {
 
 typedef void hal_pci_found_fn(struct hal_pci_dev *, void *ctx); /* may copy the device; it goes away on return */
 
-/* Calls found() for every function of the machine: by the ACPI windows or, if there are none, by ports 0xCF8/0xCFC. */
+/* Calls found() for every function of the machine: by the ACPI windows or, if there are none, by ports 0xCF8/0xCFC. Looks below the root
+ * buses; where they are not known, on all buses of a window, or below bus 0. */
 void hal_pci_scan(const struct acpi_info *, hal_pci_found_fn *found, void *ctx);
 /* One segment through any access. all: look on every bus from first to last; else on first and those behind bridges. */
-void hal_pci_scan_buses(const struct hal_pci_access *, struct acpi_ecam range, bool all, hal_pci_found_fn *found,
+void hal_pci_scan_buses(const struct hal_pci_access *, struct acpi_buses range, bool all, hal_pci_found_fn *found,
                         void *ctx);
 
 uint32_t hal_pci_read(const struct hal_pci_dev *, uint32_t off);

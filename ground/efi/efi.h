@@ -38,6 +38,7 @@ struct efi_guid {
 #define EFI_GUID_RNG EFI_GUID(0x3152bca5, 0xeade, 0x433d, 0x86, 0x2e, 0xc0, 0x1c, 0xdc, 0x29, 0x1f, 0x44)
 #define EFI_GUID_ACPI_20 EFI_GUID(0x8868e871, 0xe4f1, 0x11d3, 0xbc, 0x22, 0x00, 0x80, 0xc7, 0x3c, 0x88, 0x81)
 #define EFI_GUID_ACPI_10 EFI_GUID(0xeb9d2d30, 0x2d88, 0x11d3, 0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d)
+#define EFI_GUID_PCI_ROOT EFI_GUID(0x2f707ebb, 0x4a1a, 0x11d4, 0x9a, 0x38, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d)
 #define EFI_GUID_GLOBAL_VARIABLE EFI_GUID(0x8be4df61, 0x93ca, 0x11d2, 0xaa, 0x0d, 0x00, 0xe0, 0x98, 0x03, 0x2b, 0x8c)
 
 /* 4.2 */
@@ -175,6 +176,15 @@ struct efi_simple_fs {
 struct efi_load_file2 {
     efi_status (*load)(struct efi_load_file2 *, struct efi_device_path *, bool boot_policy, uint64_t *size, void *);
 };
+
+/* --- 14.2 PCI root bridges --- */
+struct efi_pci_root {
+    efi_handle parent;
+    void *poll[2], *mem[2], *io[2], *pci[2], *copy, *map, *unmap, *allocate, *free, *flush, *get_attributes, *set_attributes;
+    efi_status (*configuration)(struct efi_pci_root *, void **resources); /* ACPI descriptors, the protocol's own */
+    uint32_t segment;
+};
+_Static_assert(offsetof(struct efi_pci_root, segment) == 144, "14.2");
 
 /* --- 37.5 random numbers --- */
 struct efi_rng {

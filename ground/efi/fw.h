@@ -81,6 +81,10 @@ bool fw_key(uint32_t *key);
 /* Until a key (true) or a second is over (false). */
 bool fw_key_wait(uint32_t *key);
 
+/* --- fw_machine.c --- */
+struct launch;
+void fw_machine(struct launch *);
+
 /* --- fw_native.c, fw_guests.c: starting. Both return only if nothing runs, and say why in `why` --- */
 void fw_start_native(const struct entry *, const char *options, char *why, size_t size);
 /* Loads all guests. chosen < count: that one starts (with options if not NULL), else those marked autostart. */

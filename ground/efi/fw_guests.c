@@ -1,5 +1,4 @@
 /* Start of the monitor: loads the files of all guests into memory that stays, and hands everything over. */
-#include "arch/x86/cpu.h"
 #include "base/fmt.h"
 #include "base/str.h"
 #include "boot/image.h"
@@ -184,74 +183,6 @@ static bool add_guest(struct launch *l, struct entry *e, const char *options, bo
     return true;
 }
 
-/* --- the machine --- */
-
-/* Of pixel formats, the two that every display has. */
-static void find_screen(struct launch *l)
-{
-    static const struct efi_guid guid_gop = EFI_GUID_GOP;
-    struct efi_gop *gop = fw_protocol(fw.st->con_out_handle, &guid_gop);
-    const struct efi_gop_info *i;
-
-    if ((!gop || !gop->mode || !gop->mode->base) && fw.bs->locate_protocol(&guid_gop, NULL, (void **)&gop))
-        return;
-    i = gop->mode ? gop->mode->info : NULL;
-    if (!i || !gop->mode->base || i->format > EFI_PIXEL_BGRX)
-        return;
-    l->screen = (struct launch_screen){ gop->mode->base, i->width, i->height, i->pixels_per_line * 4, 0, 8, 16 };
-    if (i->format == EFI_PIXEL_BGRX) {
-        l->screen.red_shift = 16;
-        l->screen.blue_shift = 0;
-    }
-}
-
-/* Days from 1970 to the first of March of a year, in the calendar of Gregory: leap days fall at such a year's end. */
-static int64_t march_days(int64_t year)
-{
-    return year * 365 + year / 4 - year / 100 + year / 400 - 719468;
-}
-
-static void find_time(struct launch *l)
-{
-    struct efi_time t;
-    int64_t days, minutes;
-    unsigned from_march;
-
-    if (fw.rt->get_time(&t, NULL) || t.year < 1998 || t.month < 1 || t.month > 12)
-        return;
-    l->wall_tsc = cpu_tsc();
-    from_march = (t.month + 9u) % 12;
-    days = march_days(t.year - (t.month < 3)) + (153 * from_march + 2) / 5 + t.day - 1;
-    minutes = days * 1440 + t.hour * 60 + t.minute;
-    if (t.zone != EFI_ZONE_UNSPECIFIED)
-        minutes += t.zone;
-    l->wall_ns = (uint64_t)(minutes * 60 + t.second) * 1000000000 + t.nanosecond;
-}
-
-static void find_rsdp(struct launch *l)
-{
-    static const struct efi_guid acpi[] = { EFI_GUID_ACPI_20, EFI_GUID_ACPI_10 };
-
-    for (unsigned v = 0; v < ARRAY_LEN(acpi) && !l->acpi_rsdp; v++)
-        for (uint64_t i = 0; i < fw.st->config_count; i++)
-            if (!memcmp(&fw.st->config[i].guid, &acpi[v], sizeof acpi[v]))
-                l->acpi_rsdp = (uintptr_t)fw.st->config[i].table;
-}
-
-static void find_machine(struct launch *l)
-{
-    static const struct efi_guid guid_rng = EFI_GUID_RNG;
-    struct efi_rng *rng;
-
-    l->image = fw.image;
-    l->system_table = fw.st;
-    find_screen(l);
-    find_rsdp(l);
-    if (!fw.bs->locate_protocol(&guid_rng, NULL, (void **)&rng) && rng->get(rng, NULL, sizeof l->seed, l->seed))
-        memset(l->seed, 0, sizeof l->seed);
-    find_time(l);
-}
-
 /* --- start --- */
 
 static void tell_skipped(const struct entry *e)
@@ -287,7 +218,7 @@ void fw_start_guests(struct fw_list *list, unsigned chosen, const char *options,
             tell_skipped(e);
     }
     if (starting) {
-        find_machine(l);
+        fw_machine(l);
         fw_volumes_close();
         fw_free_all();
         monitor_start(l);

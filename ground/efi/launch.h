@@ -1,6 +1,7 @@
 #pragma once
 /* What the boot-services half (menu, files) hands to the monitor half. Everything it points to lies in EfiLoaderData and
  * stays where it is for ever. */
+#include "hal/acpi.h"
 #include "vm/vm.h"
 
 #define LAUNCH_VMS 32
@@ -24,6 +25,8 @@ struct launch {
     unsigned nfiles;
     struct launch_screen screen;
     uint64_t acpi_rsdp;    /* physical address, 0 if the firmware has none */
+    struct acpi_buses pci_root[ACPI_ROOTS];
+    unsigned npci_roots; /* 0: the firmware does not tell all of them */
     void *image, *system_table; /* EFI_HANDLE, EFI_SYSTEM_TABLE * */
     uint64_t wall_ns;      /* UTC at wall_tsc; 0 if unknown */
     uint64_t wall_tsc;

@@ -1,5 +1,6 @@
 /* Taking the machine over, step by step. The order matters: until CPU 0 runs on our page tables and stack, the boot
  * services' memory still holds the ones in use. */
+#include "base/str.h"
 #include "ground/efi/launch.h"
 #include "ground/efi/machine.h"
 #include "ground/efi/platform.h"
@@ -63,6 +64,8 @@ void platform_start(struct launch *l, void (*boot)(struct launch *), void (*ap)(
     ap_main = ap;
     pages_init(&machine_map);
     read_acpi(l->acpi_rsdp);
+    memcpy(acpi.root, l->pci_root, sizeof acpi.root);
+    acpi.nroots = l->npci_roots;
     paging_init(&machine_map, &l->screen);
     lapic_init(acpi.lapic);
     idt_init();

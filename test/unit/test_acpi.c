@@ -1,4 +1,5 @@
 /* hal/acpi: real-looking tables, broken ones, hostile ones. */
+#include <stdlib.h>
 #include "test/unit/unit.h"
 #include "test/unit/acpi_image.h"
 #include "base/str.h"
@@ -238,6 +239,35 @@ static void any_table_is_found_by_signature(void **state)
     assert_int_equal(acpi_find(&mem, at(RSDP), "SPCR", &t), ERR_NOTFOUND);
 }
 
+static void bus_numbers_are_found_in_resources(void **state)
+{
+    uint8_t list[9 + 3 + 46 + 3] = { 0x87, 6, 0, 2 }, first = 0, last = 0; /* one that is not looked at, and a small one, come first */
+    uint8_t *bus = list + 12;
+    (void)state;
+
+    list[9] = 0x22;
+    bus[0] = 0x8A;
+    bus[1] = 43;
+    bus[3] = 2;
+    put_le64(bus + 14, 0x40);
+    put_le64(bus + 22, 0x7F);
+    bus[46] = 0x79;
+    assert_int_equal(acpi_bus_numbers(list, sizeof list, &first, &last), OK);
+    assert_int_equal(first, 0x40);
+    assert_int_equal(last, 0x7F);
+    put_le64(bus + 22, 0x100);
+    assert_int_equal(acpi_bus_numbers(list, sizeof list, &first, &last), ERR_FORMAT);
+    put_le64(bus + 22, 0x3F);
+    assert_int_equal(acpi_bus_numbers(list, sizeof list, &first, &last), ERR_FORMAT);
+    bus[3] = 0;
+    assert_int_equal(acpi_bus_numbers(list, sizeof list, &first, &last), ERR_NOTFOUND);
+    for (size_t n = 0; n < sizeof list - 3; n++) { /* cut anywhere */
+        uint8_t *cut = memcpy(malloc(n + 1), list, n);
+        assert_int_equal(acpi_bus_numbers(cut, n, &first, &last), ERR_FORMAT);
+        free(cut);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup(madt_entries_that_lie_end_the_walk, setup),
         cmocka_unit_test_setup(short_tables_say_nothing, setup),
         cmocka_unit_test_setup(any_table_is_found_by_signature, setup),
+        cmocka_unit_test(bus_numbers_are_found_in_resources),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

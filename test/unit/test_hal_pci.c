@@ -39,7 +39,7 @@ static void on_found(struct hal_pci_dev *d, void *ctx)
 
 static void functions_behind_bridges_are_found(void **state)
 {
-    struct acpi_ecam range = { .segment = 7, .bus_last = 255 };
+    struct acpi_buses range = { .segment = 7, .last = 255 };
     (void)state;
     seen[0] = 0;
     hal_pci_scan_buses(&tree, range, false, on_found, seen);
@@ -47,7 +47,7 @@ static void functions_behind_bridges_are_found(void **state)
     seen[0] = 0;
     hal_pci_scan_buses(&tree, range, true, on_found, seen);
     assert_string_equal(seen, "00:00.0 00:01.0 00:01.3 00:03.0 02:00.0 05:00.0 06:00.0 09:00.0 ");
-    range.bus_last = 4;
+    range.last = 4;
     seen[0] = 0;
     hal_pci_scan_buses(&tree, range, true, on_found, seen);
     assert_string_equal(seen, "00:00.0 00:01.0 00:01.3 00:03.0 02:00.0 ");
@@ -77,6 +77,40 @@ static void ecam_windows_are_used_as_acpi_says(void **state)
     hal_pci_scan(&info, on_ecam, NULL);
     assert_int_equal(ecam_seen, 1);
     assert_int_equal(get_le32(window + (2 << 15) + 0x40), 0x12345678);
+    free(window);
+}
+
+static void on_bus(struct hal_pci_dev *d, void *ctx)
+{
+    ((unsigned *)ctx)[d->at.bus - 0x40]++;
+}
+
+static void only_what_is_below_root_buses_is_looked_at(void **state)
+{
+    uint8_t *window = aligned_alloc(MIB(1), 4 * MIB(1)); /* buses 0x40 to 0x43 */
+    struct acpi_info info = { .necams = 1, .ecam = { { .base = (uintptr_t)window - (0x40ull << 20), .segment = 1, .bus_first = 0x40, .bus_last = 0x43 } } };
+    unsigned n[4] = { 0 };
+    (void)state;
+
+    memset(window, 0xFF, 4 * MIB(1));
+    for (unsigned bus = 0; bus < 4; bus++) {
+        memset(window + MIB(bus), 0, 64);
+        put_le32(window + MIB(bus), 0x10421AF4);
+    }
+    put_le32(window + MIB(0) + 12, 1 << 16); /* a bridge to bus 0x41 */
+    put_le32(window + MIB(0) + 24, 0x4100);
+    hal_pci_scan(&info, on_bus, n); /* nothing is known: everywhere */
+    assert_memory_equal(n, ((unsigned[]){ 1, 1, 1, 1 }), sizeof n);
+    info.root[info.nroots++] = (struct acpi_buses){ 0, 0, 255 };
+    hal_pci_scan(&info, on_bus, n); /* nothing is known of this segment */
+    assert_memory_equal(n, ((unsigned[]){ 2, 2, 2, 2 }), sizeof n);
+    info.root[info.nroots++] = (struct acpi_buses){ 1, 0x40, 0x42 };
+    hal_pci_scan(&info, on_bus, n);
+    assert_memory_equal(n, ((unsigned[]){ 3, 3, 2, 2 }), sizeof n);
+    info.root[info.nroots++] = (struct acpi_buses){ 1, 0x43, 0xFF }; /* more than the window has */
+    info.root[info.nroots++] = (struct acpi_buses){ 1, 0x10, 0x3F }; /* none of it */
+    hal_pci_scan(&info, on_bus, n);
+    assert_memory_equal(n, ((unsigned[]){ 4, 4, 2, 3 }), sizeof n);
     free(window);
 }
 
@@ -190,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(functions_behind_bridges_are_found),
         cmocka_unit_test(ecam_windows_are_used_as_acpi_says),
+        cmocka_unit_test(only_what_is_below_root_buses_is_looked_at),
         cmocka_unit_test_setup(registers_are_mapped_inside_their_bar_only, setup),
         cmocka_unit_test_setup(capabilities_are_walked_in_order, setup),
         cmocka_unit_test_setup(an_enabled_device_may_do_dma_until_it_is_stopped, setup),
