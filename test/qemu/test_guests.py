@@ -151,6 +151,21 @@ def cpus_without_xsave():
 
 
 @test()
+def disks_on_other_buses():
+    """Disks behind a bridge, and behind a bridge of another root bus, are found by what the firmware says of root buses."""
+    extra = ["-device", "pcie-root-port,id=near,chassis=1,slot=1", "-device", "virtio-blk-pci,bus=near,drive=near",
+             "-device", "pxb-pcie,id=other,bus_nr=96", "-device", "pcie-root-port,id=far,bus=other,chassis=2,slot=2",
+             "-device", "virtio-blk-pci,bus=far,drive=far"]
+    for name, size in ("near", 24), ("far", 40):
+        extra += ["-drive", f"if=none,id={name},driver=null-co,read-zeroes=on,size={size}M"]
+    with lab("disks_on_other_buses", entry("spin", kernel="spin", memory="64M"), extra=extra) as goblin:
+        goblin.monitor()
+        goblin.send("l") # the log
+        for size in 24, 40:
+            goblin.expect(rf"vd[bc]: virtio-blk, .*, {size}\.0 MiB", 20)
+
+
+@test()
 def nvme_disk():
     """The machine's only disk is NVMe: it boots from it and a guest works on a partition."""
     with lab("nvme_disk", entry("linux", cpus=2, disk="nvme0n1p2", options="job=disk"), disk_kind="nvme",
