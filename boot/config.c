@@ -9,7 +9,7 @@
 
 void config_init(struct config *c)
 {
-    *c = (struct config){ .timeout = TIMEOUT_DEFAULT, .fallback = "", .editor = true };
+    *c = (struct config){ .timeout = TIMEOUT_DEFAULT, .fallback = "", .editor = true, .loaders = true, .setup = true };
 }
 
 bool config_timeout(struct config *c, const char *value)
@@ -33,17 +33,32 @@ static bool set_default(struct config *c, const char *value)
     return *value;
 }
 
-static bool set_editor(struct config *c, const char *value)
+static bool set_switch(bool *on, const char *value)
 {
     static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
 
     for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
         if (str_eq_nocase(value, words[i])) {
-            c->editor = i & 1;
+            *on = i & 1;
             return true;
         }
     }
     return false;
+}
+
+static bool set_editor(struct config *c, const char *value)
+{
+    return set_switch(&c->editor, value);
+}
+
+static bool set_loaders(struct config *c, const char *value)
+{
+    return set_switch(&c->loaders, value);
+}
+
+static bool set_setup(struct config *c, const char *value)
+{
+    return set_switch(&c->setup, value);
 }
 
 static const struct {
@@ -54,6 +69,8 @@ static const struct {
     { "timeout", config_timeout, "seconds, menu-force or menu-hidden" },
     { "default", set_default, "an entry's name, e.g. debian.conf or debian-*" },
     { "editor", set_editor, "yes or no" },
+    { "auto-entries", set_loaders, "yes or no" },
+    { "auto-firmware", set_setup, "yes or no" },
 };
 
 void config_parse(struct config *c, char *text, size_t len)

@@ -8,6 +8,8 @@ struct config {
     uint32_t timeout;     /* seconds; 0: the menu is shown only if a key is held; or CONFIG_WAIT */
     const char *fallback; /* the default: a pattern on entry ids; "" if none */
     bool editor;          /* options may be edited */
+    bool loaders;         /* other loaders that were found are shown */
+    bool setup;           /* so is the firmware's set-up */
     char problem[160]; /* the first mistake with file, line and cure; "" if none */
 };
 

@@ -271,6 +271,17 @@ static void unknown_key(struct parse *p, const char *name)
     }
 }
 
+/* What systemd-boot reads without its quotes, so do we. */
+static char *unquoted(char *value)
+{
+    size_t n = strlen(value);
+
+    if (n < 2 || *value != '"' || value[n - 1] != '"')
+        return value;
+    value[n - 1] = 0;
+    return value + 1;
+}
+
 static void parse_line(struct parse *p, char *line)
 {
     bool clean = text_clean(line);
@@ -288,6 +299,8 @@ static void parse_line(struct parse *p, char *line)
         return;
     }
     p->key = &keys[i];
+    if (!(keys[i].flags & KEY_OURS))
+        value = unquoted(value);
     if (!*value && !(keys[i].flags & KEY_MAY_BE_EMPTY)) {
         if (!(keys[i].flags & KEY_SHOWN))
             MISTAKE(p, "%s", "nothing follows; write a value, or remove the line");

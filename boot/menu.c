@@ -15,14 +15,26 @@
 #define TAG_COLUMNS 18 /* "guest, autostart" at the right */
 #define FAR 0x10000    /* a step over more entries than there can be */
 
-/* Entries of the same title are told apart by their versions; the details show the rest. */
+/* Entries of the same title are told apart by their versions, else by their files, else by their volumes. */
 static void name_of(const struct menu *m, const struct entry *e, char name[NAME_BYTES])
 {
-    unsigned same = 0;
+    bool same_title = false, same_version = false, same_id = false;
+    size_t at = fmt_text(name, NAME_BYTES, "%s", e->title);
 
-    for (unsigned i = 0; *e->version && i < m->count; i++)
-        same += str_eq(m->entry[i]->title, e->title);
-    (void)fmt_text(name, NAME_BYTES, "%s%s%s", e->title, same > 1 ? " " : "", same > 1 ? e->version : "");
+    for (unsigned i = 0; i < m->count; i++) {
+        const struct entry *other = m->entry[i];
+        if (other == e || !str_eq(other->title, e->title))
+            continue;
+        same_title = true;
+        same_version |= str_eq(other->version, e->version);
+        same_id |= str_eq(other->id, e->id);
+    }
+    if (same_title && *e->version && at < NAME_BYTES)
+        at += fmt_text(name + at, NAME_BYTES - at, " %s", e->version);
+    if (same_version && at < NAME_BYTES && same_id)
+        (void)fmt_text(name + at, NAME_BYTES - at, " (volume %u)", e->volume);
+    else if (same_version && at < NAME_BYTES)
+        (void)fmt_text(name + at, NAME_BYTES - at, " (%s)", e->id);
     (void)text_clean(name);
 }
 

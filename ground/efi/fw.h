@@ -38,7 +38,7 @@ void fw_file_close(struct fw_file *);
 MUST_USE err_t fw_file_read(struct fw_file *, uint64_t offset, void *buf, uint64_t len);
 /* The whole file as text: fw_alloc'd, with room for one byte more. ERR_RANGE: larger than max. */
 MUST_USE err_t fw_text_read(unsigned volume, const char *path, uint64_t max, char **out, size_t *len);
-/* Calls fn for everything in a folder; nothing if there is no such folder. */
+/* Calls fn for everything in a folder but what is hidden by a dot; nothing if there is no such folder. */
 void fw_dir_each(unsigned volume, const char *path, void (*fn)(void *arg, const char *name, bool is_dir), void *arg);
 /* The file's full device path of *size bytes, fw_alloc'd; NULL when out of memory. */
 struct efi_device_path *fw_file_device_path(unsigned volume, const char *path, size_t *size);
@@ -68,6 +68,7 @@ bool fw_one_shot_set(const char *id); /* false: the firmware keeps no variables 
 void fw_bli_config(struct config *, const struct fw_list *);
 void fw_bli_tell(const struct fw_list *); /* who we are, and what there is to start */
 void fw_bli_selected(const char *id);     /* what is about to start natively */
+void fw_bli_starting(const char *id);     /* it is the next default, where that is @saved */
 
 /* --- fw_check.c: what an entry needs and this machine has not --- */
 void fw_check_files(struct entry *);

@@ -17,8 +17,12 @@
 #define ENTRY_ONE_SHOT BIT64(3)
 #define XBOOTLDR BIT64(5)
 #define SORT_KEY BIT64(8)
+#define SAVED_ENTRY BIT64(9)
+
+#define SAVED "@saved" /* as a default */
 
 extern const char build_id[];
+static bool saved; /* the default is what was started last */
 static const struct efi_guid guid = { 0x4a67b082, 0x0a4c, 0x41cf, { 0xb6, 0xc7, 0x44, 0x0b, 0x29, 0xbb, 0x8c, 0x4f } };
 
 static bool set(const uint16_t *name, uint32_t how, const char *value)
@@ -65,8 +69,11 @@ void fw_bli_config(struct config *c, const struct fw_list *list)
     static char pattern[UNITS], timeout[UNITS];
 
     if (get(u"LoaderEntryDefault", pattern, sizeof pattern) &&
-        config_find(list->entry, list->count, pattern) < list->count)
+        (str_eq(pattern, SAVED) || config_find(list->entry, list->count, pattern) < list->count))
         c->fallback = pattern;
+    saved = str_eq(c->fallback, SAVED);
+    if (saved)
+        c->fallback = get(u"LoaderEntryLastBooted", pattern, sizeof pattern) ? pattern : "";
     if (take(u"LoaderConfigTimeoutOneShot", timeout, sizeof timeout) ||
         get(u"LoaderConfigTimeout", timeout, sizeof timeout))
         (void)config_timeout(c, timeout);
@@ -85,7 +92,7 @@ static void tell_entries(const struct fw_list *list)
 void fw_bli_tell(const struct fw_list *list)
 {
     const uint64_t features =
-        CONFIG_TIMEOUT | CONFIG_TIMEOUT_ONE_SHOT | ENTRY_DEFAULT | ENTRY_ONE_SHOT | XBOOTLDR | SORT_KEY;
+        CONFIG_TIMEOUT | CONFIG_TIMEOUT_ONE_SHOT | ENTRY_DEFAULT | ENTRY_ONE_SHOT | XBOOTLDR | SORT_KEY | SAVED_ENTRY;
     uint8_t part[16];
     char text[UNITS];
 
@@ -102,4 +109,10 @@ void fw_bli_tell(const struct fw_list *list)
 void fw_bli_selected(const char *id)
 {
     (void)set(u"LoaderEntrySelected", UNTIL_RESET, id);
+}
+
+void fw_bli_starting(const char *id)
+{
+    if (saved)
+        (void)set(u"LoaderEntryLastBooted", FOR_EVER, id);
 }

@@ -83,8 +83,8 @@ err_t fw_file_open(unsigned volume, const char *path, struct fw_file *out)
 
     (void)path_to_efi(name, path);
     s = root->open(root, &f, name, EFI_FILE_READ, 0);
-    if (s)
-        return s == EFI_NOT_FOUND ? ERR_NOTFOUND : ERR_IO;
+    if (s) /* an invalid parameter: no file can have this name */
+        return s == EFI_NOT_FOUND || s == EFI_INVALID_PARAMETER ? ERR_NOTFOUND : ERR_IO;
     s = f->get_info(f, &guid_info, &size, &info);
     if (s || info.i.attributes & EFI_FILE_DIRECTORY) {
         (void)f->close(f);
@@ -146,7 +146,7 @@ void fw_dir_each(unsigned volume, const char *path, void (*fn)(void *arg, const 
         if (dir->read(dir, &size, &info) || size < sizeof info.i)
             break;
         utf8_from_utf16(text, sizeof text, info.i.name, (size - sizeof info.i) / 2);
-        if (!str_eq(text, ".") && !str_eq(text, ".."))
+        if (*text != '.') /* the folder itself, its parent, and what is hidden: e.g. "._a.conf", written by a Mac */
             fn(arg, text, info.i.attributes & EFI_FILE_DIRECTORY);
     }
     (void)dir->close(dir);

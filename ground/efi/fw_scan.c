@@ -175,12 +175,15 @@ void fw_scan(struct fw_list *list, struct config *c)
     for (s.volume = 0; s.volume < volumes; s.volume++) {
         fw_dir_each(s.volume, "/loader/entries", found_conf, &s);
         fw_dir_each(s.volume, "/EFI/Linux", found_uki, &s);
+        if (!c->loaders)
+            continue;
         fw_dir_each(s.volume, "/EFI", found_vendor, &s);
+        add_program(&s, ENTRY_LOADER, "auto-efi-shell", "EFI Shell", "/shellx64.efi");
     }
     s.volume = 0;
     if (list->count > FW_ENTRIES - 3)
         list->count = FW_ENTRIES - 3;
-    if (fw_setup_available())
+    if (c->setup && fw_setup_available())
         (void)add(&s, ENTRY_SETUP, "auto-reboot-to-firmware-setup", "Firmware set-up", "");
     (void)add(&s, ENTRY_REBOOT, "auto-reboot", "Reboot", "");
     (void)add(&s, ENTRY_POWER_OFF, "auto-poweroff", "Power off", "");

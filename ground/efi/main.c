@@ -105,6 +105,7 @@ static void start(const struct menu_choice *c)
         (void)fmt_text(news, sizeof news, "The firmware refuses to open its set-up.");
         return;
     }
+    fw_bli_starting(e->id);
     if (c->how == MENU_NATIVE) {
         fw_start_native(e, c->options, news, sizeof news);
         return;

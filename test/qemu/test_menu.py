@@ -211,6 +211,22 @@ def once_only():
 
 
 @test()
+def what_was_started_last_is_the_default():
+    """With `default @saved` the countdown is for what was started last; hidden files are not shown, the shell is."""
+    files = {"/loader/loader.conf": "timeout 30\ndefault @saved\nauto-firmware no\n", "/loader/entries/._first.conf": b"\0\5\x16\7\0\2",
+             "/shellx64.efi": File(SYSTEMD_BOOT)}
+    with lab("what_was_started_last_is_the_default", native("first"), native("second"), files=files, timeout=30) as goblin:
+        goblin.expect(r"Starting in \d+ s: second", 60)
+        goblin.stop_countdown()
+        check("EFI Shell" in goblin.text and "._first" not in goblin.text and "Firmware set-up" not in goblin.text, goblin.tail())
+        goblin.select("first")
+        goblin.send(ENTER)
+        goblin.expect("first: up on 2 CPUs", 90)
+        goblin.qmp("system_reset")
+        goblin.expect(r"Starting in \d+ s: first", 60)
+
+
+@test()
 def power_off_from_the_menu():
     """The menu's power-off ends the machine."""
     with lab("power_off_from_the_menu", native("first"), timeout=30) as goblin:

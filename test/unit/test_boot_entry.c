@@ -76,6 +76,11 @@ static void files_of_other_loaders_are_accepted(void **state)
     assert_int_equal(e.nnotes, 0);
     assert_false(e.hidden);
     assert_string_equal(e.start.path, "/v");
+    parse("title \"Arch Linux\"\nlinux \"/v\"\noptions \"a b\"\nversion \"\noptions c=\"d e\"\nargs \"f\"");
+    assert_string_equal(e.title, "Arch Linux");
+    assert_string_equal(e.start.path, "/v");
+    assert_string_equal(e.version, "\"");
+    assert_string_equal(e.options, "a b c=\"d e\" \"f\"");
     parse("linux /v\narchitecture aa64\n");
     assert_true(e.hidden);
 }
@@ -303,6 +308,9 @@ static void loader_conf_sets_what_it_names(void **state)
     assert_int_equal(config_of("timeout menu-force").timeout, CONFIG_WAIT);
     assert_int_equal(config_of("timeout menu-hidden").timeout, 0);
     assert_true(config_of("editor 1").editor);
+    assert_false(config_of("auto-entries no").loaders);
+    assert_false(config_of("auto-firmware 0").setup);
+    assert_true(c.loaders && c.setup);
     assert_int_equal(config_of("").timeout, 5);
 }
 

@@ -395,6 +395,28 @@ static void help_is_shown_and_closed(void **state)
     assert_int_equal(row_of("n: start natively"), -1);
 }
 
+static void same_titles_and_versions_are_told_apart_by_file_or_volume(void **state)
+{
+    (void)state;
+    count = 0;
+    strcpy(add(ENTRY_LINUX, "Same")->id, "a.conf");
+    strcpy(add(ENTRY_LINUX, "Same")->id, "b.conf");
+    strcpy(add(ENTRY_LOADER, "grubx64.efi (debian)")->id, "auto-grub");
+    strcpy(add(ENTRY_LOADER, "grubx64.efi (debian)")->id, "auto-grub");
+    list[3]->volume = 2;
+    add(ENTRY_LINUX, "Fedora")->version = "38";
+    add(ENTRY_LINUX, "Fedora")->version = "38";
+    list[4]->version = list[5]->version = "38";
+    strcpy(list[5]->id, "new.conf");
+    menu_init(&m, list, count, 0, CONFIG_WAIT, true);
+    draw();
+    expect_shown("> Same (a.conf)");
+    expect_shown("  Same (b.conf)");
+    expect_shown("  grubx64.efi (debian) (volume 0)");
+    expect_shown("  grubx64.efi (debian) (volume 2)");
+    expect_shown("  Fedora 38 (new.conf)");
+}
+
 static void same_titles_are_told_apart_by_version(void **state)
 {
     (void)state;
@@ -495,6 +517,7 @@ int main(void)
         cmocka_unit_test(problems_of_the_selected_entry_are_shown_whole),
         cmocka_unit_test(help_is_shown_and_closed),
         cmocka_unit_test(same_titles_are_told_apart_by_version),
+        cmocka_unit_test(same_titles_and_versions_are_told_apart_by_file_or_volume),
         cmocka_unit_test(a_long_list_scrolls),
         cmocka_unit_test(any_screen_and_hostile_text_are_survived),
         cmocka_unit_test(an_empty_list_is_harmless),
