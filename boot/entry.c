@@ -395,34 +395,41 @@ void entry_init(struct entry *e, enum entry_kind kind, const char *name, const c
     set_id(e, name);
 }
 
-/* os-release(5): NAME=value, the value perhaps in quotes. */
+/* os-release(5): NAME=value, the value perhaps in quotes. Of the names of one field the first here counts, as the
+ * specification has it for type 2 entries. */
 void entry_parse_osrel(struct entry *e, char *text, size_t len)
 {
     static const struct {
         const char *name;
         size_t field;
     } names[] = {
-        { "PRETTY_NAME=", offsetof(struct entry, title) },
-        { "VERSION_ID=", offsetof(struct entry, version) },
-        { "ID=", offsetof(struct entry, sort_key) },
+        { "PRETTY_NAME=", offsetof(struct entry, title) },     { "IMAGE_ID=", offsetof(struct entry, title) },
+        { "NAME=", offsetof(struct entry, title) },            { "ID=", offsetof(struct entry, title) },
+        { "IMAGE_VERSION=", offsetof(struct entry, version) }, { "VERSION=", offsetof(struct entry, version) },
+        { "VERSION_ID=", offsetof(struct entry, version) },    { "BUILD_ID=", offsetof(struct entry, version) },
+        { "IMAGE_ID=", offsetof(struct entry, sort_key) },     { "ID=", offsetof(struct entry, sort_key) },
     };
+    const char *found[ARRAY_LEN(names)] = { 0 };
     char *rest = text, *line;
 
     text[len] = 0;
-    while ((line = text_line(&rest)))
-        for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
-            char *value = line + strlen(names[i].name);
+    while ((line = text_line(&rest))) {
+        char *value = strchr(line, '=');
 
-            if (!str_starts(line, names[i].name))
-                continue;
-            if (*value == '"' || *value == '\'') {
-                value++;
-                value[strlen(value) ? strlen(value) - 1 : 0] = 0;
-            }
-            (void)text_clean(value);
-            if (*value)
-                *(const char **)(void *)((char *)e + names[i].field) = value;
+        if (!value++)
+            continue;
+        if (*value == '"' || *value == '\'') {
+            value++;
+            value[strlen(value) ? strlen(value) - 1 : 0] = 0;
         }
+        (void)text_clean(value);
+        for (unsigned i = 0; *value && i < ARRAY_LEN(names); i++)
+            if (str_starts(line, names[i].name))
+                found[i] = value;
+    }
+    for (unsigned i = ARRAY_LEN(names); i--;)
+        if (found[i])
+            *(const char **)(void *)((char *)e + names[i].field) = found[i];
 }
 
 /* Entry files and unified kernel images stand together; then loaders that were found; then the machine's verbs. */

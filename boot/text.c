@@ -56,6 +56,20 @@ bool text_clean(char *s)
     return clean;
 }
 
+char *text_flat(char *s)
+{
+    size_t n = strlen(s);
+
+    for (size_t i = 0; i < n; i++)
+        if (s[i] > 0 && s[i] < ' ')
+            s[i] = ' ';
+    while (n && s[n - 1] == ' ')
+        s[--n] = 0;
+    while (*s == ' ')
+        s++;
+    return s;
+}
+
 /* On a mismatch the last star takes one more character, so the time is at most the product of the lengths. */
 bool text_glob(const char *p, const char *s)
 {

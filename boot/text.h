@@ -11,6 +11,9 @@ char *text_after_word(char *line);
 /* Replaces control bytes and whatever is not UTF-8 by '?'. False if there was any. */
 bool text_clean(char *s);
 
+/* Makes one line of several, without the white space around it: what breaks lines becomes a blank. */
+char *text_flat(char *s);
+
 /* Shell pattern of the whole string: * and ?. ASCII case does not matter, as on the FAT file system. */
 bool text_glob(const char *pattern, const char *s);
 /* The order of versions: negative if a is older than b. UAPI group, "Version Format Specification". */

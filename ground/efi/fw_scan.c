@@ -92,8 +92,8 @@ static void read_uki(struct entry *e, struct fw_file *file, const uint8_t *head,
     if (text)
         entry_parse_osrel(e, text, len);
     text = section_text(file, head, head_len, ".cmdline", ENTRY_OPTIONS - 1, &len);
-    if (text && text_line(&(char *){ text }))
-        (void)str_copy(e->options, sizeof e->options, text);
+    if (text)
+        (void)str_copy(e->options, sizeof e->options, text_flat(text));
     if (image_section(head, head_len, file->size, ".linux", &span))
         entry_note(e, 0, ENTRY_NO_GUEST, "not a unified kernel image; it can only start natively");
 }

@@ -271,6 +271,8 @@ static void os_release_gives_the_best_names_it_has(void **state)
 {
     char text[] = "NAME=Plain\nPRETTY_NAME=\"Pretty 1 \xff\"\nID=plain\nVERSION_ID='12'\nPRETTY_NAMES=no\n"
                   "ID=\nVERSION_ID=\"\n";
+    char image[] = "ID=arch\nVERSION_ID=1\nIMAGE_VERSION=7\nIMAGE_ID=particle\nNAME=no\n";
+    char rolling[] = "BUILD_ID=rolling\nID=arch\nNAME=\"Arch Linux\"\n";
     char empty[1] = "";
 
     (void)state;
@@ -279,8 +281,15 @@ static void os_release_gives_the_best_names_it_has(void **state)
     assert_string_equal(e.title, "Pretty 1 ?");
     assert_string_equal(e.version, "12");
     assert_string_equal(e.sort_key, "plain");
+    entry_parse_osrel(&e, image, sizeof image - 1);
+    assert_string_equal(e.title, "particle");
+    assert_string_equal(e.version, "7");
+    assert_string_equal(e.sort_key, "particle");
+    entry_parse_osrel(&e, rolling, sizeof rolling - 1);
+    assert_string_equal(e.title, "Arch Linux");
+    assert_string_equal(e.version, "rolling");
     entry_parse_osrel(&e, empty, 0);
-    assert_string_equal(e.version, "12");
+    assert_string_equal(e.version, "rolling");
 }
 
 /* --- loader.conf --- */

@@ -54,6 +54,16 @@ static void bad_bytes_become_question_marks(void **state)
     }
 }
 
+static void several_lines_become_one(void **state)
+{
+    char text[] = " \n a b\r\nc\td \xc3\xbc \n", blank[] = " \n", empty[1] = "";
+
+    (void)state;
+    assert_string_equal(text_flat(text), "a b  c d \xc3\xbc");
+    assert_string_equal(text_flat(blank), "");
+    assert_string_equal(text_flat(empty), "");
+}
+
 static void utf16_and_back(void **state)
 {
     const char *text = "a\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80z";
@@ -239,6 +249,7 @@ int main(void)
         cmocka_unit_test(lines_end_with_lf_crlf_or_nothing),
         cmocka_unit_test(words_are_split_at_white_space),
         cmocka_unit_test(bad_bytes_become_question_marks),
+        cmocka_unit_test(several_lines_become_one),
         cmocka_unit_test(utf16_and_back),
         cmocka_unit_test(patterns_match_whole_names),
         cmocka_unit_test(many_stars_take_no_exponential_time),
