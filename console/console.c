@@ -13,6 +13,7 @@
 #define CLONE_BYTES KIB(32) /* of a template's clone: there may be many */
 #define KEYS 1024u        /* power of two */
 #define DRAW_PERIOD_NS 20000000u
+#define DRAW_AHEAD_NS 100000000u
 #define POLL_PERIOD_NS 10000000u
 #define REFRESH_NS 1000000000u
 #define CHORD 0x1Du /* Ctrl-] */
@@ -25,7 +26,9 @@ static struct view log;
 static struct view *guest[CONSOLE_GUESTS];
 static struct view *last_guest;              /* the chord goes back to it */
 static _Atomic uint64_t run_at = UINT64_MAX; /* when console_run() will be called; UINT64_MAX: nobody has asked */
-static uint64_t draw_at, refresh_at;
+static _Atomic bool waits; /* there is more to draw, but not before run_at; cleared before it is looked for */
+static bool running; /* console_run() has been called; before, CPU 0 starts the machine and lines of the log are shown as they come */
+static uint64_t refresh_at, draw_due; /* the latter: when the pictures that there were should have come */
 
 /* input: filled by drivers' handlers, emptied by console_run(), both on CPU 0 */
 static struct ring keys;
@@ -39,18 +42,16 @@ static unsigned asked; /* the key whose question waits */
 
 /* --- waking --- */
 
-void console_wake(void)
-{
-    uint64_t never = UINT64_MAX;
-
-    if (atomic_compare_exchange_strong(&run_at, &never, 0))
-        cfg.wake();
-}
-
 void console_wake_now(void)
 {
     if (atomic_exchange(&run_at, 0))
         cfg.wake();
+}
+
+void console_wake(void)
+{
+    if (!atomic_load(&waits))
+        console_wake_now();
 }
 
 /* --- log --- */
@@ -67,6 +68,8 @@ void console_log(const char *line)
     str_copy(text + n, 3, "\r\n");
     view_text(&log, text);
     view_text(&status.view, text);
+    if (!running)
+        output_run(&(bool){ false });
 }
 
 static void PRINTF(1, 2) say(const char *fmt, ...)
@@ -178,7 +181,7 @@ static void answer(unsigned key)
     if (key != 'y')
         return;
     say("console: the user asked to %s", what == 'R' ? "reboot" : "power off");
-    output_run();
+    output_run(&(bool){ false });
     if (what == 'R')
         ground_reset();
     ground_power_off();
@@ -328,16 +331,18 @@ static bool poll_devices(void)
     return polled;
 }
 
-/* A flooding guest must not take CPU 0 for itself: at most one time in five goes into drawing. */
-static bool draw(uint64_t now)
+/* A flooding guest must not take CPU 0 for itself: at most one time in five goes into drawing, and there are so many pictures a second. But
+ * what comes after some quiet is shown at once: a few pictures may come ahead of their time. Returns when to go on; UINT64_MAX: all is shown. */
+static uint64_t draw(uint64_t now)
 {
-    if (now >= draw_at) {
-        if (!output_run())
-            return false;
-        uint64_t end = max_u64(ground_tsc(), now);
-        draw_at = end + max_u64(ground_ns_to_tsc(DRAW_PERIOD_NS), 4 * (end - now));
-    }
-    return true;
+    uint64_t period = ground_ns_to_tsc(DRAW_PERIOD_NS), ahead = ground_ns_to_tsc(DRAW_AHEAD_NS);
+    bool more = false;
+
+    if (draw_due > now + ahead)
+        return draw_due - ahead;
+    if (output_run(&more))
+        draw_due = max_u64(draw_due, now) + max_u64(period, 5 * (max_u64(ground_tsc(), now) - now));
+    return more ? now + period : UINT64_MAX;
 }
 
 uint64_t console_run(uint64_t now)
@@ -345,6 +350,10 @@ uint64_t console_run(uint64_t now)
     uint64_t next = UINT64_MAX, expected = UINT64_MAX;
 
     atomic_store(&run_at, UINT64_MAX);
+    atomic_store(&waits, false);
+    if (!running)
+        show(&status.view, 0);
+    running = true;
     bool polled = poll_devices();
     take_input();
     for (unsigned i = 0; i < status.nguests; i++)
@@ -354,13 +363,22 @@ uint64_t console_run(uint64_t now)
             refresh(now);
         next = refresh_at;
     }
-    if (draw(now))
-        next = min_u64(next, draw_at);
+    uint64_t drawn = draw(now);
+    atomic_store(&waits, drawn != UINT64_MAX);
+    next = min_u64(next, drawn);
     if (polled)
         next = min_u64(next, now + ground_ns_to_tsc(POLL_PERIOD_NS));
     /* whoever woke us meanwhile has set it to 0, and CPU 0's loop will come again at once */
     atomic_compare_exchange_strong(&run_at, &expected, next);
     return next;
+}
+
+/* Not zeroed, unlike ground_alloc()'s: a terminal erases a line before it shows it. */
+static void *memory_get(size_t bytes)
+{
+    hpa_t at;
+
+    return ground_pages_get(page_order(bytes), &at) ? NULL : hpa_ptr(at);
 }
 
 err_t console_add_vm(struct vm *vm)
@@ -370,7 +388,7 @@ err_t console_add_vm(struct vm *vm)
 
     if (status.nguests == CONSOLE_GUESTS)
         return ERR_FULL;
-    v = ground_alloc(bytes);
+    v = memory_get(bytes);
     if (!v)
         return ERR_NOMEM;
     view_init(v, cfg.cols, cfg.rows, v + 1, bytes - sizeof *v);
@@ -394,7 +412,7 @@ void console_remove_vm(struct vm *vm)
     struct view *v = guest[i];
     if (output_shown() == v) {
         show(&status.view, 0);
-        output_run(); /* the serial port lets go of it here */
+        output_run(&(bool){ false }); /* the serial port lets go of it here */
     }
     if (last_guest == v)
         last_guest = NULL;
@@ -412,7 +430,7 @@ err_t console_init(const struct console_config *config)
 
     if (cols < COLS || cols > TERM_COLS_MAX || rows < ROWS || rows > TERM_ROWS_MAX)
         return ERR_INVAL;
-    mem = ground_alloc(VIEW_BYTES);
+    mem = memory_get(VIEW_BYTES);
     if (!mem)
         return ERR_NOMEM;
     cfg = *config;
@@ -431,7 +449,8 @@ err_t console_init(const struct console_config *config)
     }
     if (cfg.keyboard)
         cfg.keyboard->typed = typed;
-    show(&status.view, 0);
-    output_run(); /* from here on lines of the log pass to the serial port one by one */
+    running = false;
+    show(&log, 0);
+    output_run(&(bool){ false });
     return OK;
 }

@@ -91,6 +91,9 @@ static void paint_begin(struct view *v)
     }
     lock_drop(&lock);
     term_dirty_all(&v->term, TERM_DIRTY_SERIAL);
+    for (unsigned y = 0; y < t->rows; y++)
+        if (!paint_row_end(term_row(t, y, output_back()), t->cols)) /* it is blank already */
+            v->term.dirty[y] &= (uint8_t)~TERM_DIRTY_SERIAL;
     swaps = t->swaps;
     state = PAINTING;
 }
@@ -148,17 +151,18 @@ static bool paint_end(struct view *v)
     return clean || state == STILL;
 }
 
-static bool serial_run(struct view *v)
+/* True if anything was sent. */
+static bool serial_run(struct view *v, bool *more)
 {
-    bool more = false;
-
     lock_take(&v->lock);
     if (overflow) /* set under this view's lock: it was live */
         paint_begin(v);
     lock_drop(&v->lock);
     if (state == PAINTING)
-        more = !paint_rows(v) || !paint_end(v);
-    return output_pump() || more || ring_has_more_than(0);
+        *more |= !paint_rows(v) || !paint_end(v);
+    bool sent = output_pump();
+    *more |= ring_has_more_than(0);
+    return sent;
 }
 
 /* --- screen --- */
@@ -196,16 +200,18 @@ static bool draw_row(struct view *v, unsigned y)
 }
 
 /* True if anything was drawn. */
-static bool screen_run(struct view *v)
+static bool screen_run(struct view *v, bool *more)
 {
     uint64_t until = ground_tsc() + ground_ns_to_tsc(DRAW_NS);
     bool drew = false;
+    unsigned i = 0;
 
     cursor_follow(v);
-    for (unsigned i = 0; i < v->term.rows && ground_tsc() <= until; i++) {
+    for (; i < v->term.rows && ground_tsc() <= until; i++) {
         drew |= draw_row(v, draw_next);
         draw_next = (draw_next + 1) % v->term.rows;
     }
+    *more |= i < v->term.rows;
     return drew;
 }
 
@@ -233,10 +239,10 @@ void output_show(struct view *v, uint32_t lines)
     lock_drop(&v->lock);
 }
 
-bool output_run(void)
+bool output_run(bool *more)
 {
     struct view *v = output_shown();
-    bool sent = serial && serial_run(v);
+    bool sent = serial && serial_run(v, more);
 
-    return (screen && screen_run(v)) || sent;
+    return (screen && screen_run(v, more)) || sent;
 }

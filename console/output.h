@@ -23,6 +23,6 @@ uint32_t output_back(void); /* how far back it is now */
 bool output_scrolled(void); /* it was shown with back > 0 */
 /* True if the user's real terminal on the serial port gets the bytes of this view. */
 bool output_live(const struct view *);
-/* Draws and sends. True if it did something or has more to do: call it again soon. */
-bool output_run(void);
+/* Draws and sends. True if it did something; *more becomes true if it has more to do: call it again soon. */
+bool output_run(bool *more);
 bool output_pump(void); /* sends only; there must be a serial port. True if it did */

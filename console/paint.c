@@ -76,13 +76,18 @@ void paint_reset(struct ring *r)
     paint_text(r, PAINT_ABORT "\33[?1049l" PAINT_PLAIN "\33[?7l\33[H\0337\33[2J");
 }
 
+unsigned paint_row_end(const struct cell *c, unsigned cols)
+{
+    while (cols && same_look(c[cols - 1], plain) && c[cols - 1].ch == ' ')
+        cols--;
+    return cols;
+}
+
 void paint_row(struct ring *r, const struct cell *c, unsigned cols, unsigned y)
 {
     struct cell pen = plain;
-    unsigned end = cols;
+    unsigned end = paint_row_end(c, cols);
 
-    while (end && same_look(c[end - 1], plain) && c[end - 1].ch == ' ')
-        end--;
     paint(r, "\33[%u;1H", y + 1);
     for (unsigned x = 0; x < end;) {
         if (!same_look(c[x], pen))

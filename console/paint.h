@@ -19,6 +19,8 @@ static inline unsigned paint_row_max(unsigned cols)
 
 /* Ends whatever sequence the terminal is in the middle of, sets every mode to its default, clears the screen. */
 void paint_reset(struct ring *);
+/* Where the blanks at the end of a row begin. */
+unsigned paint_row_end(const struct cell *, unsigned cols);
 /* Row y, after paint_reset(). */
 void paint_row(struct ring *, const struct cell *, unsigned cols, unsigned y);
 /* After the main screen's rows, when the guest is on the alternate screen: goes there. */
