@@ -221,41 +221,6 @@ struct mount *dev_mount(void)
     return devices;
 }
 
-/* Walk and open, posted together; many may go with one kick. */
-struct opening {
-    struct rpc walk, open;
-};
-
-static int open_post(struct opening *o, const char *name, uint32_t flags, uint32_t *fid)
-{
-    struct ninep_msg walk = { .type = NINEP_TWALK, .fid = devices->root, .nwalk = 1, .wname = { name } };
-    int e;
-
-    if (ninep_client_fid(&devices->client, fid))
-        return -ENFILE;
-    walk.dfid = *fid;
-    e = p9_post(devices, &walk, &o->walk);
-    return e ? e : p9_post(devices, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = *fid, .flags = flags }, &o->open);
-}
-
-static int open_finish(struct opening *o)
-{
-    int e = p9_finish(&o->open);
-
-    return p9_finish(&o->walk) ? o->walk.error : e;
-}
-
-int dev_open(const char *name, uint32_t flags, uint32_t *fid)
-{
-    struct opening o = { 0 };
-    int e = open_post(&o, name, flags, fid);
-
-    if (e)
-        return e;
-    p9_kick(devices);
-    return open_finish(&o);
-}
-
 static const struct row {
     const char *name;
     uint32_t major, minor;
@@ -289,16 +254,16 @@ int dev_attach(void)
     for (unsigned i = 0; i < 3 && !e; i++) {
         std_node[i]->mode = boot->tty & BIT(i) ? S_IFCHR | 0620 : S_IFIFO | 0600;
         std_node[i]->rdev = boot->tty & BIT(i) ? 136 << 8 : 0;
-        e = open_post(&o[i], std_names[i], i ? O_WRONLY : O_RDONLY, &std_fid[i]);
+        e = p9_open_post(devices, &o[i], std_names[i], i ? O_WRONLY : O_RDONLY, &std_fid[i]);
     }
     if (!e)
-        e = open_post(&o[3], "ttyctl", O_RDWR, &ctl_fid);
+        e = p9_open_post(devices, &o[3], "ttyctl", O_RDWR, &ctl_fid);
     if (e)
         return e;
     p9_kick(devices);
     e = p9_mounted(devices);
     for (unsigned i = 0; i < ARRAY_LEN(o) && !e; i++)
-        e = open_finish(&o[i]);
+        e = p9_open_finish(&o[i]);
     return e;
 }
 

@@ -36,6 +36,13 @@ int p9_finish(struct rpc *); /* waits; the error */
 int p9_call(struct mount *, struct ninep_msg *, struct rpc *); /* the three above */
 int p9_tell(struct mount *, struct ninep_msg *);               /* the same, where only the error counts */
 #define p9_do(m, ...) p9_tell(m, &(struct ninep_msg){ __VA_ARGS__ })
+/* Opens what has that name in the mount's root: a walk and an open, posted together; many may go with one kick. */
+struct opening {
+    struct rpc walk, open;
+};
+int p9_open_post(struct mount *, struct opening *, const char *name, uint32_t flags, uint32_t *fid);
+int p9_open_finish(struct opening *);
+int p9_open(struct mount *, const char *name, uint32_t flags, uint32_t *fid); /* all of it */
 void p9_collect(void); /* takes all answers out of all rings */
 extern struct mount mounts[APP_CHANNELS];
 extern unsigned nmounts;
@@ -176,6 +183,7 @@ int64_t file_read_at(struct file *, void *to, uint64_t len, uint64_t offset); /*
 int64_t file_map_direct(struct file *, uint64_t addr, uint64_t len, unsigned prot, bool shared, uint64_t offset);
 bool file_rewritten(const struct file *); /* NULL: no */
 extern struct node *cwd;
+void cwd_start(void); /* where the boot record says, or the root */
 extern uint32_t umask_bits;
 enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_STACK = 3, RLIMIT_CORE, RLIMIT_NPROC = 6, RLIMIT_NOFILE, RLIMIT_AS = 9, RLIMIT_NICE = 13, RLIMIT_RTPRIO, RLIMITS = 16 };
 extern uint64_t limits[RLIMITS][2]; /* what may be and what may be set; UINT64_MAX: any */
@@ -212,7 +220,6 @@ int template_open(struct node *, struct file *); /* template.c */
 struct file *tty_file(unsigned fd); /* the standard files */
 struct mount *dev_mount(void);      /* the monitor's own devices */
 bool file_is_zero(const struct file *); /* /dev/zero */
-int dev_open(const char *name, uint32_t flags, uint32_t *fid);
 void object_put(struct node *); /* object.c; it may have none */
 void epoll_forget(struct file *, uint64_t fd);
 static inline uint32_t file_poll(struct file *f) { return f->ops->poll ? f->ops->poll(f) : POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM; }

@@ -45,7 +45,7 @@ int64_t futex_wake(user_t at, uint32_t count, uint32_t bits)
         if (t->futex_at != at || !(t->futex_bits & bits))
             continue;
         list_remove(l);
-        thread_wake(t);
+        thread_ready(t);
         n++;
     }
     return n;

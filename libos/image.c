@@ -42,12 +42,11 @@ int image_root(struct node *root)
     return 0;
 }
 
-int image_child(struct node *dir, const char *name, size_t len, struct node **out)
+int image_child(struct node *dir, const char *name, struct node **out)
 {
     struct erofs_inode *i;
-    char text[NAME_MAX + 1];
     uint64_t nid;
-    int e = error_of(erofs_lookup(&image, dir->lower, name, len, &nid));
+    int e = error_of(erofs_lookup(&image, dir->lower, name, strlen(name), &nid));
 
     if (e)
         return e;
@@ -55,9 +54,7 @@ int image_child(struct node *dir, const char *name, size_t len, struct node **ou
     if (!i)
         return -ENOMEM;
     e = error_of(erofs_inode(&image, nid, i));
-    memcpy(text, name, len);
-    text[len] = 0;
-    *out = e ? NULL : node_add(dir, text, i->mode);
+    *out = e ? NULL : node_add(dir, name, i->mode);
     if (!*out) {
         mem_put(i);
         return e ? e : -ENOMEM;

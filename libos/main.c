@@ -73,7 +73,6 @@ bool events_take(void)
 
 static void files_init(void)
 {
-    struct node *n;
     const char *what = "mounts";
     int e;
 
@@ -91,12 +90,7 @@ static void files_init(void)
     }
     if (e)
         panic("%s could not be made: error %d", what, -e);
-    cwd = root_node;
-    node_get(cwd);
-    if (!node_walk(root_node, boot->cwd, 0, &n, NULL, NULL) && (n->mode & S_IFMT) == S_IFDIR) {
-        node_get(n);
-        cwd = n;
-    }
+    cwd_start();
     umask_bits = boot->umask;
     for (unsigned fd = 0; fd < 3; fd++) {
         struct file *f = tty_file(fd);

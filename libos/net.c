@@ -16,7 +16,7 @@ static struct {
     enum net_mode mode;
     uint32_t fid;
     char rules[2048];
-    struct rpc reads[READS], writes[WRITES], setup;
+    struct rpc reads[READS], writes[WRITES];
     uint8_t *batch;
     uint32_t len;
     struct sock **lines[2]; /* by number: ours, the monitor's */
@@ -27,31 +27,19 @@ static struct {
 static void read_post(struct rpc *);
 static void write_came(struct rpc *);
 
-/* One exchange at the start. */
-static int ask(struct ninep_msg q) { return p9_call(net.m, &q, &net.setup); }
-
-static int open_file(const char *name, uint32_t flags, uint32_t *fid)
-{
-    int e;
-
-    if (ninep_client_fid(&net.m->client, fid))
-        return -ENFILE;
-    e = ask((struct ninep_msg){ .type = NINEP_TWALK, .fid = net.m->root, .dfid = *fid, .nwalk = 1, .wname = { name } });
-    return e ? e : ask((struct ninep_msg){ .type = NINEP_TLOPEN, .fid = *fid, .flags = flags });
-}
-
 static int rules_read(void)
 {
+    struct rpc r = { 0 };
     uint32_t fid;
-    int e = open_file("rules", O_RDONLY, &fid);
+    int e = p9_open(net.m, "rules", O_RDONLY, &fid);
 
     if (!e)
-        e = ask((struct ninep_msg){ .type = NINEP_TREAD, .fid = fid, .count = sizeof net.rules - 1 });
+        e = p9_call(net.m, &(struct ninep_msg){ .type = NINEP_TREAD, .fid = fid, .count = sizeof net.rules - 1 }, &r);
     if (e)
         return e;
-    memcpy(net.rules, net.setup.a.msg.data, net.setup.a.msg.count);
+    memcpy(net.rules, r.a.msg.data, r.a.msg.count);
     net.mode = str_starts(net.rules, "host") ? NET_HOST : str_starts(net.rules, "out") ? NET_OUT : NET_NONE;
-    return ask((struct ninep_msg){ .type = NINEP_TCLUNK, .fid = fid });
+    return p9_do(net.m, .type = NINEP_TCLUNK, .fid = fid);
 }
 
 /* The first socket that needs it starts it; without a network in the boot record, the guest has its loopback only. */
@@ -75,7 +63,7 @@ static void start(void)
     if (!e)
         e = rules_read();
     if (!e)
-        e = open_file("mux", O_RDWR, &net.fid);
+        e = p9_open(net.m, "mux", O_RDWR, &net.fid);
     net.batch = mem_get(BATCH);
     net.lines[0] = mem_get(APP_NET_CONVS * sizeof *net.lines[0]);
     net.lines[1] = mem_get(APP_NET_CONVS * sizeof *net.lines[1]);

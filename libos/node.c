@@ -281,6 +281,6 @@ int child_get(struct node *dir, const char *name, struct node **out)
         return n->negative ? -ENOENT : 0;
     }
     if (dir->lower)
-        return image_child(dir, name, strlen(name), out);
+        return image_child(dir, name, out);
     return dir->fid == NINEP_NOFID ? -ENOENT : child_load(dir, name, out);
 }

@@ -35,7 +35,7 @@ int dirlist_add(struct dirlist *, const char *name, uint64_t ino, uint8_t type);
 
 /* image.c, for nodes with a lower file: 0 or more, or -errno */
 int image_root(struct node *);
-int image_child(struct node *dir, const char *name, size_t len, struct node **out);
+int image_child(struct node *dir, const char *name, struct node **out);
 int image_list(struct node *dir, struct dirlist *);
 int image_link(struct node *); /* sets n->link */
 int64_t image_read(struct node *, void *user, uint64_t len, uint64_t at); /* at < n->size */

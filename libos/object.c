@@ -106,7 +106,7 @@ int object_make(struct node *n)
     int64_t e = o ? node_copy_up(n) : -ENOMEM;
 
     if (!e)
-        e = dev_open("mem", O_RDWR, &o->fid);
+        e = p9_open(dev_mount(), "mem", O_RDWR, &o->fid);
     if (e) {
         mem_put(o);
         return e == -ENOENT ? -EOPNOTSUPP : (int)e; /* this monitor has no such memory */

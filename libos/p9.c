@@ -49,7 +49,7 @@ static void collect(struct mount *m)
         if (r->notify)
             r->notify(r);
         else if (r->thread)
-            thread_wake(r->thread);
+            thread_ready(r->thread);
     }
 }
 
@@ -84,6 +84,36 @@ int p9_call(struct mount *m, struct ninep_msg *q, struct rpc *r)
 }
 
 int p9_tell(struct mount *m, struct ninep_msg *q) { return p9_call(m, q, &(struct rpc){ 0 }); }
+
+int p9_open_post(struct mount *m, struct opening *o, const char *name, uint32_t flags, uint32_t *fid)
+{
+    struct ninep_msg walk = { .type = NINEP_TWALK, .fid = m->root, .nwalk = 1, .wname = { name } };
+    int e;
+
+    if (ninep_client_fid(&m->client, fid))
+        return -ENFILE;
+    walk.dfid = *fid;
+    e = p9_post(m, &walk, &o->walk);
+    return e ? e : p9_post(m, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = *fid, .flags = flags }, &o->open);
+}
+
+int p9_open_finish(struct opening *o)
+{
+    int e = p9_finish(&o->open);
+
+    return p9_finish(&o->walk) ? o->walk.error : e;
+}
+
+int p9_open(struct mount *m, const char *name, uint32_t flags, uint32_t *fid)
+{
+    struct opening o = { 0 };
+    int e = p9_open_post(m, &o, name, flags, fid);
+
+    if (e)
+        return e;
+    p9_kick(m);
+    return p9_open_finish(&o);
+}
 
 int p9_mount(struct mount *m, unsigned number, const struct app_mount *am)
 {

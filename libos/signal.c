@@ -86,7 +86,7 @@ void signal_post(struct thread *t, int n, const struct siginfo *info)
     signalfd_tell();
     t = t ? t : taker(n);
     if (t) {
-        thread_wake(t);
+        thread_ready(t);
         thread_poke(t);
     }
 }

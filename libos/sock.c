@@ -164,14 +164,13 @@ void sock_queue(struct sock *listener, struct sock *c)
 }
 
 /* --- local connections ---------------------------------------------------------------------------------------------------------- */
-int sock_pair(struct sock *a, struct sock *b)
+void sock_pair(struct sock *a, struct sock *b)
 {
     a->peer = b;
     b->peer = a;
     a->state = b->state = SOCKET_CONNECTED;
     a->was_connected = b->was_connected = true;
     waitq_wake(&a->wait);
-    return 0;
 }
 
 bool sock_peer_writable(struct sock *s) { return s->tx_end || !s->peer || sock_room(s->peer) >= s->peer->rx_limit / 3; }

@@ -122,7 +122,7 @@ int sock_give(struct sock *to, const struct sockname *from, struct message *m, u
 int sock_give_bytes(struct sock *to, const struct sockname *from, const void *bytes, uint32_t n);
 void sock_give_end(struct sock *); /* nothing more will come */
 void sock_fail(struct sock *, int error);
-int sock_pair(struct sock *a, struct sock *b); /* connects them */
+void sock_pair(struct sock *a, struct sock *b); /* connects them */
 void sock_queue(struct sock *listener, struct sock *); /* takes the hold; to be accepted */
 uint32_t sock_room(const struct sock *); /* bytes that may be put into its queue */
 bool sock_peer_writable(struct sock *);

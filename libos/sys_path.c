@@ -211,9 +211,18 @@ static int cwd_set(struct node *n)
     if (!node_is(n, S_IFDIR))
         return -ENOTDIR;
     node_get(n);
-    node_put(cwd);
+    if (cwd)
+        node_put(cwd);
     cwd = n;
     return 0;
+}
+
+void cwd_start(void)
+{
+    struct node *n;
+
+    if (node_walk(root_node, boot->cwd, 0, &n, NULL, NULL) || cwd_set(n))
+        (void)cwd_set(root_node);
 }
 
 SYS(chdir)

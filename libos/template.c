@@ -78,7 +78,6 @@ static bool busy(void)
 /* What the boot record says is new. */
 static void renew(void)
 {
-    struct node *n;
     int e;
 
     random_init(boot->seed, sizeof boot->seed);
@@ -93,11 +92,7 @@ static void renew(void)
         log_line("the clone cannot have its files: error %d", -e);
         libos_exit(126);
     }
-    if (!node_walk(root_node, boot->cwd, 0, &n, NULL, NULL) && (n->mode & S_IFMT) == S_IFDIR) {
-        node_get(n);
-        node_put(cwd);
-        cwd = n;
-    }
+    cwd_start();
     ended_ns = 0;
     proc_renumber();
     syscall_plain();

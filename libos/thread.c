@@ -117,7 +117,7 @@ void thread_poke(struct thread *t)
 static uint64_t turn_length(void) { return cpu_alone() ? TURN : SHORT_TURN; }
 
 /* The CPU's timer, for what comes first: the end of the turn, or the first timer of all. */
-static void timer_program(void)
+void thread_slice(void)
 {
     struct cpu *c = cpu_self();
     uint64_t at = timers_next(), now = time_mono();
@@ -141,7 +141,7 @@ void thread_timer_event(void)
     timers_run();
     if (!list_empty(&ready) && time_mono() >= c->turn_end)
         c->need_resched = cpu_wake_parked() || cpu_start() || true;
-    timer_program();
+    thread_slice();
 }
 
 void thread_leave(void)
@@ -152,7 +152,7 @@ void thread_leave(void)
         if (time_mono() - c->turn_start > PATIENCE)
             cpu_wake_parked();
         if (!c->timer_at || c->timer_at > c->turn_end)
-            timer_program();
+            thread_slice();
     }
     if (c->need_resched)
         thread_yield();
@@ -243,7 +243,7 @@ void thread_first(UNUSED struct regs *r)
     thread_reap();
     if (thread_doomed(current))
         thread_exit();
-    timer_program();
+    thread_slice();
     if (!thread_frame_leave(current->regs))
         libos_exit(APP_EXIT_SIGNAL + SIGSEGV);
     libos_unlock();
@@ -259,10 +259,8 @@ void thread_yield(void)
     }
     list_push_back(&ready, &current->run);
     schedule();
-    timer_program();
+    thread_slice();
 }
-
-void thread_slice(void) { timer_program(); }
 
 int thread_block(uint64_t deadline)
 {
@@ -275,7 +273,7 @@ int thread_block(uint64_t deadline)
         timer_set(&t->timer, deadline);
     schedule();
     timer_set(&t->timer, 0);
-    timer_program();
+    thread_slice();
     if (t->timed_out)
         return -ETIMEDOUT;
     return signal_wanted(t) ? -EINTR : 0;
@@ -284,10 +282,8 @@ int thread_block(uint64_t deadline)
 void thread_block_deaf(void)
 {
     schedule();
-    timer_program();
+    thread_slice();
 }
-
-void thread_wake(struct thread *t) { thread_ready(t); }
 
 void thread_exit(void)
 {
@@ -304,7 +300,7 @@ void thread_exit(void)
     t->dead = true;
     cpu_self()->dying = t;
     if (survivor)
-        thread_wake(survivor);
+        thread_ready(survivor);
     schedule();
     __builtin_unreachable();
 }
@@ -353,7 +349,7 @@ void threads_end_others(void)
         list_each (l, &threads) {
             struct thread *t = container_of(l, struct thread, all);
             if (t != current) {
-                thread_wake(t);
+                thread_ready(t);
                 thread_poke(t);
             }
         }
@@ -402,7 +398,7 @@ void waitq_tell(struct waitq *q, uint32_t events)
         if (w->fire)
             w->fire(w, events);
         else
-            thread_wake(w->thread);
+            thread_ready(w->thread);
     }
 }
 

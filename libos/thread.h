@@ -54,14 +54,13 @@ extern unsigned thread_count;
 void threads_init(void);
 /* A thread that will start in the program with these registers. NULL: no memory. It is not runnable yet. */
 struct thread *thread_new(const struct regs *);
-void thread_ready(struct thread *);
+void thread_ready(struct thread *); /* it is to run, if it does not */
 NORETURN void thread_exit(void); /* the current one */
 void thread_yield(void);
-/* Sleeps until thread_wake() or the deadline (time_mono(), 0: none). 0; -ETIMEDOUT; -EINTR: a signal is to be handled. Whoever wakes sees to it
+/* Sleeps until thread_ready() or the deadline (time_mono(), 0: none). 0; -ETIMEDOUT; -EINTR: a signal is to be handled. Whoever wakes sees to it
  * that it is only woken for what it waits for, or it looks again. */
 int thread_block(uint64_t deadline);
 void thread_block_deaf(void); /* for what cannot be cut short */
-void thread_wake(struct thread *);
 void thread_poke(struct thread *); /* it shall look at its signals, even if it computes on another CPU */
 void thread_slice(void);       /* sees to it that the current one's turn will end */
 void thread_leave(void);       /* before the CPU goes back to the program: others may wait */
