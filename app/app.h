@@ -38,16 +38,21 @@ struct app_vcpu {
     _Atomic uint64_t posted;           /* signals: the same */
 };
 
+/* What is known of the file it is made of; of a clone, that of its template. */
+struct app_file {
+    struct app_image libos;            /* where the libos wants to be called */
+    hpa_t fs;                          /* the image's file system */
+    uint64_t fs_size;
+    uint32_t fs_flags;                 /* IMAGE_* */
+    const char *program, *cwd;
+    uint64_t given;                    /* pages that do not count */
+};
+
 struct app {
     struct vm *vm;
     const struct user_ops *user;       /* what runs its CPUs */
     struct space space;
-    struct app_image image;            /* where the libos wants to be called */
-    hpa_t fs;                          /* the image's file system */
-    uint64_t fs_size;
-    uint32_t fs_flags;                 /* IMAGE_* */
-    const char *program, *cwd;         /* the image's */
-    uint64_t given;                    /* pages that do not count */
+    struct app_file file;
     struct app_vcpu *frozen;           /* of a template: the CPU that its clones go on as */
     struct app_vcpu *cpu[VM_VCPUS_MAX];
     unsigned nchannels;

@@ -79,19 +79,19 @@ static err_t libos_put(struct parts *p)
 {
     struct app *a = p->app;
 
-    if (p->libos_size < sizeof a->image || hpa_of(p->libos).v % PAGE_SIZE)
+    if (p->libos_size < sizeof a->file.libos || hpa_of(p->libos).v % PAGE_SIZE)
         return complain(a->vm, ERR_FORMAT, "its libos is broken; make the image again");
-    memcpy(&a->image, p->libos, sizeof a->image);
-    if (!libos_sound(&a->image, p->libos_size))
+    memcpy(&a->file.libos, p->libos, sizeof a->file.libos);
+    if (!libos_sound(&a->file.libos, p->libos_size))
         return complain(a->vm, ERR_FORMAT, "its libos is of another version, or broken; make the image again");
-    return libos_map(&a->space, &a->image, p->libos_size, part_map, p);
+    return libos_map(&a->space, &a->file.libos, p->libos_size, part_map, p);
 }
 
 /* --- the window ------------------------------------------------------------------------------------------------------------ */
 /* Where large pages fit, as seen from the file's place in memory. */
 static uint64_t window_at(const struct app *a)
 {
-    return align_down(APP_AREA - a->fs_size - MIB(2), MIB(2)) + a->fs.v % MIB(2);
+    return align_down(APP_AREA - a->file.fs_size - MIB(2), MIB(2)) + a->file.fs.v % MIB(2);
 }
 
 static err_t window_map(struct app *a, const struct parts *p)
@@ -100,9 +100,9 @@ static err_t window_map(struct app *a, const struct parts *p)
         return OK;
     if (p->fs_size > APP_AREA / 2)
         return ERR_RANGE;
-    a->fs = hpa_of(p->fs);
-    a->fs_size = p->fs_size;
-    return space_map_image(&a->space, window_at(a), p->fs_size, APP_READ, a->fs);
+    a->file.fs = hpa_of(p->fs);
+    a->file.fs_size = p->fs_size;
+    return space_map_image(&a->space, window_at(a), p->fs_size, APP_READ, a->file.fs);
 }
 
 /* --- strings -------------------------------------------------------------------------------------------------------------- */
@@ -190,14 +190,14 @@ static void record_own(struct app *a, struct app_boot *b)
     b->ncpus = a->vm->cfg.vcpus;
     b->mem_limit = a->vm->cfg.memory;
     b->bell = APP_AREA_GATE + USER_BELL_AT;
-    b->free = a->fs_size ? align_down(window_at(a), MIB(2)) : APP_AREA;
+    b->free = a->file.fs_size ? align_down(window_at(a), MIB(2)) : APP_AREA;
     b->pid = pid_of(a);
     b->umask = 022;
-    b->image = a->fs_size ? window_at(a) : 0;
-    b->image_size = a->fs_size;
-    b->image_flags = a->fs_flags;
+    b->image = a->file.fs_size ? window_at(a) : 0;
+    b->image_size = a->file.fs_size;
+    b->image_flags = a->file.fs_flags;
     b->flags = a->vm->cfg.template ? APP_BOOT_TEMPLATE : 0;
-    record_fill(b, a->program, a->cwd, a->vm->cfg.name);
+    record_fill(b, a->file.program, a->file.cwd, a->vm->cfg.name);
 }
 
 static err_t record_make(struct app *a, const struct parts *p)
@@ -225,9 +225,9 @@ err_t app_boot(struct app *a)
     if (e)
         return e;
     pages_fill(a);
-    a->program = p.image.program;
-    a->cwd = p.image.cwd;
-    a->fs_flags = p.image.head.flags;
+    a->file.program = p.image.program;
+    a->file.cwd = p.image.cwd;
+    a->file.fs_flags = p.image.head.flags;
     e = libos_put(&p);
     if (!e)
         e = window_map(a, &p);
@@ -240,26 +240,20 @@ err_t app_boot(struct app *a)
         e = record_make(a, &p);
     if (e)
         return e;
-    a->given = a->space.mapped + a->space.tables;
-    a->space.limit = a->vm->cfg.memory / PAGE_SIZE + a->given;
-    return app_cpu_start(a->cpu[0], a->image.entry, a->image.stack, a->image.cpu0, APP_AREA);
+    a->file.given = a->space.mapped + a->space.tables;
+    a->space.limit = a->vm->cfg.memory / PAGE_SIZE + a->file.given;
+    return app_cpu_start(a->cpu[0], a->file.libos.entry, a->file.libos.stack, a->file.libos.cpu0, APP_AREA);
 }
 
 err_t app_boot_clone(struct app *a, struct app *of)
 {
     err_t e;
 
-    a->image = of->image;
-    a->fs = of->fs;
-    a->fs_size = of->fs_size;
-    a->fs_flags = of->fs_flags;
-    a->program = of->program;
-    a->cwd = of->cwd;
-    a->given = of->given;
+    a->file = of->file;
     space_clone(&of->space, &a->space);
     e = record_make(a, NULL);
     if (e)
         return e;
-    a->space.limit = a->vm->cfg.memory / PAGE_SIZE + a->given;
+    a->space.limit = a->vm->cfg.memory / PAGE_SIZE + a->file.given;
     return app_cpu_go_on(a->cpu[0], of->frozen);
 }

@@ -27,6 +27,18 @@ static int64_t result_of(err_t e)
     return APP_INVAL;
 }
 
+/* True if the range touches a struct app_cpu in use: the monitor has a pointer to it. */
+static bool in_use(const struct app_view *v, uint64_t at, uint64_t len)
+{
+    for (unsigned i = 0; i < v->ncpus; i++) {
+        const struct app_vcpu *c = app_cpu_running(v->app, i);
+        app_addr_t shared = c ? app_cpu_shared(c) : 0;
+        if (c && shared + sizeof(struct app_cpu) > at && (shared < at + len || at + len < at))
+            return true;
+    }
+    return false;
+}
+
 static int64_t call_log(struct app_vcpu *c, const uint64_t a[5])
 {
     char line[LOG_MAX];
@@ -53,7 +65,7 @@ static int64_t call_map(struct app_vcpu *c, const uint64_t a[5])
 
     if (a[2] >> 32)
         return APP_INVAL;
-    return app_holds(v.app, a[0], a[1]) ? APP_BUSY : result_of(space_map(v.space, a[0], a[1], (unsigned)a[2]));
+    return in_use(&v, a[0], a[1]) ? APP_BUSY : result_of(space_map(v.space, a[0], a[1], (unsigned)a[2]));
 }
 
 static int64_t call_map_file(struct app_vcpu *c, const uint64_t a[5])
@@ -70,7 +82,7 @@ static int64_t call_map_file(struct app_vcpu *c, const uint64_t a[5])
         return APP_INVAL;
     if (from == APP_IMAGE && (a[4] > v.image_size || a[1] > v.image_size - a[4]))
         return APP_RANGE;
-    if (app_holds(v.app, a[0], a[1]))
+    if (in_use(&v, a[0], a[1]))
         return APP_BUSY;
     return result_of(from == APP_IMAGE ? app_map_image(v.app, a[0], a[1], prot, a[4]) :
                                          app_map_file(&v.channel[from], (uint32_t)a[3], a[0], a[1], prot, a[4]));
@@ -80,7 +92,7 @@ static int64_t call_unmap(struct app_vcpu *c, const uint64_t a[5])
 {
     const struct app_view v = app_view(c);
 
-    return app_holds(v.app, a[0], a[1]) ? APP_BUSY : result_of(space_unmap(v.space, a[0], a[1]));
+    return in_use(&v, a[0], a[1]) ? APP_BUSY : result_of(space_unmap(v.space, a[0], a[1]));
 }
 
 static int64_t call_protect(struct app_vcpu *c, const uint64_t a[5])
@@ -89,7 +101,7 @@ static int64_t call_protect(struct app_vcpu *c, const uint64_t a[5])
 
     if (a[2] >> 32)
         return APP_INVAL;
-    return app_holds(v.app, a[0], a[1]) ? APP_BUSY : result_of(space_protect(v.space, a[0], a[1], (unsigned)a[2]));
+    return in_use(&v, a[0], a[1]) ? APP_BUSY : result_of(space_protect(v.space, a[0], a[1], (unsigned)a[2]));
 }
 
 static int64_t call_template(struct app_vcpu *c, const uint64_t[5])

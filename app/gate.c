@@ -25,20 +25,9 @@ void app_end(struct app_vcpu *c, uint32_t status)
         vm_stop(c->app->vm, VM_EXITED, "status %u", status & 0xFF);
 }
 
-/* True if the range touches a struct app_cpu in use: the monitor has a pointer to it. */
-bool app_holds(const struct app *a, uint64_t at, uint64_t len)
-{
-    for (unsigned i = 0; i < a->vm->nvcpus; i++) {
-        const struct app_vcpu *c = a->cpu[i];
-        if (atomic_load(&c->started) && c->shared + sizeof(struct app_cpu) > at && (c->shared < at + len || at + len < at))
-            return true;
-    }
-    return false;
-}
-
 err_t app_map_image(struct app *a, uint64_t at, uint64_t len, unsigned prot, uint64_t from)
 {
-    return space_map_image(&a->space, at, len, prot, hpa(a->fs.v + from));
+    return space_map_image(&a->space, at, len, prot, hpa(a->file.fs.v + from));
 }
 
 /* Files of channels have no pages of their own here: the libos then copies. */
@@ -111,6 +100,8 @@ err_t app_cpu_wanted(struct app *a, uint64_t number, uint64_t entry, uint64_t rs
     return e;
 }
 
+app_addr_t app_cpu_shared(const struct app_vcpu *c) { return c->shared; }
+
 err_t app_cpu_stop(struct app_vcpu *c)
 {
     if (c->v.id == 0)
@@ -138,7 +129,8 @@ struct app_view app_view(const struct app_vcpu *c)
 {
     struct app *a = c->app;
 
-    return (struct app_view){ .app = a, .space = &a->space, .channel = a->channel, .nchannels = a->nchannels, .image_size = a->fs_size };
+    return (struct app_view){ .app = a, .space = &a->space, .channel = a->channel, .nchannels = a->nchannels, .ncpus = a->vm->nvcpus,
+                              .image_size = a->file.fs_size };
 }
 
 void app_gate(struct app_vcpu *c)

@@ -61,7 +61,7 @@ static void upcall(struct app_vcpu *c, unsigned vector, bool has_error, uint32_t
         return;
     }
     r->gpr[REG_RSP] = c->stack_top - size;
-    r->rip = c->app->image.upcalls + vector * APP_STUB;
+    r->rip = c->app->file.libos.upcalls + vector * APP_STUB;
     r->rflags = RFLAGS_FIXED;
 }
 
@@ -183,7 +183,7 @@ static enum run_end run(struct vcpu *v)
             ground_irq_handle(c->exit.vector);
             return RUN_PREEMPTED;
         case USER_IRQ_WAITS: return RUN_PREEMPTED;
-        case USER_SYSCALL: v->r.rip = c->app->image.missed; break;
+        case USER_SYSCALL: v->r.rip = c->app->file.libos.missed; break;
         case USER_EXCEPTION: exception(c); break;
         }
     }

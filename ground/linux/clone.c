@@ -43,10 +43,7 @@ bool clone_path(const char *name, char *path, size_t size)
 static err_t ask_send(const char *name, char *const *argv, unsigned argc)
 {
     struct clone_ask ask = { .magic = CLONE_MAGIC, .bytes = (uint32_t)strlen(name) + 1, .count = argc + 1 };
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(3 * sizeof(int))];
-    } files = { .head = { .cmsg_len = CMSG_LEN(3 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+    union clone_files files = { .head = { .cmsg_len = CMSG_LEN(3 * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
     struct iovec v = { &ask, sizeof ask };
     const struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &files, .msg_controllen = sizeof files };
     char *text, *at;

@@ -125,8 +125,10 @@ static bool send_all(int fd, const uint8_t *bytes, size_t n)
     return true;
 }
 
-static bool receive_all(int fd, uint8_t *bytes, size_t n)
+bool receive_all(int fd, void *to, size_t n)
 {
+    uint8_t *bytes = to;
+
     while (n) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
         ssize_t got = read(fd, bytes, n);
@@ -178,20 +180,6 @@ static void *serve(void *arg)
     return NULL;
 }
 
-static bool thread_start(struct connection *c)
-{
-    pthread_attr_t attr;
-    pthread_t thread;
-    bool ok;
-
-    pthread_attr_init(&attr);
-    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    ok = pthread_create(&thread, &attr, serve, c) == 0;
-    pthread_attr_destroy(&attr);
-    return ok;
-}
-
 void ctl_ready(void)
 {
     int fd = accept4(ctl.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -205,7 +193,7 @@ void ctl_ready(void)
         c->fd = fd;
         c->server = (struct ninep_server){ .fs = &ctl.tree.tree.fs, .fids = c->fids, .nfids = FIDS, .reqs = c->reqs, .nreqs = 2, .msize_max = MSIZE };
         ninep_server_init(&c->server);
-        if (thread_start(c)) {
+        if (thread_start(serve, c, STACK_BYTES, &(pthread_t){ 0 })) {
             ctl.connection[i] = c;
             c = NULL;
             fd = -1;
@@ -269,58 +257,64 @@ static void name_choose(const struct guest_config *cfg)
     name_set(name);
 }
 
-/* Takes the name's socket; that of a guest which is no more may be in the way. */
-static bool socket_bind(int fd)
+/* A connection that is refused comes from a process that was killed. */
+bool socket_free(const struct sockaddr_un *at)
 {
-    int probe;
-    bool live;
+    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool live = probe >= 0 && connect(probe, (const struct sockaddr *)at, sizeof *at) == 0;
 
-    path_set();
-    if (bind(fd, (struct sockaddr *)&ctl.at, sizeof ctl.at) == 0)
-        return true;
-    probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    live = probe >= 0 && connect(probe, (struct sockaddr *)&ctl.at, sizeof ctl.at) == 0;
     if (probe >= 0)
         close(probe);
-    if (live) {
-        name_number();
-        path_set();
-    } else {
-        (void)unlink(ctl.at.sun_path);
-    }
-    return bind(fd, (struct sockaddr *)&ctl.at, sizeof ctl.at) == 0;
+    if (!live)
+        (void)unlink(at->sun_path);
+    return !live;
+}
+
+/* The socket of that name; -1: there is one already. */
+static int socket_listen(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    path_set();
+    if (fd < 0 || (bind(fd, (struct sockaddr *)&ctl.at, sizeof ctl.at) == 0 && listen(fd, CONNECTIONS) == 0))
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* From here on it is this guest's. */
+static void begin(void)
+{
+    ctl.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    ctl.began = ctl.sampled = guest_now();
+    ctl.sampled_cpu = cpu_now();
 }
 
 void ctl_open(struct app *g, const struct guest_config *cfg)
 {
-    int fd;
-
     if (!guest_dir(ctl.dir, sizeof ctl.dir - 4))
         return;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     name_choose(cfg);
     ctl.at.sun_family = AF_UNIX;
-    if (fd < 0)
-        return;
-    if (!socket_bind(fd) || listen(fd, CONNECTIONS)) {
-        close(fd);
-        return;
+    ctl.listener = socket_listen();
+    if (ctl.listener < 0) {
+        if (!socket_free(&ctl.at))
+            name_number();
+        ctl.listener = socket_listen();
     }
+    if (ctl.listener < 0)
+        return;
     ctl.guest = g;
     ctl.cfg = cfg;
     ctl.main = pthread_self();
-    ctl.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    ctl.began = ctl.sampled = guest_now();
+    begin();
     ns_vm_init(&ctl.tree);
     ctl.files = (struct ns_guest){ .ops = &ops, .name = ctl.name, .key = 1 };
     ns_vm_add(&ctl.tree, &ctl.files);
-    ctl.listener = fd;
 }
 
 const char *ctl_renew(const char *name)
 {
-    bool numbered = !*name;
-
     if (ctl.listener < 0)
         return *name ? name : "clone";
     close(ctl.listener);
@@ -333,23 +327,14 @@ const char *ctl_renew(const char *name)
         }
     if (*name)
         name_set(name);
-    for (ctl.listener = -1; ctl.listener < 0; numbered = true) {
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (numbered)
-            name_number();
+    ctl.listener = *name ? socket_listen() : -1;
+    if (ctl.listener < 0) {
+        name_number();
         path_set();
-        if (numbered) /* our number: nobody else's that lives */
-            (void)unlink(ctl.at.sun_path);
-        if (bind(fd, (struct sockaddr *)&ctl.at, sizeof ctl.at) == 0 && listen(fd, CONNECTIONS) == 0)
-            ctl.listener = fd;
-        else
-            close(fd);
-        if (numbered)
-            break;
+        (void)unlink(ctl.at.sun_path); /* our number: nobody else's that lives */
+        ctl.listener = socket_listen();
     }
-    ctl.statm = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
-    ctl.began = ctl.sampled = guest_now();
-    ctl.sampled_cpu = cpu_now();
+    begin();
     return ctl.name;
 }
 

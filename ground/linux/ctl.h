@@ -4,6 +4,7 @@
 #include "ground/linux/run.h"
 
 struct app;
+struct sockaddr_un;
 
 /* Makes the socket. Where that cannot be, the guest runs without one: nobody is told of it. Before rights_drop(). */
 void ctl_open(struct app *, const struct guest_config *);
@@ -16,3 +17,6 @@ void ctl_ready(void);
 const char *ctl_dir(void);
 /* Tells those who wait for the end how it came, and removes the socket. */
 void ctl_close(int status, int killed);
+/* Whether nobody listens at that path; what a process that is no more has left there is removed. */
+bool socket_free(const struct sockaddr_un *);
+bool receive_all(int fd, void *to, size_t n); /* false: the other side has ended */

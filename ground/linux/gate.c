@@ -10,7 +10,7 @@ struct app_view app_view(const struct app_vcpu *c)
 {
     struct app *g = c->guest;
 
-    return (struct app_view){ .app = g, .space = &g->space, .channel = g->channels, .nchannels = g->nchannels,
+    return (struct app_view){ .app = g, .space = &g->space, .channel = g->channels, .nchannels = g->nchannels, .ncpus = g->ncpus,
                               .image_size = g->root ? g->root->size : 0 };
 }
 
@@ -20,16 +20,6 @@ void app_log(struct app_vcpu *, const char *line, size_t n)
 }
 
 void app_end(struct app_vcpu *c, uint32_t status) { guest_end(c->guest, status); }
-
-bool app_holds(const struct app *g, uint64_t at, uint64_t len)
-{
-    for (unsigned i = 0; i < g->ncpus; i++) {
-        const struct app_vcpu *c = &g->cpus[i];
-        if (c->started && c->shared + sizeof(struct app_cpu) > at && (c->shared < at + len || at + len < at))
-            return true;
-    }
-    return false;
-}
 
 err_t app_map_image(struct app *g, uint64_t at, uint64_t len, unsigned prot, uint64_t from)
 {
@@ -74,6 +64,8 @@ err_t app_cpu_wanted(struct app *g, uint64_t number, uint64_t entry, uint64_t rs
         return ERR_INVAL;
     return g->cpus[number].started ? ERR_BUSY : guest_cpu_start(g, (unsigned)number, &(struct kvm_regs_app){ .rip = entry, .rsp = rsp, .rflags = KVM_APP_RFLAGS }, shared);
 }
+
+app_addr_t app_cpu_shared(const struct app_vcpu *c) { return c->shared; }
 
 err_t app_cpu_stop(struct app_vcpu *c)
 {

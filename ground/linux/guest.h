@@ -84,6 +84,7 @@ void hot_tell(const struct app *, int to); /* by one that ends */
 void hot_hear(int from);                  /* by the template */
 void hot_touch(struct app *);             /* by one that waits */
 /* vcpu.c */
+bool thread_start(void *(*)(void *), void *arg, size_t stack, pthread_t *); /* one that nobody waits for. stack 0: the system's choice */
 struct app_cpu *cpu_shared(struct app_vcpu *); /* where the monitor sees it */
 void guest_cpu_signals(sigset_t *add);          /* how a CPU is stopped; to be blocked in all other threads */
 void guest_note(struct app_vcpu *, uint32_t event); /* as app_event(), but the CPU looks at it by itself soon */

@@ -90,6 +90,7 @@ void mux_fini(struct net *);
 bool mux_drained(const struct mux *);
 bool mux_open_now(const struct net *);
 int net_errno(struct ninep_req *, int e); /* an answer of -errno */
+struct net *net_of_req(const struct ninep_req *);
 /* --- net_addr.c --- */
 /* ADDRESS!PORT, ADDRESS *, a dotted quad or an IPv6 address; numbers only */
 bool net_addr_parse(const char *text, struct app_net_addr *);

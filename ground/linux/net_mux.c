@@ -41,11 +41,6 @@ struct mux {
     bool closed;
 };
 
-static struct net *net_of_req(const struct ninep_req *r)
-{
-    return container_of(container_of(r->server->fs, struct tree, fs), struct net, tree);
-}
-
 /* --- lines ------------------------------------------------------------------------------------------------------------------ */
 static struct line **place_of(struct mux *m, uint32_t number)
 {

@@ -15,7 +15,7 @@ static struct net *net_of(struct tree *t)
     return container_of(t, struct net, tree);
 }
 
-static struct net *net_of_req(const struct ninep_req *r)
+struct net *net_of_req(const struct ninep_req *r)
 {
     return net_of(container_of(r->server->fs, struct tree, fs));
 }

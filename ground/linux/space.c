@@ -72,6 +72,16 @@ err_t space_write(struct space *s, uint64_t addr, const void *src, uint64_t len)
 }
 
 /* --- set-up ---------------------------------------------------------------------------------------------------------- */
+/* Of these units. The arena's, from APP_TOP on, are not noted: it knows how long it is. */
+static err_t slot_add(struct space *s, uint64_t first, uint64_t end)
+{
+    err_t e = kvm_machine_memory(s->machine, first * SPACE_UNIT, s->base + first * SPACE_UNIT, (end - first) * SPACE_UNIT);
+
+    for (uint64_t i = first; !e && i < min_u64(end, APP_TOP / SPACE_UNIT); i++)
+        s->units[i / 8] |= (uint8_t)BIT(i % 8);
+    return e;
+}
+
 /* With it, what lies `below`: the host waits for all its CPUs whenever a slot is added, so that one large slot starts sooner than two. */
 static err_t arena_grow(struct space *s, uint64_t below)
 {
@@ -80,13 +90,11 @@ static err_t arena_grow(struct space *s, uint64_t below)
 
     if (s->arena + ARENA_STEP > ARENA_MAX)
         return ERR_FULL;
-    e = kvm_machine_memory(s->machine, from, s->base + from, below + ARENA_STEP);
+    e = slot_add(s, from / SPACE_UNIT, (from + below + ARENA_STEP) / SPACE_UNIT);
     if (e)
         return e;
     if (!s->arena)
         madvise(s->base + ARENA_AT, ARENA_FIRST, MADV_POPULATE_WRITE);
-    for (uint64_t at = from; at < APP_TOP; at += SPACE_UNIT)
-        s->units[at / SPACE_UNIT / 8] |= (uint8_t)BIT(at / SPACE_UNIT % 8);
     s->arena += ARENA_STEP;
     s->tables.size = s->arena;
     return OK;
@@ -158,15 +166,6 @@ static bool unit_ready(const struct space *s, uint64_t unit)
     return unit >= APP_TOP / SPACE_UNIT || s->units[unit / 8] & BIT(unit % 8);
 }
 
-static err_t slot_add(struct space *s, uint64_t first, uint64_t end)
-{
-    err_t e = kvm_machine_memory(s->machine, first * SPACE_UNIT, s->base + first * SPACE_UNIT, (end - first) * SPACE_UNIT);
-
-    for (uint64_t i = first; !e && i < end; i++)
-        s->units[i / 8] |= (uint8_t)BIT(i % 8);
-    return e;
-}
-
 err_t space_renew(struct space *s)
 {
     uint64_t units = (ARENA_AT + s->arena) / SPACE_UNIT;
@@ -176,7 +175,7 @@ err_t space_renew(struct space *s)
         for (end = first; end < units && unit_ready(s, end);)
             end++;
         if (end > first)
-            e = kvm_machine_memory(s->machine, first * SPACE_UNIT, s->base + first * SPACE_UNIT, (end - first) * SPACE_UNIT);
+            e = slot_add(s, first, end);
         else
             end++;
     }

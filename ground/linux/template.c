@@ -61,19 +61,6 @@ int template_part(void)
     return 125;
 }
 
-/* A connection that is refused comes from a template that was killed. */
-static bool path_free(const struct sockaddr_un *at)
-{
-    int probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    bool live = probe >= 0 && connect(probe, (const struct sockaddr *)at, sizeof *at) == 0;
-
-    if (probe >= 0)
-        close(probe);
-    if (!live)
-        (void)unlink(at->sun_path);
-    return !live;
-}
-
 err_t template_open(const struct guest_config *cfg)
 {
     struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -88,7 +75,7 @@ err_t template_open(const struct guest_config *cfg)
     (void)mkdir(path, 0700);
     *slash = '/';
     memcpy(at.sun_path, path, sizeof path);
-    if (!path_free(&at)) {
+    if (!socket_free(&at)) {
         fprintf(stderr, "goblin: there is a template %s already; `goblin stop %s` ends it\n", cfg->name, cfg->name);
         path[0] = 0;
         return ERR_EXISTS;
@@ -122,23 +109,10 @@ static _Noreturn void give_up(struct app *g, const char *why)
     _exit(125);
 }
 
-static bool receive(int fd, char *to, size_t n)
-{
-    for (ssize_t got; n; to += got, n -= (size_t)got) {
-        got = read(fd, to, n);
-        if (got <= 0)
-            return false;
-    }
-    return true;
-}
-
 /* The question, with its three descriptors in the places of ours. */
 static bool ask_take(int fd, struct clone_ask *ask)
 {
-    union {
-        struct cmsghdr head;
-        char room[CMSG_SPACE(3 * sizeof(int))];
-    } files;
+    union clone_files files;
     struct iovec v = { ask, sizeof *ask };
     struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = &files, .msg_controllen = sizeof files };
     int got[3];
@@ -164,7 +138,7 @@ static bool config_take(int fd, struct guest_config *cfg)
         return false;
     text = malloc(ask.bytes);
     argv = calloc(ask.count, sizeof *argv);
-    if (!text || !argv || !receive(fd, text, ask.bytes) || text[ask.bytes - 1])
+    if (!text || !argv || !receive_all(fd, text, ask.bytes) || text[ask.bytes - 1])
         return false;
     at = text;
     for (unsigned i = 0; i < ask.count; i++, at += strlen(at) + 1) {

@@ -161,16 +161,18 @@ static void *cpu_thread(void *arg)
     return NULL;
 }
 
-static err_t cpu_thread_start(struct app_vcpu *c)
+bool thread_start(void *(*run)(void *), void *arg, size_t stack, pthread_t *thread)
 {
-    pthread_attr_t detached;
-    int failed;
+    pthread_attr_t a;
+    bool ok;
 
-    pthread_attr_init(&detached);
-    pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
-    failed = pthread_create(&c->thread, &detached, cpu_thread, c);
-    pthread_attr_destroy(&detached);
-    return failed ? ERR_NOMEM : OK;
+    pthread_attr_init(&a);
+    pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED);
+    if (stack)
+        pthread_attr_setstacksize(&a, stack);
+    ok = pthread_create(thread, &a, run, arg) == 0;
+    pthread_attr_destroy(&a);
+    return ok;
 }
 
 err_t guest_cpu_make(struct app *g, unsigned number, uint64_t entry, app_addr_t shared)
@@ -200,9 +202,8 @@ err_t guest_cpu_start(struct app *g, unsigned number, const struct kvm_regs_app 
         return e;
     kvm_cpu_start(&c->cpu, at);
     c->started = true;
-    e = cpu_thread_start(c);
-    c->started = !e;
-    return e;
+    c->started = thread_start(cpu_thread, c, 0, &c->thread);
+    return c->started ? OK : ERR_NOMEM;
 }
 
 void guest_cpus_end(struct app *g)
