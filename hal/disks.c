@@ -1,8 +1,8 @@
 /* The machine's disks; see disks.h. */
 #include "hal/disks.h"
 
-#include "base/fmt.h"
 #include "base/str.h"
+#include "hal/ahci.h"
 #include "hal/nvme.h"
 #include "hal/virtio_blk.h"
 #include "io/partition.h"
@@ -10,6 +10,7 @@
 /* All disk drivers there are. The first row that matches a PCI function gets it. */
 static const struct hal_driver hal_drivers[] = {
     { .name = "virtio-blk", .vendor = 0x1AF4, .device = { 0x1001, 0x1042 }, .probe = hal_virtio_blk_probe },
+    { .name = "ahci", .class = 0x010601, .class_mask = 0xFFFFFF, .probe = hal_ahci_probe },
     { .name = "nvme", .class = 0x010802, .class_mask = 0xFFFFFF, .probe = hal_nvme_probe },
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 /* The machine's disks: which drivers there are, and what becomes of a disk one of them found. */
+#include "base/fmt.h"
 #include "hal/acpi.h"
 #include "hal/pci.h"
 #include "io/blk.h"
@@ -34,6 +35,14 @@ static inline void hal_requests_end(struct list *done)
         struct blk_req *r = container_of(n, struct blk_req, link);
         r->done(r, (err_t)r->drv[1]);
     }
+}
+
+/* For drivers: "vda" to "vdz", then "vdaa" to "vdzz". */
+static inline void hal_disk_name(struct blk *b, const char *kind, unsigned index)
+{
+    char first = index < 26 ? 0 : (char)('a' + (index / 26 - 1) % 26), last = (char)('a' + index % 26);
+
+    fmt_text(b->name, sizeof b->name, first ? "%s%c%c" : "%s%c", kind, first ? first : last, last);
 }
 
 /* "0 KiB" to "999.9 TiB". */

@@ -310,10 +310,7 @@ static err_t disk_start(const struct vblk *v, unsigned nqueues, unsigned index)
     if (e)
         goto put_queues;
     status_add(d, VIRTIO_DRIVER_OK);
-    if (index < 26)
-        fmt_text(d->blk.name, sizeof d->blk.name, "vd%c", 'a' + (int)index);
-    else
-        fmt_text(d->blk.name, sizeof d->blk.name, "vd%c%c", 'a' + (int)(index / 26 - 1) % 26, 'a' + (int)(index % 26));
+    hal_disk_name(&d->blk, "vd", index);
     fmt_text(detail, sizeof detail, "virtio-blk, %u queue%s", d->nused, d->nused == 1 ? "" : "s");
     hal_disk_add(&d->blk, detail);
     return OK;

@@ -58,7 +58,7 @@ class Machine:
     def __init__(self, disks=(), *, cpus=2, memory=2048, cpu=CPU_SVM, kvm=False, deterministic=False, log=None,
                  variables=None, disk_kind="virtio", bare=None, screen="none", extra=()):
         """disks: image paths, the first one is booted from. variables: where UEFI keeps its variables (a copy that
-        stays; none: a fresh one). bare: (kernel, initrd, options) to start without firmware. disk_kind: virtio, nvme."""
+        stays; none: a fresh one). bare: (kernel, initrd, options) to start without firmware. disk_kind: virtio, nvme, sata."""
         self.log_path = log
         self.folder = tempfile.mkdtemp(prefix="goblin-")
         self.process = None
@@ -89,7 +89,7 @@ class Machine:
             self.arguments += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF_CODE}",
                                "-drive", f"if=pflash,format=raw,file={variables}"]
         for number, disk in enumerate(disks):
-            device = {"virtio": "virtio-blk-pci", "nvme": f"nvme,serial=disk{number}"}[disk_kind]
+            device = {"virtio": "virtio-blk-pci", "nvme": f"nvme,serial=disk{number}", "sata": f"ide-hd,bus=ide.{number}"}[disk_kind]
             self.arguments += ["-drive", f"if=none,id=disk{number},format=raw,file={disk},cache=unsafe",
                                "-device", f"{device},drive=disk{number},bootindex={number + 1}"]
         self.arguments += list(extra)

@@ -177,6 +177,16 @@ def nvme_disk():
 
 
 @test()
+def sata_disk():
+    """The same with a SATA disk behind the machine's AHCI controller, as `qemu -drive file=` has it; the monitor says so."""
+    with lab("sata_disk", entry("linux", cpus=2, disk="sda2", options="job=disk"), disk_kind="sata", partitions=[("data", 64, None)]) as goblin:
+        goblin.monitor()
+        goblin.attach("linux")
+        goblin.expect("linux: PASS disk", 120)
+        goblin.power_off()
+
+
+@test()
 def ram_disk():
     """A guest's disk is a file of the EFI system partition, in memory."""
     with lab("ram_disk", entry("linux", disk="/disk.raw", options="job=disk mib=4"),

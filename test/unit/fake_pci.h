@@ -1,6 +1,7 @@
 #pragma once
 /* One PCI function for driver tests: a configuration space that answers BAR sizing, a 64-bit BAR 0 of real memory (so that
- * doorbells, which drivers write directly, land somewhere), hooks for the registers behind it, and an MSI-X table. */
+ * doorbells, which drivers write directly, land somewhere), hooks for the registers behind it, and an MSI-X table. BAR 5, of 32 bits, is the same
+ * memory, if a test that needs it has set fake_pci.bar to some below 4 GiB. */
 #include <stdlib.h>
 #include <string.h>
 #include "ground/fake/fake.h"
@@ -34,6 +35,8 @@ static void fake_cfg_write(const struct hal_pci_access *a, struct hal_pci_at at,
     (void)a, (void)at;
     if (off == 0x10)
         fake_pci.cfg[4] = (val & ~(FAKE_BAR_SIZE - 1)) | 4;
+    else if (off == 0x24)
+        fake_pci.cfg[9] = val & ~(FAKE_BAR_SIZE - 1);
     else if (off == 0x04)
         fake_pci.cfg[1] = (fake_pci.cfg[1] & 0xFFFF0000) | (val & 0xFFFF);
     else if (off == 0x14 || off >= 0x40)
@@ -91,6 +94,7 @@ static inline void fake_pci_init(uint32_t id, uint32_t class, unsigned vectors)
     fake_pci.cfg[2] = class << 8;
     fake_pci.cfg[4] = (uint32_t)(uintptr_t)bar | 4;
     fake_pci.cfg[5] = (uint32_t)((uintptr_t)bar >> 32);
+    fake_pci.cfg[9] = (uint32_t)(uintptr_t)bar;
     fake_pci.dev = (struct hal_pci_dev){ .access = &fake_pci.access, .vendor = (uint16_t)id,
                                          .device = (uint16_t)(id >> 16), .class = class, .name = "fake" };
     if (vectors)
