@@ -59,5 +59,5 @@ def f(i):
     with lk: out.append(i)
 ts = [threading.Thread(target=f, args=(i,)) for i in range(5)]; [t.start() for t in ts]; [t.join() for t in ts]; print(sorted(out)); t = threading.Timer(0.01, lambda: print("timer")); t.start(); t.join()
 e = os.eventfd(0, os.EFD_NONBLOCK) if hasattr(os, "eventfd") else None; fd = os.memfd_create("mem"); os.write(fd, b"memory"); print(os.pread(fd, 6, 0), os.fstat(fd).st_size)
-print(os.sched_getaffinity(0) != set(), os.cpu_count() > 0, os.getloadavg()[0] >= 0, os.statvfs(".").f_bsize > 0, os.get_terminal_size.__name__, platform.system(), len(os.getgroups()) >= 0, os.getpriority(os.PRIO_PROCESS, 0), os.umask(0o22) >= 0, os.nice(0), time.get_clock_info("monotonic").resolution)
+print(os.sched_getaffinity(0) != set(), os.cpu_count() > 0, os.getloadavg()[0] >= 0, os.statvfs(".").f_bsize > 0, os.get_terminal_size.__name__, platform.system(), len(os.getgroups()) >= 0, os.getpriority(os.PRIO_PROCESS, 0) == os.nice(0), os.umask(0o22) >= 0, time.get_clock_info("monotonic").resolution)
 os.chdir(".."); shutil.rmtree("py.d"); gc.collect(); print(work.exists()); sys.exit(12)
