@@ -6,11 +6,10 @@ static struct mount *devices;
 /* --- simple ones ------------------------------------------------------------------------------------------------------- */
 enum { NULL_DEV = 1, ZERO_DEV, FULL_DEV, RANDOM_DEV, TTY_DEV };
 
-static int64_t simple_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
+static int64_t simple_read(struct file *f, user_t to, uint64_t len, uint64_t *)
 {
     uint8_t part[256];
 
-    (void)pos;
     if (f->node->arg == NULL_DEV)
         return 0;
     memset(part, 0, sizeof part);
@@ -24,10 +23,8 @@ static int64_t simple_read(struct file *f, user_t to, uint64_t len, uint64_t *po
     return (int64_t)len;
 }
 
-static int64_t simple_write(struct file *f, user_t from, uint64_t len, uint64_t *pos)
+static int64_t simple_write(struct file *f, user_t, uint64_t len, uint64_t *)
 {
-    (void)from;
-    (void)pos;
     return f->node->arg == FULL_DEV ? -ENOSPC : (int64_t)len;
 }
 
@@ -35,9 +32,8 @@ static const struct file_ops simple_ops = { .read = simple_read, .write = simple
 
 bool file_is_zero(const struct file *f) { return f->ops == &simple_ops && f->node->arg == ZERO_DEV; }
 
-static int simple_open(struct node *n, struct file *f)
+static int simple_open(struct node *, struct file *f)
 {
-    (void)n;
     f->ops = &simple_ops;
     return 0;
 }
@@ -82,11 +78,10 @@ static void input_ask(void)
         p9_kick(devices);
 }
 
-static int64_t std_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
+static int64_t std_read(struct file *f, user_t to, uint64_t len, uint64_t *)
 {
     uint32_t n;
 
-    (void)pos;
     while (len && input.have == input.taken) {
         int e;
         if (input.end) {
@@ -111,13 +106,12 @@ static int64_t std_read(struct file *f, user_t to, uint64_t len, uint64_t *pos)
     return n;
 }
 
-static int64_t std_write(struct file *f, user_t from, uint64_t len, uint64_t *pos)
+static int64_t std_write(struct file *f, user_t from, uint64_t len, uint64_t *)
 {
     uint32_t which = f->data == (void *)2 ? 2 : 1;
     uint64_t done = 0;
     uint8_t *copy;
 
-    (void)pos;
     while (done < len) {
         struct rpc r = { 0 };
         uint32_t n = (uint32_t)min_u64(len - done, 32768);

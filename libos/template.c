@@ -98,11 +98,10 @@ static void renew(void)
     syscall_plain();
 }
 
-int template_open(struct node *n, struct file *f)
+int template_open(struct node *, struct file *f)
 {
     const char *words = (const char *)boot->strings;
 
-    (void)n;
     if (boot->flags & APP_BOOT_TEMPLATE) {
         if (busy())
             return -EBUSY;

@@ -183,17 +183,16 @@ static err_t cons_write(struct ninep_req *r)
     return OK;
 }
 
-static err_t consctl_print(struct tree *t, uint64_t key, struct tree_text *x)
+static err_t consctl_print(struct tree *t, uint64_t, struct tree_text *x)
 {
     const struct ns_dev *d = dev_of(t);
 
-    (void)key;
     tree_print(x, "size %u %u\nraw %s\necho %s\n", COLS, ROWS_SHOWN, flag(d, LOCAL_FLAGS, LOCAL_CANON) ? "off" : "on",
                flag(d, LOCAL_FLAGS, LOCAL_ECHO) ? "on" : "off");
     return OK;
 }
 
-static err_t consctl_command(struct tree *t, uint64_t key, const char *line)
+static err_t consctl_command(struct tree *t, uint64_t, const char *line)
 {
     static const struct {
         const char *line;
@@ -207,7 +206,6 @@ static err_t consctl_command(struct tree *t, uint64_t key, const char *line)
     };
     struct ns_dev *d = dev_of(t);
 
-    (void)key;
     for (unsigned i = 0; i < ARRAY_LEN(commands); i++) {
         if (!str_eq(line, commands[i].line))
             continue;
@@ -256,11 +254,10 @@ static err_t ttyctl_write(struct ninep_req *r)
 
 /* --- the others --- */
 
-static err_t time_print(struct tree *t, uint64_t key, struct tree_text *x)
+static err_t time_print(struct tree *t, uint64_t, struct tree_text *x)
 {
     const struct vm *vm = dev_of(t)->vm;
 
-    (void)key;
     tree_print(x, "wall_ns %" PRIu64 "\nup_ns %" PRIu64 "\n", ground_wall_ns(), ground_tsc_to_ns(ground_tsc() - vm->tsc_start));
     return OK;
 }
@@ -272,9 +269,8 @@ static err_t random_read(struct ninep_req *r)
     return OK;
 }
 
-static err_t null_read(struct ninep_req *r)
+static err_t null_read(struct ninep_req *)
 {
-    (void)r;
     return OK;
 }
 

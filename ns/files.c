@@ -54,9 +54,8 @@ static const char *base_name(const char *path)
     return base;
 }
 
-static err_t img_find(struct tree *t, uint64_t parent, const char *name, uint64_t *key)
+static err_t img_find(struct tree *, uint64_t, const char *name, uint64_t *key)
 {
-    (void)t, (void)parent;
     for (unsigned i = 0; i < setup->nfiles; i++) {
         if (!is_image(&setup->file[i]) || !str_eq(base_name(setup->file[i].path), name))
             continue;
@@ -82,9 +81,8 @@ static err_t img_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t 
 
 static err_t img_read(struct ninep_req *r) { return blob_read(r, &setup->file[r->fid->key - 1].blob); }
 
-static uint64_t img_size(struct tree *t, uint64_t key)
+static uint64_t img_size(struct tree *, uint64_t key)
 {
-    (void)t;
     return setup->file[key - 1].blob.size;
 }
 
@@ -172,30 +170,25 @@ static err_t boot_find(uint64_t parent, const char *name, uint64_t *key, bool fo
     return ERR_NOTFOUND;
 }
 
-static err_t boot_dir_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t *key, char *name)
+static err_t boot_dir_next(struct tree *, uint64_t parent, uint64_t after, uint64_t *key, char *name)
 {
-    (void)t;
     return boot_next(parent, after, key, name, true);
 }
-static err_t boot_dir_find(struct tree *t, uint64_t parent, const char *name, uint64_t *key)
+static err_t boot_dir_find(struct tree *, uint64_t parent, const char *name, uint64_t *key)
 {
-    (void)t;
     return boot_find(parent, name, key, true);
 }
-static err_t boot_file_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t *key, char *name)
+static err_t boot_file_next(struct tree *, uint64_t parent, uint64_t after, uint64_t *key, char *name)
 {
-    (void)t;
     return boot_next(parent, after, key, name, false);
 }
-static err_t boot_file_find(struct tree *t, uint64_t parent, const char *name, uint64_t *key)
+static err_t boot_file_find(struct tree *, uint64_t parent, const char *name, uint64_t *key)
 {
-    (void)t;
     return boot_find(parent, name, key, false);
 }
 
-static uint64_t boot_up(struct tree *t, uint64_t key)
+static uint64_t boot_up(struct tree *, uint64_t key)
 {
-    (void)t;
     unsigned depth = key_depth(key) - 1;
 
     for (unsigned i = 0; depth; i++) /* the first file in that folder stands for it */
@@ -206,9 +199,8 @@ static uint64_t boot_up(struct tree *t, uint64_t key)
 
 static err_t boot_read(struct ninep_req *r) { return blob_read(r, &setup->file[key_file(r->fid->key)].blob); }
 
-static uint64_t boot_size(struct tree *t, uint64_t key)
+static uint64_t boot_size(struct tree *, uint64_t key)
 {
-    (void)t;
     return setup->file[key_file(key)].blob.size;
 }
 
@@ -231,20 +223,18 @@ static struct blk *blk_at(uint64_t key)
     return b;
 }
 
-static err_t blk_dir_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t *key, char *name)
+static err_t blk_dir_next(struct tree *, uint64_t, uint64_t after, uint64_t *key, char *name)
 {
     const struct blk *b = blk_at(*key = after + 1);
 
-    (void)t, (void)parent;
     if (!b)
         return ERR_NOTFOUND;
     (void)str_copy(name, NINEP_NAME_MAX + 1, b->name);
     return OK;
 }
 
-static err_t blk_dir_find(struct tree *t, uint64_t parent, const char *name, uint64_t *key)
+static err_t blk_dir_find(struct tree *, uint64_t, const char *name, uint64_t *key)
 {
-    (void)t, (void)parent;
     *key = 1;
     for (const struct blk *b = blk_next(NULL); b; b = blk_next(b), ++*key)
         if (str_eq(b->name, name))
@@ -252,11 +242,10 @@ static err_t blk_dir_find(struct tree *t, uint64_t parent, const char *name, uin
     return ERR_NOTFOUND;
 }
 
-static err_t blk_info(struct tree *t, uint64_t key, struct tree_text *x)
+static err_t blk_info(struct tree *, uint64_t key, struct tree_text *x)
 {
     const struct blk *b = blk_at(key);
 
-    (void)t;
     tree_print(x, "name %s\nbytes %" PRIu64 "\nblock_size %u\nread_only %s\n", b->name, b->sectors * BLK_SECTOR, b->block_size,
                b->read_only ? "yes" : "no");
     if (b->whole)
@@ -264,9 +253,8 @@ static err_t blk_info(struct tree *t, uint64_t key, struct tree_text *x)
     return OK;
 }
 
-static uint64_t blk_size(struct tree *t, uint64_t key)
+static uint64_t blk_size(struct tree *, uint64_t key)
 {
-    (void)t;
     return blk_at(key)->sectors * BLK_SECTOR;
 }
 
@@ -285,9 +273,8 @@ static struct {
     struct blk_req req;
 } reading;
 
-static void read_done(struct blk_req *req, err_t e)
+static void read_done(struct blk_req *, err_t e)
 {
-    (void)req;
     reading.result = e;
     atomic_store(&reading.state, FILLED);
     work_changed();

@@ -31,9 +31,8 @@ char *ns_word(char *line)
 
 /* --- the directory of guests --- */
 
-static err_t guest_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t *key, char name[NINEP_NAME_MAX + 1])
+static err_t guest_next(struct tree *t, uint64_t, uint64_t after, uint64_t *key, char name[NINEP_NAME_MAX + 1])
 {
-    (void)parent;
     list_each(n, &vm_of(t)->guests) { /* in the order of their keys */
         if (guest_at(n)->key <= after)
             continue;
@@ -44,22 +43,20 @@ static err_t guest_next(struct tree *t, uint64_t parent, uint64_t after, uint64_
     return ERR_NOTFOUND;
 }
 
-static err_t guest_find(struct tree *t, uint64_t parent, const char *name, uint64_t *key)
+static err_t guest_find(struct tree *t, uint64_t, const char *name, uint64_t *key)
 {
     struct ns_guest *g = ns_vm_find(vm_of(t), name);
 
-    (void)parent;
     if (!g)
         return ERR_NOTFOUND;
     *key = g->key;
     return OK;
 }
 
-static err_t guest_make(struct tree *t, uint64_t parent, const char *name)
+static err_t guest_make(struct tree *t, uint64_t, const char *name)
 {
     struct ns_vm *vm = vm_of(t);
 
-    (void)parent;
     vm->error[0] = 0;
     return vm->make ? vm->make(vm, name, vm->error) : ERR_UNSUPPORTED;
 }
@@ -122,9 +119,8 @@ static void error_print(const char *error, struct tree_text *x)
         tree_print(x, "%s\n", error);
 }
 
-static err_t ctl_print(struct tree *t, uint64_t key, struct tree_text *x)
+static err_t ctl_print(struct tree *t, uint64_t, struct tree_text *x)
 {
-    (void)key;
     error_print(vm_of(t)->error, x);
     return OK;
 }

@@ -90,18 +90,14 @@ char *cache_work(void)
     return path;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
+static int remove_one(const char *path, const struct stat *, int, struct FTW *)
 {
-    (void)st;
-    (void)type;
-    (void)where;
     remove(path);
     return 0;
 }
 
-static int open_up(const char *path, const struct stat *st, int type, struct FTW *where)
+static int open_up(const char *path, const struct stat *st, int type, struct FTW *)
 {
-    (void)where;
     if (type == FTW_D || type == FTW_DNR)
         (void)!chmod(path, st->st_mode | 0700);
     return 0;

@@ -31,12 +31,11 @@ static char *image_path(const char *name)
     return path;
 }
 
-static int list(int argc, char **argv)
+static int list(int argc, char **)
 {
     char *dir = cache_path("images/");
     DIR *d = dir ? opendir(dir) : NULL;
 
-    (void)argv;
     if (argc > 1)
         return usage_of(&verb_image);
     printf("%-20s %10s  %-16s  %s\n", "NAME", "MB", "MADE", "ABOUT");

@@ -151,10 +151,8 @@ static bool set_entrypoint(struct options *o, char *value)
     return value[0] ? true : (fail("--entrypoint wants a program"), false);
 }
 
-static bool set_nothing(struct options *o, char *value)
+static bool set_nothing(struct options *, char *)
 {
-    (void)o;
-    (void)value;
     return true;
 }
 

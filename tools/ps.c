@@ -81,13 +81,12 @@ static void row(const char *name)
 
 static int visible(const struct dirent *d) { return d->d_name[0] != '.'; }
 
-static int ps(int argc, char **argv)
+static int ps(int argc, char **)
 {
     struct dirent **list;
     char dir[80];
     int n;
 
-    (void)argv;
     if (argc > 1)
         return usage_of(&verb_ps);
     printf("%-24s %7s %9s %4s %8s %8s  %s\n", "NAME", "PID", "UP", "CPU%", "USED", "LIMIT", "PROGRAM");

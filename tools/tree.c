@@ -193,12 +193,11 @@ static void elf_rewrite(const char *path, uint64_t size)
     close(fd);
 }
 
-static int file_rewrite(const char *path, const struct stat *st, int type, struct FTW *where)
+static int file_rewrite(const char *path, const struct stat *st, int type, struct FTW *)
 {
     char magic[4] = "";
     int fd;
 
-    (void)where;
     if (type != FTW_F || !S_ISREG(st->st_mode) || st->st_size < 64)
         return 0;
     if (!(st->st_mode & S_IWUSR))

@@ -32,9 +32,8 @@ static err_t vcpu_init(struct vcpu *v)
 
 static void vcpu_fini(struct vcpu *v) { ground_free(v->hw, sizeof(struct fake_vcpu)); }
 
-static void start_at(struct vcpu *v, const struct vcpu_start *at)
+static void start_at(struct vcpu *v, const struct vcpu_start *)
 {
-    (void)at;
     fake_of(v)->started = true;
 }
 
@@ -106,9 +105,8 @@ static err_t msr_write(struct vcpu *v, uint32_t msr, uint64_t val)
     return OK;
 }
 
-static err_t xsetbv(struct vcpu *v, uint32_t reg, uint64_t val)
+static err_t xsetbv(struct vcpu *, uint32_t reg, uint64_t val)
 {
-    (void)v;
     return reg || !(val & 1) ? ERR_INVAL : OK;
 }
 

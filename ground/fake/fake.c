@@ -147,11 +147,10 @@ err_t ground_irq_msi(unsigned cpu, void (*fn)(void *), void *arg, struct irq_msi
     return OK;
 }
 
-err_t ground_irq_isa(unsigned line, void (*fn)(void *), void *arg)
+err_t ground_irq_isa(unsigned, void (*fn)(void *), void *arg)
 {
     unsigned n;
 
-    (void)line;
     return irq_add(fn, arg, &n);
 }
 
