@@ -1,18 +1,14 @@
-/* The monitor's guests behind the /vm tree: made, defined, cloned, removed, commanded. A guest's definition is text in the
- * words of boot entries, read by the same parser; files it names are those the launch has loaded. CPU 0's loop, but for
- * ns_log(). */
+/* The monitor's guests behind the /vm tree: made, looked at, commanded, cloned, removed. What a definition means is in define.c, a namespace line
+ * in spaces.c; log.c has the lines of the log. CPU 0's loop. */
 #include "base/fmt.h"
 #include "base/str.h"
-#include "boot/entry.h"
 #include "ground/ground.h"
 #include "ns/dev.h"
 #include "ns/files.h"
-#include "ns/ns.h"
-#include "ns/vm.h"
+#include "ns/guests.h"
 #include "vm/work.h"
 
-#define LOG_BYTES 16384u           /* of the monitor's log; a power of two */
-#define SAMPLE_NS 500000000ull     /* at least, between two looks at a guest's figures */
+#define SAMPLE_NS 500000000ull /* at least, between two looks at a guest's figures */
 #define MEMORY_DEFAULT MIB(512)
 
 struct guest {
@@ -35,7 +31,7 @@ static struct guest *guest_of(struct ns_guest *g) { return container_of(g, struc
 static struct guest *guest_of_vm(const struct vm *vm) { return container_of((struct ns_cons *)vm->tty_user_data, struct guest, cons); }
 static bool is_off(const struct guest *g) { return atomic_load(&g->vm->state) == VM_OFF; }
 
-static err_t PRINTF(3, 4) refuse(char *why, err_t e, const char *fmt, ...)
+err_t ns_refuse(char *why, err_t e, const char *fmt, ...)
 {
     va_list ap;
 
@@ -43,51 +39,6 @@ static err_t PRINTF(3, 4) refuse(char *why, err_t e, const char *fmt, ...)
     (void)fmt_vtext(why, NS_WHY_MAX, fmt, ap);
     va_end(ap);
     return e;
-}
-
-/* --- the log, of which a guest's lines begin with its name --- */
-
-static struct {
-    struct lock lock; /* a leaf */
-    uint64_t written;
-    char text[LOG_BYTES];
-} log;
-
-void ns_log(const char *line)
-{
-    lock_take(&log.lock);
-    for (; *line; line++)
-        log.text[log.written++ % LOG_BYTES] = *line;
-    log.text[log.written++ % LOG_BYTES] = '\n';
-    lock_drop(&log.lock);
-    work_changed();
-}
-
-/* The line at *at, without its end; moves *at behind it. False at the end of the log. */
-static bool log_line(uint64_t *at, char *line, size_t size)
-{
-    size_t n = 0;
-    char c;
-
-    lock_take(&log.lock);
-    bool any = *at < log.written;
-    while (*at < log.written && (c = log.text[(*at)++ % LOG_BYTES]) != '\n')
-        if (n + 1 < size)
-            line[n++] = c;
-    lock_drop(&log.lock);
-    line[n] = 0;
-    return any;
-}
-
-static void guest_log(struct ns_guest *ng, struct tree_text *x)
-{
-    uint64_t at = log.written > LOG_BYTES ? log.written - LOG_BYTES : 0;
-    size_t n = strlen(ng->name);
-    char line[256];
-
-    while (log_line(&at, line, sizeof line))
-        if (str_starts(line, ng->name) && line[n] == ':')
-            tree_print(x, "%s\n", line);
 }
 
 /* --- status --- */
@@ -167,149 +118,33 @@ static size_t guest_type(struct ns_guest *g, const uint8_t *bytes, size_t n) { r
 
 /* --- definitions --- */
 
-/* In a line that begins with what to start, " key=value" may stand for a line of its own; behind options= all is options. */
-static void lines_split(char *line)
+static err_t spaces_set(struct guest *g, const char *line, char *why)
 {
-    static const char *const keys[] = { "options", "initrd", "memory", "cpus", "disk", "args", "namespace", "isolate", "template", "title" };
+    struct ninep_fs *const fs[NS_TREES] = { &g->dev.tree.fs, &tree.tree.fs, ns_img_fs(), ns_blk_fs(), ns_boot_fs() };
+    struct vm_share share[NS_TREES];
+    unsigned count;
+    err_t e = ns_spaces_read(fs, line, share, &count, why, NS_WHY_MAX);
 
-    for (; line; line = strchr(line, '\n')) {
-        line += *line == '\n';
-        if (!str_starts(line, "linux ") && !str_starts(line, "app "))
-            continue;
-        for (char *p = line; *p && *p != '\n'; p++)
-            for (unsigned i = 0; *p == ' ' && i < ARRAY_LEN(keys); i++) {
-                size_t n = strlen(keys[i]);
-                if (!str_starts(p + 1, keys[i]) || p[1 + n] != '=')
-                    continue;
-                *p = '\n';
-                p[1 + n] = ' ';
-                if (i == 0)
-                    return;
-            }
-    }
-}
-
-/* Entry files may have other programs' keys; here a word that means nothing is a mistake. */
-static const char *unknown_word(const char *line)
-{
-    static const char *const keys[] = { "title", "linux", "app", "initrd", "options", "args", "memory", "cpus", "disk", "namespace", "isolate", "template" };
-
-    for (; line; line = strchr(line, '\n')) {
-        size_t n = 0;
-        unsigned i = 0;
-        line += *line == '\n';
-        while (line[n] && !strchr(" \t\r\n", line[n]))
-            n++;
-        while (n && i < ARRAY_LEN(keys) && !(strlen(keys[i]) == n && !strncmp(keys[i], line, n)))
-            i++;
-        if (i == ARRAY_LEN(keys))
-            return line;
-    }
-    return NULL;
-}
-
-static err_t file_take(const char *path, struct blob *out, char *why)
-{
-    const struct ns_file *f = ns_file_find(path);
-
-    if (!f)
-        return refuse(why, ERR_NOTFOUND, "%.100s is not among the loaded files; /boot has them", path);
-    *out = f->blob;
+    if (e)
+        return e;
+    memcpy(g->vm->share, share, count * sizeof share[0]);
+    g->vm->nshares = count;
     return OK;
 }
-
-static err_t disk_take(struct vm_config *cfg, const char *name, char *why)
-{
-    struct blk *blk = setup.disk(name);
-
-    if (!blk)
-        return refuse(why, ERR_NOTFOUND, "disk: there is no %.60s; /blk has them all", name);
-    (void)str_copy(cfg->disk[cfg->ndisks], sizeof cfg->disk[0], name);
-    cfg->blk[cfg->ndisks++] = blk;
-    return OK;
-}
-
-/* Puts what the entry says into cfg; what it does not say stays. */
-static err_t config_change(struct vm_config *cfg, const struct entry *e, char *why)
-{
-    err_t err = *e->start.path ? file_take(e->start.path, &cfg->kernel, why) : OK;
-
-    if (e->ninitrd)
-        cfg->ninitrd = 0;
-    for (unsigned i = 0; !err && i < e->ninitrd; i++)
-        err = file_take(e->initrd[i].path, &cfg->initrd[cfg->ninitrd++], why);
-    if (e->ndisks)
-        cfg->ndisks = 0;
-    for (unsigned i = 0; !err && i < e->ndisks; i++)
-        err = disk_take(cfg, e->disk[i].path, why);
-    if (*e->options)
-        (void)str_copy(cfg->cmdline, sizeof cfg->cmdline, e->options);
-    if (*e->title)
-        (void)str_copy(cfg->title, sizeof cfg->title, e->title);
-    cfg->memory = e->memory;
-    cfg->vcpus = e->cpus;
-    if (e->template_line)
-        cfg->template = e->template;
-    return err;
-}
-
-/* The first note that forbids a guest; that nothing is said about what to start is no mistake here. */
-static const struct entry_note *mistake_of(const struct entry *e)
-{
-    for (unsigned i = 0; i < e->nnotes; i++)
-        if (e->note[i].forbids & ENTRY_NO_GUEST && (e->note[i].line || *e->start.path))
-            return &e->note[i];
-    return NULL;
-}
-
-static err_t spaces_set(struct guest *g, const char *line, char *why);
 
 static err_t guest_define(struct guest *g, char *text, char *why)
 {
-    static struct entry e;         /* these two are large, and this is CPU 0's */
-    static struct vm_config cfg;
-    err_t err;
+    static struct vm_config cfg; /* large, and this is CPU 0's */
+    err_t e;
 
     if (!is_off(g))
-        return refuse(why, ERR_BUSY, "%s runs; stop it first", g->g.name);
-    lines_split(text);
-    const char *unknown = unknown_word(text);
-    if (unknown)
-        return refuse(why, ERR_INVAL, "'%.40s' is no command; write start, stop, reset, power, or lines of a boot entry", unknown);
-    entry_init(&e, ENTRY_LINUX, g->g.name, "ctl");
-    e.cpus = g->vm->cfg.vcpus;
-    e.id[0] = 0; /* so that no title is made up */
-    entry_parse(&e, text, strlen(text));
-    const struct entry_note *wrong = mistake_of(&e);
-    if (wrong)
-        return refuse(why, ERR_INVAL, "%s", wrong->text);
-    if (e.kind == ENTRY_APP && !setup.app)
-        return refuse(why, ERR_UNSUPPORTED, "app: this machine runs no apps");
-    if (e.isolate && setup.no_isolation)
-        return refuse(why, ERR_UNSUPPORTED, "isolate: %s; write isolate none", setup.no_isolation);
+        return ns_refuse(why, ERR_BUSY, "%s runs; stop it first", g->g.name);
     cfg = g->vm->cfg;
-    if (*e.start.path) { /* a new definition */
-        cfg.ninitrd = cfg.ndisks = 0;
-        cfg.cmdline[0] = 0;
-        cfg.app = e.kind == ENTRY_APP;
-        cfg.isolate = false;
-        cfg.template = false;
-        cfg.from[0] = 0;
-    } else if (!e.memory_line) {
-        e.memory = cfg.memory;
-    }
-    if (e.isolate_line && !cfg.app)
-        return refuse(why, ERR_INVAL, "isolate: only for apps; leave it out");
-    if (e.isolate_line)
-        cfg.isolate = e.isolate;
-    err = config_change(&cfg, &e, why);
-    if (err)
-        return err;
-    if (*e.spaces)
-        err = spaces_set(g, e.spaces, why);
-    if (err)
-        return err;
-    (void)str_copy(cfg.spaces, sizeof cfg.spaces, g->vm->cfg.spaces);
+    e = ns_define(&setup, g->g.name, &cfg, text, why);
+    if (!e)
+        e = spaces_set(g, cfg.spaces, why);
+    if (e)
+        return e;
     g->vm->cfg = cfg;
     g->vm->machine = cfg.app ? setup.app : setup.pc;
     return OK;
@@ -322,16 +157,16 @@ static err_t do_start(struct guest *g, char *why)
     err_t e = g->vm->cfg.kernel.size ? vm_start(g->vm) : ERR_INVAL;
 
     if (e == ERR_BUSY && !is_off(g))
-        return refuse(why, e, "%s runs already", g->g.name);
+        return ns_refuse(why, e, "%s runs already", g->g.name);
     if (e)
-        return refuse(why, e, "%s", g->vm->cfg.kernel.size ? g->vm->why_text : "nothing to start; write linux /FILE or app /FILE first");
+        return ns_refuse(why, e, "%s", g->vm->cfg.kernel.size ? g->vm->why_text : "nothing to start; write linux /FILE or app /FILE first");
     return OK;
 }
 
 static err_t do_end(struct guest *g, enum vm_why how, char *why)
 {
     if (is_off(g))
-        return refuse(why, ERR_INVAL, "%s does not run", g->g.name);
+        return ns_refuse(why, ERR_INVAL, "%s does not run", g->g.name);
     vm_stop(g->vm, how, "by its ctl file");
     return OK;
 }
@@ -342,9 +177,9 @@ static err_t do_reset(struct guest *g, char *why) { return do_end(g, VM_RESET, w
 static err_t do_power(struct guest *g, char *why)
 {
     if (atomic_load(&g->vm->state) != VM_RUNNING)
-        return refuse(why, ERR_INVAL, "%s does not run", g->g.name);
+        return ns_refuse(why, ERR_INVAL, "%s does not run", g->g.name);
     if (!g->vm->machine->power_button)
-        return refuse(why, ERR_UNSUPPORTED, "%s has no power button; use stop", g->g.name);
+        return ns_refuse(why, ERR_UNSUPPORTED, "%s has no power button; use stop", g->g.name);
     g->vm->machine->power_button(g->vm);
     return OK;
 }
@@ -369,90 +204,12 @@ static err_t guest_command(struct ns_guest *g, char *text, char *why)
 static const struct ns_guest_ops guest_ops = {
     .status = guest_status,
     .command = guest_command,
-    .log = guest_log,
+    .log = ns_log_of,
     .spaces = guest_spaces,
     .oldest = guest_oldest,
     .read = guest_read,
     .type = guest_type,
 };
-
-/* --- namespaces --- */
-
-static struct ninep_fs *tree_dev(struct guest *g) { return &g->dev.tree.fs; }
-static struct ninep_fs *tree_vm(struct guest *g) { return (void)g, &tree.tree.fs; }
-static struct ninep_fs *tree_img(struct guest *g) { return (void)g, ns_img_fs(); }
-static struct ninep_fs *tree_blk(struct guest *g) { return (void)g, ns_blk_fs(); }
-static struct ninep_fs *tree_boot(struct guest *g) { return (void)g, ns_boot_fs(); }
-
-static const struct {
-    const char *name;
-    struct ninep_fs *(*fs)(struct guest *);
-} trees[] = { { "dev", tree_dev }, { "vm", tree_vm }, { "img", tree_img }, { "blk", tree_blk }, { "boot", tree_boot } };
-_Static_assert(ARRAY_LEN(trees) <= VM_SHARES_MAX, "a guest may have them all");
-
-/* One word of the line, "/vm" or "/vm:ro", to a share; the number of its tree. ERR_INVAL. */
-static err_t space_read(const char *word, size_t n, unsigned *which, bool *read_only)
-{
-    size_t colon = 0;
-
-    while (colon < n && word[colon] != ':')
-        colon++;
-    *read_only = n - colon == 3 && !strncmp(word + colon, ":ro", 3);
-    if (word[0] != '/' || (colon < n && !*read_only))
-        return ERR_INVAL;
-    for (*which = 0; *which < ARRAY_LEN(trees); ++*which)
-        if (strlen(trees[*which].name) == colon - 1 && !strncmp(trees[*which].name, word + 1, colon - 1))
-            return OK;
-    return ERR_INVAL;
-}
-
-/* Fills share[] (room for all trees) from the line; g may be NULL: it is only checked. */
-static err_t spaces_read(struct guest *g, const char *line, struct vm_share *share, unsigned *count, char *why, size_t size)
-{
-    unsigned seen = 0, which = 0;
-    bool read_only = false;
-
-    *count = 0;
-    for (size_t n; *line; line += n) {
-        for (n = 0; line[n] && line[n] != ' ' && line[n] != '\t'; n++)
-            ;
-        if (n && (space_read(line, n, &which, &read_only) || seen & BIT(which))) {
-            (void)fmt_text(why, size, "namespace: '%.*s' is no tree, or there twice; write e.g. /dev /vm:ro /img /blk /boot",
-                           (int)min_size(n, 40), line);
-            return ERR_INVAL;
-        }
-        if (n) {
-            seen |= BIT(which);
-            share[*count] = (struct vm_share){ .fs = g ? trees[which].fs(g) : NULL, .read_only = read_only };
-            (void)str_copy(share[(*count)++].name, sizeof share->name, trees[which].name);
-        }
-        n += line[n] != 0;
-    }
-    return OK;
-}
-
-err_t ns_check(const char *line, char *why, size_t size)
-{
-    struct vm_share share[ARRAY_LEN(trees)];
-    unsigned count;
-
-    return spaces_read(NULL, line, share, &count, why, size);
-}
-
-static err_t spaces_set(struct guest *g, const char *line, char *why)
-{
-    struct vm_share share[ARRAY_LEN(trees)];
-    unsigned count;
-    err_t e = spaces_read(g, line, share, &count, why, NS_WHY_MAX);
-
-    if (e)
-        return e;
-    if (!str_copy(g->vm->cfg.spaces, sizeof g->vm->cfg.spaces, line))
-        return refuse(why, ERR_INVAL, "namespace: longer than %u bytes", VM_NAMESPACE_MAX - 1);
-    memcpy(g->vm->share, share, count * sizeof share[0]);
-    g->vm->nshares = count;
-    return OK;
-}
 
 /* --- making and removing --- */
 
@@ -503,7 +260,7 @@ static err_t name_check(const char *name, char *why)
         c++;
     }
     if (!*name || *c || *name == '.' || c - name >= VM_NAME_MAX || str_eq(name, "ctl"))
-        return refuse(why, ERR_INVAL, "'%.40s' cannot be a guest's name; use up to %u of a-z A-Z 0-9 - _ .", name, VM_NAME_MAX - 1);
+        return ns_refuse(why, ERR_INVAL, "'%.40s' cannot be a guest's name; use up to %u of a-z A-Z 0-9 - _ .", name, VM_NAME_MAX - 1);
     return OK;
 }
 
@@ -520,26 +277,24 @@ static err_t guest_make_like(const struct vm_config *like, const struct machine 
     copied.autostart = false;
     (void)str_copy(copied.name, sizeof copied.name, name);
     e = ns_guest_add(&copied, machine, out);
-    return e ? refuse(why, e, e == ERR_EXISTS ? "%s: there is a guest of that name" : "%s: no memory for another guest", name) : OK;
+    return e ? ns_refuse(why, e, e == ERR_EXISTS ? "%s: there is a guest of that name" : "%s: no memory for another guest", name) : OK;
 }
 
-static err_t tree_make(struct ns_vm *t, const char *name, char *why)
+static err_t tree_make(struct ns_vm *, const char *name, char *why)
 {
     static const struct vm_config empty = { .memory = MEMORY_DEFAULT, .vcpus = 1 };
 
     struct vm *vm;
 
-    (void)t;
     return guest_make_like(&empty, setup.pc, name, &vm, why);
 }
 
-static err_t tree_drop(struct ns_vm *t, struct ns_guest *ng, char *why)
+static err_t tree_drop(struct ns_vm *, struct ns_guest *ng, char *why)
 {
     struct guest *g = guest_of(ng);
 
-    (void)t;
     if (!is_off(g))
-        return refuse(why, ERR_BUSY, "%s runs; stop it first", ng->name);
+        return ns_refuse(why, ERR_BUSY, "%s runs; stop it first", ng->name);
     if (setup.removed)
         setup.removed(g->vm);
     ns_vm_remove(ng);
@@ -561,21 +316,21 @@ static err_t clone(struct guest *from, char *name, char *why)
 
     *cfg = t->cfg;
     if (is_off(from) || !cfg->template)
-        return *args ? refuse(why, ERR_INVAL, "'%.40s %.40s' cannot be a guest's name; only clones of templates are given arguments", name, args) :
+        return *args ? ns_refuse(why, ERR_INVAL, "'%.40s %.40s' cannot be a guest's name; only clones of templates are given arguments", name, args) :
                        guest_make_like(cfg, t->machine, name, &new, why);
     if (!vm_is_template(t))
-        return refuse(why, ERR_BUSY, "%s is not a template yet: its program has not opened /dev/template", cfg->name);
+        return ns_refuse(why, ERR_BUSY, "%s is not a template yet: its program has not opened /dev/template", cfg->name);
     (void)str_copy(cfg->from, sizeof cfg->from, t->cfg.name);
     cfg->template = false;
     if (!str_copy(cfg->cmdline, sizeof cfg->cmdline, args))
-        return refuse(why, ERR_INVAL, "more than %u bytes of arguments; make them shorter", VM_CMDLINE_MAX - 1);
+        return ns_refuse(why, ERR_INVAL, "more than %u bytes of arguments; make them shorter", VM_CMDLINE_MAX - 1);
     err_t e = guest_make_like(cfg, t->machine, name, &new, why);
     if (e)
         return e;
     e = vm_start(new);
     new->tsc_start = asked;
     if (e) {
-        (void)refuse(why, e, "%s", new->why_text);
+        (void)ns_refuse(why, e, "%s", new->why_text);
         (void)tree_drop(&tree, &guest_of_vm(new)->g, unused);
     }
     return e;
@@ -588,7 +343,7 @@ static err_t do_clone(char *name, char *rest, char *why)
     struct ns_guest *from = ns_vm_find(&tree, name);
 
     if (!from)
-        return refuse(why, ERR_NOTFOUND, "there is no guest %.40s", name);
+        return ns_refuse(why, ERR_NOTFOUND, "there is no guest %.40s", name);
     return clone(guest_of(from), rest, why);
 }
 
@@ -597,11 +352,11 @@ static err_t do_remove(char *name, char *rest, char *why)
     struct ns_guest *g = ns_vm_find(&tree, name);
 
     if (!g)
-        return refuse(why, ERR_NOTFOUND, "there is no guest %.40s", name);
+        return ns_refuse(why, ERR_NOTFOUND, "there is no guest %.40s", name);
     return *rest ? ERR_INVAL : tree_drop(&tree, g, why);
 }
 
-static err_t tree_command(struct ns_vm *t, char *text, char *why)
+static err_t tree_command(struct ns_vm *, char *text, char *why)
 {
     static const struct {
         const char *name;
@@ -610,12 +365,11 @@ static err_t tree_command(struct ns_vm *t, char *text, char *why)
     char *name = ns_word(text), *rest = ns_word(name);
     err_t e = ERR_INVAL;
 
-    (void)t;
     for (unsigned i = 0; i < ARRAY_LEN(commands); i++)
         if (str_eq(text, commands[i].name) && *name)
             e = commands[i].run(name, rest, why);
     if (e && !*why)
-        return refuse(why, e, "'%.40s' is no command; write create NAME, clone GUEST NEW [ARGUMENT...] or remove NAME", text);
+        return ns_refuse(why, e, "'%.40s' is no command; write create NAME, clone GUEST NEW [ARGUMENT...] or remove NAME", text);
     return e;
 }
 
