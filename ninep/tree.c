@@ -56,6 +56,21 @@ static bool is_child(const struct tree *t, const struct tree_row *row, const str
     return row != t->rows && (&t->rows[row->parent] == dir || (row->nests && row == dir));
 }
 
+/* Of a row without a name. */
+static err_t key_find(struct tree *t, const struct tree_row *row, uint64_t parent, const char *name, uint64_t *key)
+{
+    char at[NINEP_NAME_MAX + 1];
+    err_t e;
+
+    if (row->find)
+        return row->find(t, parent, name, key);
+    *key = 0;
+    do
+        e = row->next(t, parent, *key, key, at);
+    while (!e && !str_eq(at, name));
+    return e;
+}
+
 /* The row and key of a name in a directory. */
 static err_t child_find(struct tree *t, const struct ninep_fid *dir, const char *name, const struct tree_row **out, uint64_t *key)
 {
@@ -63,7 +78,7 @@ static err_t child_find(struct tree *t, const struct ninep_fid *dir, const char 
         *key = dir->key;
         if (!is_child(t, row, row_of(dir)))
             continue;
-        if (row->name ? !str_eq(row->name, name) : row->find(t, dir->key, name, key) != OK)
+        if (row->name ? !str_eq(row->name, name) : key_find(t, row, dir->key, name, key) != OK)
             continue;
         *out = row;
         return OK;
@@ -298,7 +313,7 @@ void tree_init(struct tree *t)
     for (uint16_t i = 0; i < t->nrows; i++) {
         const struct tree_row *row = &t->rows[i];
         ASSERT(row->parent < t->nrows && t->rows[row->parent].mode & TREE_DIR);
-        ASSERT(row->name || (row->find && row->next));
+        ASSERT(row->name || row->next);
     }
     t->fs.ops = &tree_ops;
 }

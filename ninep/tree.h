@@ -7,7 +7,7 @@
  *         [ROOT]    = { "", ROOT, .mode = TREE_DIR | 0555 },
  *         [VERSION] = { "version", ROOT, .mode = 0444, .print = version_print },
  *         [VM]      = { "vm", ROOT, .mode = TREE_DIR | 0555 },
- *         [VM_ONE]  = { NULL, VM, .mode = TREE_DIR | 0555, .next = vm_next, .find = vm_find },
+ *         [VM_ONE]  = { NULL, VM, .mode = TREE_DIR | 0555, .next = vm_next },
  *         [VM_CTL]  = { "ctl", VM_ONE, .mode = 0200, .command = vm_command },
  *     };
  *
@@ -44,7 +44,7 @@ struct tree_row {
     ninep_op *open;
     void (*close)(struct tree *, struct ninep_fid *);
     /* a row without a name: the first key above `after` (0: the first of all) in the directory with key `parent`, and
-     * its name; ERR_NOTFOUND at the end. And the key of a name. */
+     * its name; ERR_NOTFOUND at the end. And the key of a name; NULL: by the names that `next` gives. */
     err_t (*next)(struct tree *, uint64_t parent, uint64_t after, uint64_t *key, char name[NINEP_NAME_MAX + 1]);
     err_t (*find)(struct tree *, uint64_t parent, const char *name, uint64_t *key);
     uint64_t (*up)(struct tree *, uint64_t key); /* the parent's key; NULL: 0 */

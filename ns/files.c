@@ -54,29 +54,24 @@ static const char *base_name(const char *path)
     return base;
 }
 
-static err_t img_find(struct tree *, uint64_t, const char *name, uint64_t *key)
+/* Of two with one name the first shows. */
+static bool img_shows(uint64_t i)
 {
-    for (unsigned i = 0; i < setup->nfiles; i++) {
-        if (!is_image(&setup->file[i]) || !str_eq(base_name(setup->file[i].path), name))
-            continue;
-        *key = i + 1;
-        return OK;
-    }
-    return ERR_NOTFOUND;
+    for (uint64_t k = 0; k < i; k++)
+        if (is_image(&setup->file[k]) && str_eq(base_name(setup->file[k].path), base_name(setup->file[i].path)))
+            return false;
+    return is_image(&setup->file[i]);
 }
 
-static err_t img_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t *key, char name[NINEP_NAME_MAX + 1])
+static err_t img_next(struct tree *, uint64_t, uint64_t after, uint64_t *key, char name[NINEP_NAME_MAX + 1])
 {
-    for (uint64_t i = after; i < setup->nfiles; i++) {
-        uint64_t first;
-        if (!is_image(&setup->file[i]))
-            continue;
-        (void)str_copy(name, NINEP_NAME_MAX + 1, base_name(setup->file[i].path));
-        *key = i + 1;
-        if (img_find(t, parent, name, &first) == OK && first == *key) /* of two with one name the first shows */
-            return OK;
-    }
-    return ERR_NOTFOUND;
+    while (after < setup->nfiles && !img_shows(after))
+        after++;
+    if (after >= setup->nfiles)
+        return ERR_NOTFOUND;
+    (void)str_copy(name, NINEP_NAME_MAX + 1, base_name(setup->file[after].path));
+    *key = after + 1;
+    return OK;
 }
 
 static err_t img_read(struct ninep_req *r) { return blob_read(r, &setup->file[r->fid->key - 1].blob); }
@@ -88,7 +83,7 @@ static uint64_t img_size(struct tree *, uint64_t key)
 
 static const struct tree_row img_rows[] = {
     { .name = "", .parent = 0, .mode = TREE_DIR | 0555 },
-    { .parent = 0, .mode = 0444, .next = img_next, .find = img_find, .read = img_read, .size = img_size },
+    { .parent = 0, .mode = 0444, .next = img_next, .read = img_read, .size = img_size },
 };
 
 /* --- /boot: files under their own paths. A directory's key is the first file in it, and its depth --- */
@@ -233,15 +228,6 @@ static err_t blk_dir_next(struct tree *, uint64_t, uint64_t after, uint64_t *key
     return OK;
 }
 
-static err_t blk_dir_find(struct tree *, uint64_t, const char *name, uint64_t *key)
-{
-    *key = 1;
-    for (const struct blk *b = blk_next(NULL); b; b = blk_next(b), ++*key)
-        if (str_eq(b->name, name))
-            return OK;
-    return ERR_NOTFOUND;
-}
-
 static err_t blk_info(struct tree *, uint64_t key, struct tree_text *x)
 {
     const struct blk *b = blk_at(key);
@@ -330,7 +316,7 @@ static err_t blk_data(struct ninep_req *r)
 enum { BLK_ROOT, BLK_DIR, BLK_INFO, BLK_DATA, BLK_ROWS };
 static const struct tree_row blk_rows[BLK_ROWS] = {
     [BLK_ROOT] = { .name = "", .parent = BLK_ROOT, .mode = TREE_DIR | 0555 },
-    [BLK_DIR] = { .parent = BLK_ROOT, .mode = TREE_DIR | 0555, .next = blk_dir_next, .find = blk_dir_find },
+    [BLK_DIR] = { .parent = BLK_ROOT, .mode = TREE_DIR | 0555, .next = blk_dir_next },
     [BLK_INFO] = { .name = "info", .parent = BLK_DIR, .mode = 0444, .print = blk_info },
     [BLK_DATA] = { .name = "data", .parent = BLK_DIR, .mode = 0444, .read = blk_data, .size = blk_size },
 };

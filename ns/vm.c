@@ -119,7 +119,7 @@ static void error_print(const char *error, struct tree_text *x)
         tree_print(x, "%s\n", error);
 }
 
-static err_t ctl_print(struct tree *t, uint64_t, struct tree_text *x)
+static err_t root_ctl_print(struct tree *t, uint64_t, struct tree_text *x)
 {
     error_print(vm_of(t)->error, x);
     return OK;
@@ -214,13 +214,7 @@ PRINTS(log)
 PRINTS(wait)
 PRINTS(mem)
 PRINTS(namespace)
-
-static err_t guest_ctl_print(struct tree *t, uint64_t key, struct tree_text *x)
-{
-    struct ns_guest *g = guest_of(t, key);
-
-    return g ? ctl_put(g, x) : ERR_NOTFOUND;
-}
+PRINTS(ctl)
 
 /* --- the console --- */
 
@@ -269,9 +263,9 @@ static err_t cons_write(struct ninep_req *r)
 
 static const struct tree_row rows[ROWS] = {
     [ROOT] = { .name = "", .parent = ROOT, .mode = TREE_DIR | 0755 },
-    [CTL] = { .name = "ctl", .parent = ROOT, .mode = 0644, .print = ctl_print, .write = ctl_write },
+    [CTL] = { .name = "ctl", .parent = ROOT, .mode = 0644, .print = root_ctl_print, .write = ctl_write },
     [GUEST] = { .parent = ROOT, .mode = TREE_DIR | 0755, .next = guest_next, .find = guest_find, .make = guest_make, .drop = guest_drop },
-    [GUEST_CTL] = { .name = "ctl", .parent = GUEST, .mode = 0644, .print = guest_ctl_print, .write = ctl_write },
+    [GUEST_CTL] = { .name = "ctl", .parent = GUEST, .mode = 0644, .print = ctl_print, .write = ctl_write },
     [STATUS] = { .name = "status", .parent = GUEST, .mode = 0444, .print = status_print },
     [CONS] = { .name = "cons", .parent = GUEST, .mode = 0644, .open = cons_open, .read = cons_read, .write = cons_write },
     [LOG] = { .name = "log", .parent = GUEST, .mode = 0444, .print = log_print },

@@ -244,14 +244,6 @@ static err_t protocol_next(struct tree *, uint64_t, uint64_t after, uint64_t *ke
     return OK;
 }
 
-static err_t protocol_find(struct tree *, uint64_t, const char *name, uint64_t *key)
-{
-    for (*key = TCP; *key <= UDP; ++*key)
-        if (str_eq(protocols[*key], name))
-            return OK;
-    return ERR_NOTFOUND;
-}
-
 static err_t conv_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t *key, char name[NINEP_NAME_MAX + 1])
 {
     struct net *n = net_of(t);
@@ -265,17 +257,6 @@ static err_t conv_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t
     return ERR_NOTFOUND;
 }
 
-static err_t conv_find_name(struct tree *t, uint64_t parent, const char *name, uint64_t *key)
-{
-    struct net *n = net_of(t);
-    uint64_t i;
-
-    if (str_to_u64(name, &i) || i >= APP_NET_CONVS || !n->convs[i] || n->convs[i]->udp != (parent == UDP))
-        return ERR_NOTFOUND;
-    *key = n->convs[i]->key;
-    return OK;
-}
-
 static uint64_t conv_up(struct tree *t, uint64_t key)
 {
     struct conv *c = conv_find(net_of(t), key);
@@ -287,9 +268,9 @@ static const struct tree_row rows[ROWS] = {
     [ROOT] = { .name = "", .parent = ROOT, .mode = TREE_DIR | 0555 },
     [RULES] = { .name = "rules", .parent = ROOT, .mode = 0444, .print = rules_print },
     [MUX] = { .name = "mux", .parent = ROOT, .mode = 0666, .open = mux_open, .read = mux_read, .write = mux_write, .close = mux_close },
-    [PROTOCOL] = { .parent = ROOT, .mode = TREE_DIR | 0555, .next = protocol_next, .find = protocol_find },
+    [PROTOCOL] = { .parent = ROOT, .mode = TREE_DIR | 0555, .next = protocol_next },
     [CLONE] = { .name = "clone", .parent = PROTOCOL, .mode = 0666, .open = clone_open },
-    [CONV] = { .parent = PROTOCOL, .mode = TREE_DIR | 0555, .next = conv_next, .find = conv_find_name, .up = conv_up },
+    [CONV] = { .parent = PROTOCOL, .mode = TREE_DIR | 0555, .next = conv_next, .up = conv_up },
     [CTL] = { .name = "ctl", .parent = CONV, .mode = 0666, .open = conv_open, .close = conv_close, .read = ctl_read, .write = ctl_write },
     [DATA] = { .name = "data", .parent = CONV, .mode = 0666, .open = conv_open, .close = conv_close, .read = data_read, .write = data_write },
     [LISTEN] = { .name = "listen", .parent = CONV, .mode = 0666, .open = listen_open },

@@ -128,13 +128,6 @@ static err_t disk_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t
     return (*key & 0xFF) > 2 ? ERR_NOTFOUND : OK;
 }
 
-static err_t disk_find(struct tree *t, uint64_t parent, const char *name, uint64_t *key)
-{
-    (void)t;
-    *key = parent << 8 | (uint64_t)(name[0] - '0');
-    return !strcmp(name, "1") || !strcmp(name, "2") ? OK : ERR_NOTFOUND;
-}
-
 static uint64_t disk_up(struct tree *t, uint64_t key)
 {
     (void)t;
@@ -159,7 +152,7 @@ static const struct tree_row rows[ROWS] = {
     [VM_CONS] = { "cons", VM_ONE, .mode = 0600, .read = cons_read, .write = cons_write, .open = cons_open,
                   .close = cons_close },
     [VM_DISK] = { "disk", VM_ONE, .mode = TREE_DIR | 0555 },
-    [VM_DISK_ONE] = { NULL, VM_DISK, .mode = TREE_DIR | 0555, .next = disk_next, .find = disk_find, .up = disk_up },
+    [VM_DISK_ONE] = { NULL, VM_DISK, .mode = TREE_DIR | 0555, .next = disk_next, .up = disk_up },
     [VM_DISK_SIZE] = { "size", VM_DISK_ONE, .mode = 0444, .print = disk_size },
 };
 static struct tree tree = { .rows = rows, .nrows = ROWS, .uid = 5, .gid = 6, .time = 1000 };
