@@ -1,4 +1,5 @@
 /* The table of system calls, and the way each one takes. What has no row answers ENOSYS; docs/syscalls.md is made from the table. */
+#include <asm/unistd.h>
 #include "libos/futex.h"
 #include "libos/signal.h"
 #include "libos/sock.h"
@@ -7,22 +8,25 @@
 #include "libos/user.h"
 #include "libos/vma.h"
 
+#ifndef __NR_fchmodat2
+#define __NR_fchmodat2 452 /* since Linux 6.6 */
+#endif
 #define VIA(name, ...) sys_##name((const uint64_t[6]){ __VA_ARGS__ })
 
-#define CALL(number, name) sys_fn sys_##name;
+#define CALL(name) sys_fn sys_##name;
 #define AS(...)
 #include "libos/calls.h"
 #undef CALL
 #undef AS
 
-#define CALL(number, name)
-#define AS(number, name, ...) static int64_t as_##name(ARGS) { return __VA_ARGS__; }
+#define CALL(name)
+#define AS(name, ...) static int64_t as_##name(ARGS) { return __VA_ARGS__; }
 #include "libos/calls.h"
 #undef CALL
 #undef AS
 
-#define CALL(number, name) [number] = { #name, sys_##name },
-#define AS(number, name, ...) [number] = { #name, as_##name },
+#define CALL(name) [__NR_##name] = { #name, sys_##name },
+#define AS(name, ...) [__NR_##name] = { #name, as_##name },
 #define SYS_MAX 470u
 static const struct {
     const char *name;
@@ -40,7 +44,7 @@ uint32_t plain_answers[PLAIN_MAX];
 
 void syscall_plain(void)
 {
-    static const uint8_t plain[] = { 39, 102, 104, 107, 108, 110, 111 }; /* getpid, getuid, getgid, geteuid, getegid, getppid, getpgrp */
+    static const uint8_t plain[] = { __NR_getpid, __NR_getuid, __NR_getgid, __NR_geteuid, __NR_getegid, __NR_getppid, __NR_getpgrp };
 
     memset(plain_answers, 0xFF, sizeof plain_answers);
     for (size_t i = 0; i < sizeof plain && !tracing; i++)
