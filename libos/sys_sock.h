@@ -1,9 +1,10 @@
 #pragma once
 /* What the system calls on sockets share: sys_sock.c, sys_msg.c, sys_sockopt.c. */
+#include <asm/socket.h>
 #include "libos/sock.h"
 #include "libos/sys.h"
 
-enum { SOL_IP = 0, SOL_SOCKET = 1, SOL_TCP = 6, SOL_UDP = 17, SOL_IPV6 = 41, SOL_NETLINK = 270 };
+enum { SOL_IP = 0, SOL_TCP = 6, SOL_UDP = 17, SOL_IPV6 = 41, SOL_NETLINK = 270 };
 
 typedef int64_t sock_fn(struct file *f, struct sock *s, const uint64_t a[6]);
 /* A call on the socket that its first argument names; f holds it meanwhile. */
