@@ -1,4 +1,6 @@
 /* System calls about limits, accounts, priorities and what else a process can be set to. */
+#include <linux/prctl.h>
+#include <linux/sched.h>
 #include "libos/sys.h"
 #include "libos/user.h"
 #include "libos/vma.h"
@@ -74,12 +76,12 @@ static int64_t sched_param(uint64_t pid, uint32_t policy, user_t param)
     int32_t priority;
     int64_t e = !param || (int32_t)policy < 0 ? -EINVAL : sched_one(pid);
 
-    policy &= ~0x40000000u; /* SCHED_RESET_ON_FORK */
+    policy &= ~(uint32_t)SCHED_RESET_ON_FORK;
     if (e || user_read(&priority, param, sizeof priority))
         return e ? e : -EFAULT;
-    if (policy > 6 || policy == 4)
+    if (policy > SCHED_DEADLINE || policy == 4)
         return -EINVAL;
-    if (policy == 1 || policy == 2)
+    if (policy == SCHED_FIFO || policy == SCHED_RR)
         return priority < 1 || priority > 99 ? -EINVAL : -EPERM;
     return priority ? -EINVAL : 0;
 }
@@ -91,7 +93,7 @@ SYS(sched_getparam) { return !a[1] ? -EINVAL : sched_one(a[0]) ? sched_one(a[0])
 
 static int64_t priority_of(uint64_t policy, int64_t real_time)
 {
-    return policy == 1 || policy == 2 ? real_time : policy == 0 || policy == 3 || policy == 5 || policy == 6 ? 0 : -EINVAL;
+    return policy == SCHED_FIFO || policy == SCHED_RR ? real_time : policy > SCHED_DEADLINE || policy == 4 ? -EINVAL : 0;
 }
 
 SYS(sched_get_priority_max) { return priority_of(a[0], 99); }
@@ -135,16 +137,16 @@ static const struct prctl_row {
     bool by_address;  /* get writes an int */
     uint32_t max, first;
 } prctl_rows[] = {
-    { 1, 2, true, NSIG - 1, 0 },     /* PDEATHSIG: there is no parent that could die */
-    { 4, 3, false, 1, 1 },           /* DUMPABLE */
-    { 8, 7, false, 1, 0 },           /* KEEPCAPS */
-    { 14, 13, false, 0, 0 },         /* TIMING */
-    { 0, 21, false, 0, 0 },          /* SECCOMP: none */
-    { 0, 27, false, 0, 0 },          /* SECUREBITS */
-    { 29, 30, false, UINT32_MAX, 50000 }, /* TIMERSLACK */
-    { 36, 37, true, UINT32_MAX, 0 }, /* CHILD_SUBREAPER */
-    { 38, 39, false, 1, 0 },         /* NO_NEW_PRIVS */
-    { 41, 42, false, 1, 0 },         /* THP_DISABLE */
+    { PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, true, NSIG - 1, 0 }, /* there is no parent that could die */
+    { PR_SET_DUMPABLE, PR_GET_DUMPABLE, false, 1, 1 },
+    { PR_SET_KEEPCAPS, PR_GET_KEEPCAPS, false, 1, 0 },
+    { PR_SET_TIMING, PR_GET_TIMING, false, 0, 0 },
+    { 0, PR_GET_SECCOMP, false, 0, 0 }, /* none */
+    { 0, PR_GET_SECUREBITS, false, 0, 0 },
+    { PR_SET_TIMERSLACK, PR_GET_TIMERSLACK, false, UINT32_MAX, 50000 },
+    { PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, true, UINT32_MAX, 0 },
+    { PR_SET_NO_NEW_PRIVS, PR_GET_NO_NEW_PRIVS, false, 1, 0 },
+    { PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, false, 1, 0 },
 };
 static uint32_t prctl_values[ARRAY_LEN(prctl_rows)]; /* less their first ones */
 
@@ -158,9 +160,9 @@ static int64_t prctl_kept(const uint64_t a[6])
             return r->by_address ? user_write(a[1], &(uint32_t){ r->first + prctl_values[i] }, 4) : r->first + prctl_values[i];
         if (n != r->set)
             continue;
-        if (a[1] > r->max || (n == 38 && (a[1] != 1 || a[2] || a[3] || a[4])))
+        if (a[1] > r->max || (n == PR_SET_NO_NEW_PRIVS && (a[1] != 1 || a[2] || a[3] || a[4])))
             return -EINVAL;
-        prctl_values[i] = n == 29 && !a[1] ? 0 : (uint32_t)a[1] - r->first;
+        prctl_values[i] = n == PR_SET_TIMERSLACK && !a[1] ? 0 : (uint32_t)a[1] - r->first;
         return 0;
     }
     return -EINVAL;
@@ -168,20 +170,19 @@ static int64_t prctl_kept(const uint64_t a[6])
 
 SYS(prctl)
 {
-    enum { SET_NAME = 15, GET_NAME, CAPBSET_READ = 23, GET_TID_ADDRESS = 40, SET_VMA = 0x53564d41 };
     char name[16] = { 0 };
 
     switch ((uint32_t)a[0]) {
     case 0: return -EINVAL;
-    case SET_NAME:
+    case PR_SET_NAME:
         if (user_text(name, a[1], 15) == -EFAULT)
             return -EFAULT;
         memcpy(current->name, name, 16);
         return 0;
-    case GET_NAME: return user_write(a[1], current->name, 16);
-    case CAPBSET_READ: return a[1] > 40 ? -EINVAL : 0;
-    case GET_TID_ADDRESS: return user_write(a[1], &current->clear_tid, 8);
-    case SET_VMA: return 0; /* a name for memory: for people only */
+    case PR_GET_NAME: return user_write(a[1], current->name, 16);
+    case PR_CAPBSET_READ: return a[1] > 40 ? -EINVAL : 0;
+    case PR_GET_TID_ADDRESS: return user_write(a[1], &current->clear_tid, 8);
+    case PR_SET_VMA: return 0; /* a name for memory: for people only */
     }
     return prctl_kept(a);
 }
