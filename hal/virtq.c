@@ -68,8 +68,8 @@ static void put(struct virtq *q, struct blk_req *r)
     if (q->chain) {
         chain_fill(s, r, &q->mem->desc[head], head);
     } else {
-        n = chain_fill(s, r, s->table, 0);
-        q->mem->desc[head] = (struct virtq_desc){ .addr = hpa_of(s->table).v,
+        n = chain_fill(s, r, q->mem->table[slot], 0);
+        q->mem->desc[head] = (struct virtq_desc){ .addr = hpa_of(q->mem->table[slot]).v,
                                                   .len = n * (uint32_t)sizeof(struct virtq_desc),
                                                   .flags = VIRTQ_DESC_INDIRECT };
     }

@@ -12,17 +12,16 @@
 #define VIRTQ_SIZE 128u  /* ring entries at most, so that everything below fits one run of VIRTQ_ORDER */
 #define VIRTQ_SLOTS 60u  /* requests in flight at most */
 #define VIRTQ_ORDER 6u
-#define VIRTQ_TABLE 248u /* descriptors of one request: header, segments, status */
+#define VIRTQ_TABLE 256u /* descriptors of one request: header, segments, status; so a Linux guest's 1 MiB is not cut up once more */
 
-/* One request's part of the memory; 4 KiB. */
+/* One request's part of the memory, beside its table. */
 struct virtq_slot {
-    struct virtq_desc table[VIRTQ_TABLE]; /* unused if the device has no indirect descriptors */
     struct virtio_blk_head header;
     struct virtio_blk_range discard;
     uint8_t status;
-    uint8_t unused[95];
+    uint8_t unused[31];
 };
-_Static_assert(sizeof(struct virtq_slot) == 4096, "virtq_slot");
+_Static_assert(sizeof(struct virtq_slot) == 64, "virtq_slot");
 
 /* What the device reads and writes. In a ring of fewer entries the event field follows the last one used. */
 struct virtq_mem {
@@ -35,7 +34,8 @@ struct virtq_mem {
         _Atomic uint16_t flags, idx;
         struct virtq_used_elem ring[VIRTQ_SIZE + 1]; /* [size]: avail_event, up to where we need not notify */
     } used;
-    ALIGNED(4096) struct virtq_slot slot[VIRTQ_SLOTS];
+    ALIGNED(64) struct virtq_slot slot[VIRTQ_SLOTS];
+    ALIGNED(4096) struct virtq_desc table[VIRTQ_SLOTS][VIRTQ_TABLE]; /* unused if the device has no indirect descriptors */
 };
 _Static_assert(sizeof(struct virtq_mem) <= (size_t)PAGE_SIZE << VIRTQ_ORDER, "virtq_mem");
 _Static_assert(offsetof(struct virtq_mem, used) % 4 == 0, "virtq_mem.used");

@@ -275,7 +275,7 @@ static void scattered_reads_and_writes_reach_the_disk(void **state)
         assert_int_equal(hw.accepted, hw.features);
         assert_string_equal(disk->name, "vda");
         assert_int_equal(disk->sectors, SECTORS);
-        assert_int_equal(disk->max_segs, without[i] & F(28) ? 14 : 246);
+        assert_int_equal(disk->max_segs, without[i] & F(28) ? 14 : 254);
         for (unsigned k = 0; k < 1000; k++) { /* the indexes go round many times */
             memset(buf, (int)k, sizeof buf);
             assert_int_equal(run(BLK_WRITE, k, out, 3), OK);
