@@ -64,6 +64,8 @@ MUST_USE err_t ground_irq_msi(unsigned cpu, void (*fn)(void *), void *arg, struc
 /* Routes an ISA line (0-15) through the I/O APIC to CPU 0. ERR_UNSUPPORTED if there is none. */
 MUST_USE err_t ground_irq_isa(unsigned line, void (*fn)(void *), void *arg);
 void ground_irq_window(void); /* lets pending interrupts in, once */
+/* Devices' interrupts on this CPU wait (true) or come (false). The timer's and kicks always come. */
+void ground_irq_hold(bool);
 /* An interrupt came while a guest ran that takes none itself, and ended it: serves it. Called once for each, at once, with no lock
  * held. */
 void ground_irq_handle(uint8_t vector);

@@ -9,8 +9,6 @@
 #include "vm/sched.h"
 #include "vm/vm.h"
 
-#define POLL_NS 500000u /* how long to wait for a device at most */
-
 /* What a handler wants next. */
 enum next { RUN_ON, END_PREEMPTED, END_YIELDED };
 
@@ -20,23 +18,64 @@ static void skip(struct vcpu *v)
     cpu->skip_done(v);
 }
 
-/* Waiting a little for a device is cheaper than a guest's HLT, an interrupt and the way back. It is only done while nobody
- * else wants the CPU. */
-static void poll_device(struct vcpu *v, bool (*poll)(void *, bool), void *dev)
+/* Under vm->lock. */
+static struct vm_wish wish_take(struct vm *vm)
 {
-    if (!poll)
-        return;
-    uint64_t end = ground_tsc() + ground_ns_to_tsc(POLL_NS);
+    struct vm_wish w = vm->wish;
 
-    while (ground_tsc() < end && !atomic_load_explicit(&v->kicked, memory_order_relaxed) && !sched_others_wait(v)) {
-        if (poll(dev, false))
-            return;
-        __builtin_ia32_pause();
-    }
-    (void)poll(dev, true);
+    vm->wish = (struct vm_wish){ 0 };
+    return w;
 }
 
-static err_t emulate(struct vcpu *v)
+static bool wanted(const struct vcpu *v)
+{
+    return atomic_load_explicit(&v->kicked, memory_order_relaxed) || sched_others_wait(v);
+}
+
+/* Has devices' interrupts held as long as it is quiet. */
+static void quiet_update(struct vcpu *v)
+{
+    if (v->quiet_until <= ground_tsc())
+        v->quiet_until = 0;
+    if (v->quiet_until == v->quiet_now)
+        return;
+    ground_irq_hold(v->quiet_until);
+    v->quiet_now = v->quiet_until;
+    sched_timer_changed(v);
+}
+
+/* Waiting here is cheaper than a guest's HLT, an interrupt and the way back. First the CPU looks again and again, then it sleeps; both
+ * only while nobody else wants it. */
+static enum next await(struct vcpu *v, const struct vm_wish *w)
+{
+    uint64_t exit = atomic_load(&v->vm->exit_tsc), start = ground_tsc();
+
+    v->quiet_until = 0; /* its end comes by interrupt */
+    quiet_update(v);
+    while (ground_tsc() - start < VM_SPIN_EXITS * exit && !wanted(v)) {
+        if (w->poll(w->dev, VM_POLL_LOOK))
+            return RUN_ON;
+        __builtin_ia32_pause();
+    }
+    while (!w->poll(w->dev, VM_POLL_SLEEP)) {
+        if (ground_tsc() - start > VM_QUIET_EXITS * exit) {
+            (void)w->poll(w->dev, VM_POLL_END);
+            break;
+        }
+        if (wanted(v) || !sched_nap(v))
+            break;
+    }
+    return END_PREEMPTED; /* what interrupts brought is the scheduler's */
+}
+
+static enum next wish_grant(struct vcpu *v, const struct vm_wish *w)
+{
+    if (w->quiet)
+        v->quiet_until = ground_tsc() + VM_QUIET_EXITS * atomic_load(&v->vm->exit_tsc);
+    return w->poll ? await(v, w) : RUN_ON;
+}
+
+static enum next emulate(struct vcpu *v)
 {
     uint64_t rip = v->r.rip;
     struct sys_regs sys;
@@ -44,14 +83,12 @@ static err_t emulate(struct vcpu *v)
     cpu->sys_get(v, &sys);
     err_t e = mmio_exit(v, &sys);
     lock_take(&v->vm->lock);
-    bool (*poll)(void *, bool) = v->vm->poll; /* a kick by OUTS: the disk may be mute until somebody looks */
-    void *poll_dev = v->vm->poll_dev;
-    v->vm->poll = NULL;
+    struct vm_wish w = wish_take(v->vm); /* a kick by OUTS: the disk may be mute until somebody looks */
     lock_drop(&v->vm->lock);
-    poll_device(v, poll, poll_dev);
+    enum next n = wish_grant(v, &w);
     if (v->r.rip != rip)
         cpu->skip_done(v);
-    return e;
+    return e ? END_PREEMPTED : n; /* an error has stopped the guest */
 }
 
 static enum next on_irq(struct vcpu *) { return END_PREEMPTED; }
@@ -77,19 +114,15 @@ static enum next on_pio(struct vcpu *v)
     uint64_t val = (uint32_t)v->r.gpr[REG_RAX];
     err_t e;
 
-    if (x->string) {
-        (void)emulate(v); /* what fails has stopped the guest */
-        return RUN_ON;
-    }
+    if (x->string)
+        return emulate(v);
     lock_take(&v->vm->lock);
     e = x->in ? bus_read(v->vm, BUS_PIO, x->port, x->size, &val) : bus_write(v->vm, BUS_PIO, x->port, x->size, val);
-    bool (*poll)(void *, bool) = v->vm->poll;
-    void *poll_dev = v->vm->poll_dev;
-    v->vm->poll = NULL;
+    struct vm_wish w = wish_take(v->vm);
     lock_drop(&v->vm->lock);
-    poll_device(v, poll, poll_dev);
+    enum next n = wish_grant(v, &w);
     if (e == ERR_AGAIN)
-        return RUN_ON; /* the device wants the access once more */
+        return n; /* the device wants the access once more */
     if (e) {
         vm_stop(v->vm, VM_FAULTED, "port %#x: %s", x->port, err_text(e));
         return RUN_ON;
@@ -104,7 +137,7 @@ static enum next on_pio(struct vcpu *v)
             *rax = (*rax & ~0xFFull) | (uint8_t)val;
     }
     skip(v);
-    return RUN_ON;
+    return n;
 }
 
 static enum next on_rdmsr(struct vcpu *v)
@@ -132,16 +165,25 @@ static enum next on_wrmsr(struct vcpu *v)
     return RUN_ON;
 }
 
-static enum next on_hlt(struct vcpu *v)
+/* Devices look; how long it is quiet begins anew. */
+static void devices_look(struct vcpu *v)
 {
     struct vm *vm = v->vm;
 
+    v->quiet_until = 0;
+    if (!vm->machine->halts)
+        return;
+    lock_take(&vm->lock);
+    vm->machine->halts(vm);
+    struct vm_wish w = wish_take(vm);
+    lock_drop(&vm->lock);
+    (void)wish_grant(v, &w);
+}
+
+static enum next on_hlt(struct vcpu *v)
+{
     skip(v);
-    if (vm->machine->halts) {
-        lock_take(&vm->lock);
-        vm->machine->halts(vm);
-        lock_drop(&vm->lock);
-    }
+    devices_look(v);
     v->halted = true; /* unless something waits already: the loop looks */
     return RUN_ON;
 }
@@ -160,8 +202,8 @@ static enum next on_mmio(struct vcpu *v)
 {
     if (v->x.fetch)
         vm_stop(v->vm, VM_FAULTED, "vcpu %u: jumped to %#" PRIx64 ", which is no memory", v->id, v->x.gpa.v);
-    else if (emulate(v))
-        return END_PREEMPTED; /* the guest has been stopped */
+    else
+        return emulate(v);
     return RUN_ON;
 }
 
@@ -276,7 +318,7 @@ static bool still_halted(struct vcpu *v)
     return apic_pending(v) < 0 || !cpu->ready(v, false);
 }
 
-enum run_end run_vcpu(struct vcpu *v)
+static enum run_end run(struct vcpu *v)
 {
     for (;;) {
         if (atomic_load_explicit(&v->kicked, memory_order_relaxed))
@@ -289,10 +331,14 @@ enum run_end run_vcpu(struct vcpu *v)
         if (v->apic.deadline)
             apic_tick(v, ground_tsc());
         if (v->halted) {
+            if (v->quiet_until && v->quiet_until <= ground_tsc())
+                devices_look(v);
             if (still_halted(v))
                 return RUN_HALTED;
             v->halted = false;
         }
+        if (v->quiet_until | v->quiet_now)
+            quiet_update(v);
         if (has_event(v))
             deliver(v);
         cpu->run(v);
@@ -306,4 +352,15 @@ enum run_end run_vcpu(struct vcpu *v)
         if (n != RUN_ON)
             return n == END_YIELDED ? RUN_YIELDED : RUN_PREEMPTED;
     }
+}
+
+enum run_end run_vcpu(struct vcpu *v)
+{
+    enum run_end end = run(v);
+
+    if (v->quiet_now) { /* the scheduler lets interrupts in */
+        v->quiet_now = 0;
+        ground_irq_hold(false);
+    }
+    return end;
 }

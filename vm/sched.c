@@ -235,7 +235,9 @@ static uint64_t deadline_of(const struct vcpu *v)
 {
     const struct machine_run *r = v->vm->machine->run;
 
-    return r ? r->deadline(v) : v->apic.deadline;
+    if (r)
+        return r->deadline(v);
+    return v->quiet_until && v->quiet_until - 1 < v->apic.deadline - 1 ? v->quiet_until : v->apic.deadline; /* 0, none, is the largest */
 }
 
 static void arm(struct runq *q, struct vcpu *v)
@@ -518,6 +520,14 @@ void sched_step(void)
         run_one(q, v);
     else
         idle(q);
+}
+
+bool sched_nap(struct vcpu *v)
+{
+    struct runq *q = &queues[v->cpu];
+
+    ground_idle(&q->wake);
+    return !atomic_load(&q->wake) && ground_tsc() < q->timer;
 }
 
 void sched_run(void)

@@ -28,4 +28,6 @@ void sched_kick_chores(void);
 
 /* Called by the vCPU's own run loop: */
 bool sched_others_wait(const struct vcpu *);    /* another vCPU waits for its CPU */
-void sched_timer_changed(struct vcpu *);        /* its APIC timer was set anew */
+void sched_timer_changed(struct vcpu *);        /* its APIC timer, or quiet_until, was set anew */
+/* Halts the CPU in its turn until an interrupt. False: the scheduler has something to do. */
+bool sched_nap(struct vcpu *);

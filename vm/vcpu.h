@@ -93,6 +93,8 @@ struct vcpu {
     uint64_t vruntime;         /* fair-share clock: vm/sched.c */
 
     /* the CPU that runs it only */
+    uint64_t quiet_until;      /* TSC: no device's interrupt ends its turn until then, or until it halts; 0: they do */
+    uint64_t quiet_now;        /* the same, of what is in force on this CPU */
     uint64_t run_tsc;          /* ticks spent in it */
     uint64_t nexits;
     uint64_t exits[EXIT_KINDS];

@@ -60,6 +60,22 @@ struct vm_share {
     bool read_only;
 };
 
+#define VM_SPIN_EXITS 12u   /* to spin is better than so many exits */
+#define VM_QUIET_EXITS 128u /* one exit more in the time of so many costs next to nothing */
+
+/* What a device's handler began at the disk, say, will end soon. Should the vCPU wait for that? Set by the device under vm->lock, taken
+ * by the run loop. */
+enum vm_poll {
+    VM_POLL_LOOK,  /* looks */
+    VM_POLL_SLEEP, /* looks, and if there is an end to come yet, an interrupt will tell */
+    VM_POLL_END,   /* it takes too long: the guest goes on */
+};
+struct vm_wish {
+    bool (*poll)(void *dev, enum vm_poll); /* the guest has nothing else to do: it waits here until this returns true */
+    void *dev;
+    bool quiet; /* it goes on, and leaves the CPU for no device's interrupt until it halts, or VM_QUIET_EXITS have passed */
+};
+
 enum vm_state { VM_OFF, VM_RUNNING, VM_FROZEN /* a template */, VM_STOPPING };
 
 /* Why it is not running. */
@@ -136,10 +152,7 @@ struct vm {
 
     /* under lock: devices, bus */
     struct lock lock;
-    /* Set by a device's handler when what it began may be over in microseconds: the run loop then calls it, without the
-     * lock, until it returns true, and once with last set if that takes too long. Cleared by the run loop. */
-    bool (*poll)(void *dev, bool last);
-    void *poll_dev;
+    struct vm_wish wish;
     struct bus_space pio, mmio;
     void (*irq_line)(void *chip, unsigned gsi, bool level); /* the I/O APIC's; NULL: none */
     void (*irq_eoi)(void *chip, uint8_t vector);            /* a level-triggered vector's end of interrupt */

@@ -16,7 +16,8 @@ enum { QUEUE_SIZE = 256, SEGMENT_MAX = 65536 };
 /* Drivers that heed size_max and seg_max stay below 16 MiB; firmware reads whole files at once. */
 #define REQUEST_MAX MIB(256)
 #define SYNC_KICKS 64u  /* that are waited for before the driver is looked at again */
-#define WAIT_EXITS 12u  /* to wait for a disk is better than so many exits */
+#define DOUBT_MIN 4u    /* kicks and halts until waiting is tried again: twice as many each time it fails */
+#define DOUBT_MAX 64u
 #define COPY_MAX MIB(1) /* a disk that copies inside submit(): after that much others get their turn */
 
 /* --- to the disk --- */
@@ -249,56 +250,86 @@ static void queues_resume(struct virtio_blk *b)
     }
 }
 
-/* For the run loop (vm->poll): true when all that was sent is back. */
-static bool blk_poll(void *dev, bool last)
+/* --- who waits for what (blk.h tells) --- */
+
+/* Looks what the disk has done; it interrupts at that pace from now on, if it knows one. */
+static void disk_look(struct virtio_blk *b, enum blk_pace pace)
+{
+    const struct blk_ops *ops = b->blk->ops;
+
+    if (ops->pace)
+        ops->pace(b->blk, pace);
+    else if (ops->poll)
+        ops->poll(b->blk);
+}
+
+/* The disk is slow, or the guest has other things to do. Under dev.lock. */
+static void wait_failed(struct virtio_blk *b)
+{
+    b->later = b->doubt = (uint32_t)min_u64(max_u64(2 * b->doubt, DOUBT_MIN), DOUBT_MAX);
+    b->sync = 0;
+}
+
+/* For the run loop: true when all that was sent is back. */
+static bool blk_poll(void *dev, enum vm_poll what)
 {
     struct virtio_blk *b = dev;
 
-    if (last)
-        b->blk->ops->pace(b->blk, BLK_HALF); /* looks once more, too */
-    else
+    if (what == VM_POLL_LOOK)
         b->blk->ops->poll(b->blk);
+    else
+        disk_look(b, BLK_EACH);
     lock_take(&b->dev.lock);
     bool over = b->ended >= b->awaited;
-    if (last && !over) {
-        b->sync = 0;
-        b->later = SYNC_KICKS;
-    }
+    if (over)
+        b->doubt = 0;
+    else if (what == VM_POLL_END)
+        wait_failed(b);
+    b->each = !over;
     lock_drop(&b->dev.lock);
-    if (over && !last)
-        b->blk->ops->pace(b->blk, BLK_HALF);
+    if (over)
+        disk_look(b, BLK_HALF);
     return over;
+}
+
+/* The guest goes on while the disk works. Under dev.lock. */
+static void quiet_wish(struct virtio_blk *b)
+{
+    b->dev.vm->wish.quiet |= !b->later && b->dev.inflight;
+    b->later -= b->later > 0;
+    b->quiet_since = ground_tsc();
 }
 
 void virtio_blk_halts(struct virtio_blk *b)
 {
+    uint64_t too_long = VM_QUIET_EXITS * atomic_load(&b->dev.vm->exit_tsc);
+
     lock_take(&b->dev.lock);
     for (unsigned i = 0; i < b->dev.nqueues && b->dev.inflight; i++)
         (void)queue_turn(b, &b->dev.queue[i], COPY_MAX);
-    bool tell = b->dev.inflight && !b->each && b->blk->ops->pace;
-    b->each |= tell;
-    if (b->alone && b->dev.inflight)
+    bool busy = b->dev.inflight;
+    if (busy && !b->later && ground_tsc() - b->quiet_since > too_long)
+        wait_failed(b);
+    else if (busy && b->alone && b->blk->ops->pace)
         b->sync = SYNC_KICKS;
+    b->each = b->later || b->alone;
+    enum blk_pace pace = b->each ? BLK_EACH : BLK_HALF;
     lock_drop(&b->dev.lock);
-    if (tell)
-        b->blk->ops->pace(b->blk, BLK_EACH);
+    if (!busy)
+        return;
+    disk_look(b, pace);
+    lock_take(&b->dev.lock);
+    quiet_wish(b);
+    lock_drop(&b->dev.lock);
 }
 
 /* A kick comes: is the driver to wait for what it sends? Under dev.lock. */
 static bool kick_waits(struct virtio_blk *b)
 {
-    if (!b->sync || b->dev.inflight || !b->blk->ops->pace)
+    if (!b->sync || b->dev.inflight)
         return false;
     b->sync--;
     return true;
-}
-
-/* What a kick brought is at the disk, and not waited for: is it one request, to be watched? Under dev.lock. */
-static void kick_watch(struct virtio_blk *b)
-{
-    b->alone = !b->later && b->dev.inflight == 1;
-    b->later -= b->later > 0;
-    b->kicked_at = ground_tsc();
 }
 
 static err_t blk_notify(struct virtio_dev *d, unsigned queue)
@@ -308,7 +339,7 @@ static err_t blk_notify(struct virtio_dev *d, unsigned queue)
     err_t e;
 
     lock_take(&d->lock);
-    bool waits = kick_waits(b), again = b->each && !waits && b->blk->ops->pace;
+    bool first = !d->inflight, waits = kick_waits(b), again = b->each && !waits;
     b->each &= !again;
     if (waits)
         b->blk->ops->pace(b->blk, BLK_NONE);
@@ -317,14 +348,16 @@ static err_t blk_notify(struct virtio_dev *d, unsigned queue)
     if (!e && virtq_left(q) && !list_empty(&b->spare))
         e = ERR_AGAIN;
     b->awaited = b->ended + d->inflight;
-    if (!waits)
-        kick_watch(b);
+    if (!waits) {
+        b->alone = first && !b->later;
+        quiet_wish(b);
+    }
     lock_drop(&d->lock);
     if (again)
-        b->blk->ops->pace(b->blk, BLK_HALF);
+        disk_look(b, BLK_HALF);
     if (waits) {
-        d->vm->poll = blk_poll;
-        d->vm->poll_dev = b;
+        d->vm->wish.poll = blk_poll;
+        d->vm->wish.dev = b;
     }
     return e;
 }
@@ -348,8 +381,6 @@ static void request_done(struct blk_req *req, err_t e)
     virtq_flush(io->queue);
     (void)queue_turn(b, io->queue, UINT64_MAX); /* a guest that breaks a rule was stopped by virtq_fault() */
     queues_resume(b);
-    if (b->alone && !b->dev.inflight && ground_tsc() - b->kicked_at < WAIT_EXITS * atomic_load(&b->dev.vm->exit_tsc))
-        b->sync = SYNC_KICKS;
     lock_drop(&b->dev.lock);
 }
 

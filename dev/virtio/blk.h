@@ -43,13 +43,14 @@ struct virtio_blk {
     struct list spare;
     uint64_t ended;  /* requests ever */
     uint64_t awaited; /* value of `ended` that a poll waits for */
-    /* A driver that halts after a kick, or sends nothing more before a fast answer, reads one block after the other: its next
-     * kicks are waited for (`sync`). One that sends more, or a slow disk, is left alone; `later` kicks from now it is looked at
-     * again. */
-    uint32_t sync, later;
-    bool alone;         /* the request in flight is the only one since its kick */
-    bool each;          /* the disk's pace is BLK_EACH: a vCPU has halted since the last kick */
-    uint64_t kicked_at; /* TSC */
+    /* An exit costs a guest more than a request, so there are few. After a kick the guest may go on in peace until it halts (vm_wish.quiet).
+     * A driver that has sent nothing more by then reads one thing after the other: its next `sync` kicks are waited for. One that has
+     * gets its answers when half of them are there. A slow disk, or a guest that does not halt, is left alone: `later` kicks and halts from
+     * now that is tried again, `doubt` was the number the last time. */
+    uint32_t sync, later, doubt;
+    bool alone;           /* nothing was added since the last kick */
+    bool each;            /* the disk's pace is BLK_EACH: somebody waits for the next answer */
+    uint64_t quiet_since; /* TSC: of the last kick that was not waited for, or halt */
     uint64_t copied; /* bytes moved inside submit() since a queue's turn began */
     bool starved;    /* a queue may hold chains that were left when spare was empty */
 };

@@ -98,6 +98,8 @@ void irq_rescue(void)
     }
 }
 
+void ground_irq_hold(bool hold) { cpu_write_cr8(hold ? VECTOR_TIMER / 16 - 1 : 0); } /* by priority: of the upper 4 bits of the vector */
+
 void ground_irq_window(void) { __asm__ volatile("sti; nop; cli" ::: "memory"); }
 
 void ground_idle(const _Atomic bool *wake)

@@ -162,6 +162,9 @@ bool fake_irq_fire(const struct irq_msi *m)
     return true;
 }
 
+static bool irqs_held;
+void ground_irq_hold(bool hold) { irqs_held = hold; }
+bool fake_irqs_held(void) { return irqs_held; }
 void ground_irq_window(void) { }
 void ground_irq_handle(uint8_t vector) { (void)vector; }
 hpa_t ground_top_table(void)

@@ -9,6 +9,7 @@ void fake_set_tsc(uint64_t tsc);      /* ground_tsc_hz() is 1e9, so ticks are na
 void fake_set_cpus(unsigned count, unsigned current);
 uint64_t fake_timer(void);            /* the last ground_timer_set() of the current CPU */
 unsigned fake_kicks(unsigned cpu);    /* how often it was kicked */
+bool fake_irqs_held(void);            /* ground_irq_hold() */
 /* Makes the handler registered for that MSI run. False if nobody has it. */
 bool fake_irq_fire(const struct irq_msi *);
 const char *fake_last_log(void);

@@ -86,12 +86,12 @@ static void ports_reach_their_device_and_keep_rax(void **state)
 }
 
 static unsigned looks, needed;
-static bool was_last;
+static enum vm_poll asked_last;
 
-static bool look(void *dev, bool last)
+static bool look(void *dev, enum vm_poll what)
 {
     assert_ptr_equal(dev, vm);
-    was_last = last;
+    asked_last = what;
     fake_set_tsc(ground_tsc() + 10000);
     return ++looks == needed;
 }
@@ -99,8 +99,8 @@ static bool look(void *dev, bool last)
 static err_t slow_write(void *dev, uint64_t off, unsigned size, uint64_t val)
 {
     (void)dev, (void)off, (void)size, (void)val;
-    vm->poll = look;
-    vm->poll_dev = vm;
+    vm->wish.poll = look;
+    vm->wish.dev = vm;
     looks = 0;
     return OK;
 }
@@ -113,15 +113,68 @@ static void a_device_is_waited_for_a_little(void **state)
     plan[planned++] = (struct exit){ .kind = EXIT_HLT };
     sched_step(); /* off the run queue: nobody waits for the CPU */
     atomic_store(&v->unhalted, true);
+    atomic_store(&vm->exit_tsc, 10000);
     needed = 3;
     go(EXIT_PIO, (struct exit){ .port = 0x100, .size = 2 });
     assert_int_equal(looks, 3);
-    assert_false(was_last);
-    assert_null(vm->poll);
+    assert_int_equal(asked_last, VM_POLL_LOOK);
+    assert_null(vm->wish.poll);
+    needed = VM_SPIN_EXITS + 3; /* the CPU sleeps twice */
+    v->apic.deadline = ground_tsc() + 10000000;
+    go(EXIT_PIO, (struct exit){ .port = 0x100, .size = 2 });
+    assert_int_equal(looks, needed);
+    assert_int_equal(asked_last, VM_POLL_SLEEP);
     needed = 1000; /* it takes too long */
     go(EXIT_PIO, (struct exit){ .port = 0x100, .size = 2 });
-    assert_in_range(looks, 40, 60);
-    assert_true(was_last);
+    assert_in_range(looks, VM_QUIET_EXITS, VM_QUIET_EXITS + 3);
+    assert_int_equal(asked_last, VM_POLL_END);
+    v->apic.deadline = ground_tsc() + 10000 * (VM_SPIN_EXITS + 1); /* the guest's timer is due before */
+    plan[planned++] = (struct exit){ .kind = EXIT_PIO, .port = 0x100, .size = 2 };
+    sched_wake(v);
+    sched_step();
+    assert_in_range(looks, VM_SPIN_EXITS, VM_SPIN_EXITS + 3);
+    assert_int_equal(asked_last, VM_POLL_SLEEP);
+}
+
+static bool held; /* devices' interrupts, while the guest runs */
+static uint64_t due;
+
+static void note(struct vcpu *who)
+{
+    play(who);
+    held = fake_irqs_held();
+    due = fake_timer();
+}
+
+static err_t quiet_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+{
+    (void)dev, (void)off, (void)size, (void)val;
+    vm->wish.quiet = true;
+    return OK;
+}
+
+static void a_guest_that_works_is_not_disturbed_for_some_time(void **state)
+{
+    static const struct bus_ops ops = { dev_read, quiet_write };
+    (void)state;
+    assert_int_equal(bus_add(vm, BUS_PIO, 0x100, 8, &ops, vm), OK);
+    atomic_store(&vm->exit_tsc, 100);
+    fake_of(v)->script = note;
+    plan[planned++] = (struct exit){ .kind = EXIT_PIO, .port = 0x100, .size = 2 };
+    sched_step();
+    assert_true(held);
+    assert_int_equal(due, ground_tsc() + 100 * VM_QUIET_EXITS);
+    assert_false(fake_irqs_held()); /* the scheduler takes them */
+    sched_step();
+    assert_true(held);
+    fake_set_tsc(ground_tsc() + 100 * VM_QUIET_EXITS);
+    sched_step();
+    assert_false(held);
+    plan[planned++] = (struct exit){ .kind = EXIT_PIO, .port = 0x100, .size = 2 };
+    plan[planned++] = (struct exit){ .kind = EXIT_HLT };
+    sched_step();
+    assert_int_equal(v->quiet_until, 0);
+    assert_false(fake_irqs_held());
 }
 
 static void a_device_that_an_emulated_instruction_reached_is_waited_for(void **state)
@@ -139,7 +192,7 @@ static void a_device_that_an_emulated_instruction_reached_is_waited_for(void **s
     go(EXIT_PIO, (struct exit){ .port = 0x100, .size = 1, .string = true });
     assert_int_equal(v->r.rip, 0x1001);
     assert_int_equal(looks, 1);
-    assert_null(vm->poll);
+    assert_null(vm->wish.poll);
 }
 
 static void bus_refuses_overlap_ram_and_overflow(void **state)
@@ -517,7 +570,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(ports_reach_their_device_and_keep_rax), T(a_device_is_waited_for_a_little), T(a_device_that_an_emulated_instruction_reached_is_waited_for), T(bus_refuses_overlap_ram_and_overflow),
+        T(ports_reach_their_device_and_keep_rax), T(a_device_is_waited_for_a_little), T(a_guest_that_works_is_not_disturbed_for_some_time), T(a_device_that_an_emulated_instruction_reached_is_waited_for), T(bus_refuses_overlap_ram_and_overflow),
         T(a_device_that_complains_stops_only_this_guest), T(unknown_msrs_fault_and_known_ones_answer),
         T(kvm_clock_is_written_into_ram_or_refused), T(cpuid_hides_what_a_guest_must_not_have),
         T(interrupts_wait_for_the_guest_to_be_ready), T(an_interrupt_not_taken_is_pending_again), T(a_backend_may_hold_an_interrupt_until_the_guest_takes_it), T(hlt_ends_with_an_interrupt_a_kick_or_at_once),

@@ -440,6 +440,7 @@ static void paced_start(void)
     disk.later = true;
     disk.blk.ops = &polled_ops;
     pace = BLK_EACH;
+    atomic_store(&vm.exit_tsc, 1000);
     drv_start(SLOT, 64, 0);
 }
 
@@ -448,48 +449,81 @@ static void a_short_wait_for_the_disk_needs_no_interrupt(void **state)
     (void)state;
     paced_start();
     uint16_t head = request(0, VIRTIO_BLK_IN, 7, DATA, 512);
-    assert_null(vm.poll); /* the driver may have more to send */
+    assert_null(vm.wish.poll); /* the driver may have more to send */
     assert_int_equal(pace, BLK_HALF);
     virtio_blk_halts(&vda); /* but it waits for its block */
     assert_int_equal(pace, BLK_EACH);
     assert_true(disk_finish());
     expect_used(0, head, 513);
     head = request(0, VIRTIO_BLK_IN, 7, DATA, 512);
-    assert_non_null(vm.poll);
+    assert_non_null(vm.wish.poll);
     assert_int_equal(pace, BLK_NONE);
     polls_left = 2;
-    assert_false(vm.poll(vm.poll_dev, false));
+    assert_false(vm.wish.poll(vm.wish.dev, VM_POLL_LOOK));
     expect_none(0);
-    assert_true(vm.poll(vm.poll_dev, false));
+    assert_true(vm.wish.poll(vm.wish.dev, VM_POLL_LOOK));
     assert_int_equal(pace, BLK_HALF);
     expect_used(0, head, 513);
-    vm.poll = NULL;
+    vm.wish = (struct vm_wish){ 0 };
     head = request(1, VIRTIO_BLK_IN, 8, DATA, 512);
     polls_left = 9;
-    assert_false(vm.poll(vm.poll_dev, true)); /* too long: the interrupt will tell */
-    assert_int_equal(pace, BLK_HALF);
-    vm.poll = NULL;
+    assert_false(vm.wish.poll(vm.wish.dev, VM_POLL_END)); /* too long: the interrupt will tell */
+    assert_int_equal(pace, BLK_EACH);
+    vm.wish = (struct vm_wish){ 0 };
     request(2, VIRTIO_BLK_IN, 9, DATA, 512); /* the disk is busy anyway: nobody waits */
-    assert_null(vm.poll);
+    assert_null(vm.wish.poll);
     assert_true(disk_finish());
     assert_true(disk_finish());
     expect_used(0, head, 513);
 }
 
-static void a_fast_answer_to_a_single_request_is_waited_for(void **state)
+static void a_driver_that_sends_several_and_halts_is_waited_for(void **state)
 {
     (void)state;
     paced_start();
-    atomic_store(&vm.exit_tsc, 1000);
-    request(0, VIRTIO_BLK_IN, 7, DATA, 512);
-    fake_set_tsc(ground_tsc() + 20000); /* so long is better left to the guest */
+    avail_put(0, request_chain(0, 0, VIRTIO_BLK_IN, 7, DATA, 512));
+    avail_put(0, request_chain(0, 1, VIRTIO_BLK_IN, 8, DATA, 512));
+    assert_int_equal(kick(0), OK);
+    assert_int_equal(disk.held, 2);
+    virtio_blk_halts(&vda);
+    while (disk_finish())
+        ;
+    request(2, VIRTIO_BLK_IN, 9, DATA, 512);
+    assert_non_null(vm.wish.poll);
+    assert_false(vm.wish.poll(vm.wish.dev, VM_POLL_SLEEP));
+    assert_int_equal(pace, BLK_EACH);
     assert_true(disk_finish());
+    assert_true(vm.wish.poll(vm.wish.dev, VM_POLL_SLEEP));
+    assert_int_equal(pace, BLK_HALF);
+}
+
+static void a_driver_that_goes_on_is_not_disturbed(void **state)
+{
+    (void)state;
+    paced_start();
     request(0, VIRTIO_BLK_IN, 7, DATA, 512);
-    assert_null(vm.poll);
-    fake_set_tsc(ground_tsc() + 9000);
-    assert_true(disk_finish());
-    request(0, VIRTIO_BLK_IN, 7, DATA, 512);
-    assert_non_null(vm.poll);
+    assert_true(vm.wish.quiet);
+    assert_false(avail_put(0, request_chain(0, 1, VIRTIO_BLK_IN, 8, DATA, 512)));
+    vm.wish.quiet = false;
+    virtio_blk_halts(&vda); /* in time: it may sleep until half of them are back */
+    assert_int_equal(disk.held, 2);
+    assert_int_equal(pace, BLK_HALF);
+    assert_true(vm.wish.quiet);
+    vm.wish.quiet = false;
+    fake_set_tsc(ground_tsc() + 1000 * VM_QUIET_EXITS + 1);
+    virtio_blk_halts(&vda); /* that is too long: each of them counts now */
+    assert_int_equal(pace, BLK_EACH);
+    assert_false(vm.wish.quiet);
+    while (disk_finish())
+        ;
+    for (unsigned i = 0; i < 3; i++) { /* and for some time */
+        request(2, VIRTIO_BLK_IN, 9, DATA, 512);
+        assert_false(vm.wish.quiet);
+        assert_null(vm.wish.poll);
+        assert_true(disk_finish());
+    }
+    request(2, VIRTIO_BLK_IN, 9, DATA, 512);
+    assert_true(vm.wish.quiet);
     assert_true(disk_finish());
 }
 
@@ -723,7 +757,7 @@ int main(void)
         T(more_requests_than_the_pool_holds),
         T(one_interrupt_until_the_driver_looks),
         T(a_short_wait_for_the_disk_needs_no_interrupt),
-        T(a_fast_answer_to_a_single_request_is_waited_for),
+        T(a_driver_that_sends_several_and_halts_is_waited_for), T(a_driver_that_goes_on_is_not_disturbed),
         T(what_is_added_while_the_disk_works_needs_no_kick),
         T(queues_starved_of_the_pool_go_on),
         T(queues_interrupt_by_their_own_vector),
