@@ -238,6 +238,8 @@ static uint64_t shared(struct vm *vm)
     return pages * PAGE_SIZE;
 }
 
+static struct space *space(struct vm *vm) { return &((struct app *)vm->pc)->space; }
+
 static void power_button(struct vm *vm) { signal(vm, SIGNAL_TERM); }
 
 const struct machine machine_app = {
@@ -249,5 +251,6 @@ const struct machine machine_app = {
     .signal = signal,
     .used = used,
     .shared = shared,
+    .space = space,
     .run = &app_machine_run,
 };

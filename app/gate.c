@@ -30,16 +30,24 @@ err_t app_map_image(struct app *a, uint64_t at, uint64_t len, unsigned prot, uin
     return space_map_image(&a->space, at, len, prot, hpa(a->file.fs.v + from));
 }
 
-/* Files of channels have no pages of their own here: the libos then copies. */
-err_t app_map_file(struct channel *, uint32_t, uint64_t, uint64_t, unsigned, uint64_t)
+/* Of all files of channels only an open `mem` of the guest's devices has pages of its own; no other file there has a key. Others, and
+ * private mappings, the libos copies. */
+err_t app_map_file(struct channel *c, uint32_t fid, uint64_t at, uint64_t len, unsigned prot, uint64_t from)
 {
-    return ERR_UNSUPPORTED;
+    err_t e = ERR_UNSUPPORTED;
+
+    lock_take(&c->app->vm->lock);
+    const struct ninep_fid *f = c->here && prot & APP_SHARED ? ninep_server_fid(&c->server, fid) : NULL;
+    if (f && f->open && f->key)
+        e = space_map_object(c->space, at, len, prot & ~APP_SHARED, (unsigned)f->key - 1, from);
+    lock_drop(&c->app->vm->lock);
+    return e;
 }
 
 /* The result of a guest that is frozen here is what its clones see. */
 bool app_template(struct app_vcpu *c)
 {
-    if (!c->app->vm->cfg.template)
+    if (!c->app->vm->cfg.template || space_shares(&c->app->space)) /* memory that both would write to is no copy */
         return false;
     c->app->frozen = c;
     return vm_freeze(c->app->vm);

@@ -20,7 +20,7 @@ static uint16_t *chain_of(struct ninep_server *s, uint32_t id)
     return &s->fids[id % s->nfids].first;
 }
 
-static struct ninep_fid *fid_find(struct ninep_server *s, uint32_t id)
+struct ninep_fid *ninep_server_fid(struct ninep_server *s, uint32_t id)
 {
     uint16_t i = *chain_of(s, id);
 
@@ -37,7 +37,7 @@ static err_t fid_add(struct ninep_server *s, uint32_t id, struct ninep_fid **out
 
     if (id == NINEP_NOFID)
         return ERR_INVAL;
-    if (fid_find(s, id))
+    if (ninep_server_fid(s, id))
         return ERR_BUSY;
     for (uint32_t tries = 0; s->fids[at].id != NINEP_NOFID; tries++) {
         if (tries == s->nfids)
@@ -408,8 +408,8 @@ static uint32_t needs_check(struct ninep_server *s, struct ninep_req *r, uint32_
 {
     const struct ninep_fid *f = NULL;
 
-    r->fid = needs & FID ? fid_find(s, r->in.fid) : NULL;
-    r->dfid = needs & TODIR ? fid_find(s, r->in.dfid) : NULL;
+    r->fid = needs & FID ? ninep_server_fid(s, r->in.fid) : NULL;
+    r->dfid = needs & TODIR ? ninep_server_fid(s, r->in.dfid) : NULL;
     f = r->fid;
     if ((needs & FID && !f) || (needs & TODIR && !r->dfid))
         return NINEP_EBADF;

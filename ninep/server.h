@@ -116,6 +116,8 @@ uint32_t ninep_server_poll(struct ninep_server *, void *r);
 /* For owners whose operations do not say what they wait for: makes every waiting request worth trying again; call
  * ninep_server_poll() afterwards. */
 void ninep_server_retry(struct ninep_server *);
+/* A file that the client holds, or NULL. */
+struct ninep_fid *ninep_server_fid(struct ninep_server *, uint32_t id);
 bool ninep_server_waits(const struct ninep_server *); /* whether a request waits for its answer */
 
 /* For backends. The request is worth trying again; calls wake. */

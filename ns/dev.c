@@ -4,6 +4,7 @@
 #include "base/bytes.h"
 #include "base/str.h"
 #include "ground/ground.h"
+#include "vm/space.h"
 #include "vm/vm.h"
 #include "vm/work.h"
 
@@ -252,6 +253,40 @@ static err_t ttyctl_write(struct ninep_req *r)
     return OK;
 }
 
+/* --- mem: each open one is an object of the guest's memory, its fid's key the object's number + 1. A write of 8 bytes is its new size; it
+ * never shrinks. --- */
+
+static struct space *space_of(struct ns_dev *d)
+{
+    return d->vm->machine->space ? d->vm->machine->space(d->vm) : NULL;
+}
+
+static err_t object_open(struct ninep_req *r)
+{
+    struct space *s = space_of(dev_of_req(r));
+    unsigned n;
+
+    if (!s)
+        return ERR_UNSUPPORTED;
+    err_t e = space_object_open(s, &n);
+    if (!e)
+        r->fid->key = n + 1;
+    return e;
+}
+
+static void object_close(struct tree *t, struct ninep_fid *f)
+{
+    space_object_close(space_of(dev_of(t)), (unsigned)f->key - 1);
+}
+
+static err_t object_write(struct ninep_req *r)
+{
+    if (r->in.count != 8)
+        return ERR_INVAL;
+    r->out->count = 8;
+    return space_object_grow(space_of(dev_of_req(r)), (unsigned)r->fid->key - 1, get_le64(r->in.data));
+}
+
 /* --- the others --- */
 
 static err_t time_print(struct tree *t, uint64_t, struct tree_text *x)
@@ -289,7 +324,7 @@ static err_t null_write(struct ninep_req *r)
 
 static err_t full_write(struct ninep_req *r) { return ninep_fail(r, NINEP_ENOSPC); }
 
-enum { ROOT, CONS, CONSCTL, STDIN, STDOUT, STDERR, TTYCTL, TIME, RANDOM, NULL_, ZERO, FULL, ROWS };
+enum { ROOT, CONS, CONSCTL, STDIN, STDOUT, STDERR, TTYCTL, MEM, TIME, RANDOM, NULL_, ZERO, FULL, ROWS };
 static const struct tree_row rows[ROWS] = {
     [ROOT] = { .name = "", .parent = ROOT, .mode = TREE_DIR | 0555 },
     [CONS] = { .name = "cons", .parent = ROOT, .mode = 0666, .read = cons_read, .write = cons_write },
@@ -298,6 +333,7 @@ static const struct tree_row rows[ROWS] = {
     [STDOUT] = { .name = "stdout", .parent = ROOT, .mode = 0222, .write = cons_write },
     [STDERR] = { .name = "stderr", .parent = ROOT, .mode = 0222, .write = cons_write },
     [TTYCTL] = { .name = "ttyctl", .parent = ROOT, .mode = 0666, .read = ttyctl_read, .write = ttyctl_write },
+    [MEM] = { .name = "mem", .parent = ROOT, .mode = 0666, .open = object_open, .close = object_close, .write = object_write },
     [TIME] = { .name = "time", .parent = ROOT, .mode = 0444, .print = time_print },
     [RANDOM] = { .name = "random", .parent = ROOT, .mode = 0666, .read = random_read, .write = null_write },
     [NULL_] = { .name = "null", .parent = ROOT, .mode = 0666, .read = null_read, .write = null_write },

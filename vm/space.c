@@ -13,9 +13,15 @@
 #define PART BIT64(10)    /* 4 KiB of a run of 2 MiB, which is what is held: one hold for each entry that points into it */
 #define FOREIGN BIT64(11) /* not ours: an image's; never given back */
 #define TAKEN BIT64(52)   /* as it was in the space that this one is a clone of; of a table: all that is below it */
+#define ALIAS BIT64(53)   /* of an object: a write is seen wherever it is mapped. Not present: the address is that of its home */
+#define HOME BIT64(54)    /* of an object, where all of it lies: above APP_TOP, without any right for the guest */
 /* Not present: untouched memory of all that the entry stands for, with the rights in W, U and NX */
 #define ZERO BIT64(9)
 #define LARGE BIT64(10) /* may be touched 2 MiB at a time */
+
+#define HOME_BYTES GIB(4) /* of an object at most: whole entries of the top table */
+#define HOME_TOP (HOME_BYTES / GIB(1))
+_Static_assert(APP_TOP + SPACE_OBJECTS * HOME_BYTES <= BIT64(39), "the root's one entry");
 
 #define CLONE_LARGE pages_of(1) /* a clone that needs little is to stay small */
 
@@ -27,6 +33,9 @@ static uint64_t pages_of(unsigned level) { return BIT64(9 * level); }
 static unsigned index_of(uint64_t at, unsigned level) { return (unsigned)(at >> (PAGE_SHIFT + 9 * level)) % ENTRIES; }
 static uint64_t *table_at(uint64_t entry) { return hpa_ptr(hpa(entry & PTE_ADDR)); }
 static bool is_table(uint64_t entry, unsigned level) { return level && entry & PTE_P && !(entry & PTE_PS); }
+
+static uint64_t home_of(unsigned n) { return APP_TOP + n * HOME_BYTES; }
+static struct space_object *object_at(const struct space *s, uint64_t home) { return &s->object[(home - APP_TOP) / HOME_BYTES]; }
 
 static uint64_t *top_table(const struct space *s) { return table_at(*(uint64_t *)hpa_ptr(s->root)); }
 
@@ -102,15 +111,23 @@ static void uncount(struct space *s, uint64_t entry, unsigned level, bool taken)
         s->tables -= !taken;
         return;
     }
+    if (entry & ALIAS) {
+        s->aliases -= pages_of(level);
+        if (!(entry & PTE_P))
+            object_at(s, entry & PTE_ADDR)->waiting -= pages_of(level);
+        return;
+    }
     s->mapped -= pages_of(level);
-    s->used -= is_held(entry) ? pages_of(level) : 0;
+    s->used -= is_held(entry) && !(entry & HOME) ? pages_of(level) : 0;
     s->shared -= is_held(entry) && taken ? pages_of(level) : 0;
 }
 
-/* Whoever is the last to have a table gives back what is in it. */
-static void drop(uint64_t entry, unsigned level)
+/* Whoever is the last to have a table gives back what is in it. A page of an object counts until nothing has it. */
+static void drop(struct space *s, uint64_t entry, unsigned level)
 {
     if (!is_table(entry, level)) {
+        if (entry & PTE_P && entry & (ALIAS | HOME))
+            s->used -= !ground_pages_shared(run_of(entry));
         if (is_held(entry))
             ground_pages_put(run_of(entry), order_of(entry));
         return;
@@ -118,7 +135,7 @@ static void drop(uint64_t entry, unsigned level)
     if (ground_pages_leave(hpa_of(table_at(entry))))
         return;
     for (unsigned i = 0; i < ENTRIES; i++)
-        drop(table_at(entry)[i], level - 1);
+        drop(s, table_at(entry)[i], level - 1);
     ground_pages_put(hpa_of(table_at(entry)), 0);
 }
 
@@ -128,7 +145,7 @@ static void entry_put(struct space *s, uint64_t entry, unsigned level)
     if (!entry)
         return;
     uncount(s, entry, level, false);
-    drop(entry, level);
+    drop(s, entry, level);
 }
 
 /* Replaces a leaf by a table of 512 that mean the same. */
@@ -142,6 +159,8 @@ static void split(struct space *s, uint64_t *entry, unsigned level)
             piece |= PART;
             ground_pages_hold(run_of(*entry), ENTRIES - 1);
         }
+    } else if (*entry & ALIAS) {
+        step = size_of(level - 1);
     }
     for (unsigned i = 0; *entry && i < ENTRIES; i++)
         t[i] = piece + i * step;
@@ -207,7 +226,7 @@ static err_t table_own(struct space *s, uint64_t *entry, unsigned level)
     *(volatile uint64_t *)entry = hpa_of(t).v | PTE_P | PTE_W | PTE_U;
     release(s);
     if (t != old)
-        drop(was, level);
+        drop(s, was, level);
     return OK;
 }
 
@@ -225,12 +244,12 @@ static err_t path_own(struct space *s, uint64_t at)
 }
 
 /* --- changing a range -------------------------------------------------------------------------------------------------- */
-enum edit_kind { EDIT_ZERO, EDIT_IMAGE, EDIT_UNMAP, EDIT_PROTECT };
+enum edit_kind { EDIT_ZERO, EDIT_IMAGE, EDIT_ALIAS, EDIT_UNMAP, EDIT_PROTECT };
 
 struct edit {
     enum edit_kind kind;
-    uint64_t flags; /* rights, LARGE */
-    uint64_t from;  /* EDIT_IMAGE: what to add to an address of the guest to get the image's */
+    uint64_t flags; /* rights, LARGE, HOME */
+    uint64_t from;  /* EDIT_IMAGE, EDIT_ALIAS: what to add to an address of the guest to get the image's, or the object's home */
 };
 
 /* Whether an entry that the range covers can be replaced as it is; else what is below it must be. */
@@ -238,6 +257,7 @@ static bool edit_fits(const struct edit *e, uint64_t old, unsigned level)
 {
     switch (e->kind) {
     case EDIT_ZERO:
+    case EDIT_ALIAS:
     case EDIT_UNMAP: return true;
     case EDIT_IMAGE: return level == 0 || (level == 1 && e->from % MIB(2) == 0);
     case EDIT_PROTECT: return !is_table(old, level);
@@ -250,7 +270,7 @@ static uint64_t with_rights(uint64_t entry, uint64_t rights)
     bool ours = entry & PTE_W;
 
     entry = (entry & ~RIGHTS) | rights;
-    if (entry & PTE_W && !ours && (entry & FOREIGN || ground_pages_shared(run_of(entry))))
+    if (entry & PTE_W && !ours && !(entry & ALIAS) && (entry & FOREIGN || ground_pages_shared(run_of(entry))))
         entry = (entry & ~PTE_W) | COW;
     return entry;
 }
@@ -260,13 +280,19 @@ static void edit_entry(struct space *s, const struct edit *e, uint64_t *entry, u
     uint64_t old = *entry, leaf = PTE_P | PTE_A | PTE_D | FOREIGN | (level ? PTE_PS : 0);
 
     if (e->kind == EDIT_PROTECT && old) {
-        *entry = old & PTE_P ? with_rights(old, e->flags) : (old & (ZERO | LARGE)) | e->flags;
+        *entry = old & PTE_P ? with_rights(old, e->flags) : (old & (ZERO | LARGE | ALIAS | PTE_ADDR)) | e->flags;
         return;
     }
     *entry = 0;
     entry_put(s, old, level);
     if (e->kind == EDIT_UNMAP)
         return;
+    if (e->kind == EDIT_ALIAS) {
+        *entry = ALIAS | (at + e->from) | e->flags;
+        s->aliases += pages_of(level);
+        object_at(s, at + e->from)->waiting += pages_of(level);
+        return;
+    }
     *entry = e->kind == EDIT_IMAGE ? with_rights((at + e->from) | leaf, e->flags) : ZERO | e->flags;
     s->mapped += pages_of(level);
 }
@@ -325,7 +351,8 @@ static void edit_range(struct space *s, const struct edit *e, uint64_t *table, u
 }
 
 /* --- what a change needs ------------------------------------------------------------------------------------------------ */
-static uint64_t count_mapped(const uint64_t *table, unsigned level, uint64_t at, uint64_t end)
+/* Pages with an entry, and those of objects among them. */
+static uint64_t count_mapped(const uint64_t *table, unsigned level, uint64_t at, uint64_t end, uint64_t *aliases)
 {
     uint64_t size = size_of(level), n = 0;
 
@@ -334,9 +361,11 @@ static uint64_t count_mapped(const uint64_t *table, unsigned level, uint64_t at,
 
         next = min_u64(align_down(at, size) + size, end);
         if (is_table(entry, level))
-            n += count_mapped(table_at(entry), level - 1, at, next);
+            n += count_mapped(table_at(entry), level - 1, at, next, aliases);
         else if (entry)
             n += (next - at) / PAGE_SIZE;
+        if (entry & ALIAS && !is_table(entry, level))
+            *aliases += (next - at) / PAGE_SIZE;
     }
     return n;
 }
@@ -375,6 +404,55 @@ static err_t range_check(uint64_t at, uint64_t len)
     return len > APP_TOP || at > APP_TOP - len ? ERR_RANGE : OK;
 }
 
+/* Gives back the objects that nothing can reach any more. */
+static void objects_put(struct space *s)
+{
+    for (unsigned n = 0; s->leaving && n < SPACE_OBJECTS; n++) {
+        struct space_object *o = &s->object[n];
+        uint64_t *t = &top_table(s)[index_of(home_of(n), TOP_LEVEL)];
+
+        if (!o->used || o->open || o->waiting)
+            continue;
+        for (unsigned i = 0; i < HOME_TOP; i++) {
+            entry_put(s, t[i], TOP_LEVEL);
+            t[i] = 0;
+        }
+        *o = (struct space_object){ 0 };
+        s->leaving--;
+        s->objects--;
+    }
+}
+
+/* Under the lock. Pages of objects count where their home is; elsewhere only the tables. */
+static err_t change(struct space *s, const struct edit *e, uint64_t at, uint64_t len)
+{
+    uint64_t aliases = 0, any = count_mapped(top_table(s), TOP_LEVEL, at, at + len, &aliases), before = any - aliases;
+    uint64_t after = len / PAGE_SIZE, tables = tables_needed(s, e, at, at + len);
+    err_t err = OK;
+
+    if (e->kind == EDIT_UNMAP && !any)
+        return OK;
+    if (e->kind == EDIT_UNMAP || e->kind == EDIT_ALIAS)
+        after = 0;
+    if (e->kind == EDIT_PROTECT)
+        after -= aliases;
+    if ((after > before || e->kind == EDIT_ALIAS) && s->mapped + (after > before ? after - before : 0) + s->tables + tables > s->limit)
+        err = ERR_NOMEM;
+    if (!err)
+        err = edit_own(s, e, top_table(s), TOP_LEVEL, at, at + len);
+    if (!err)
+        err = spare_get(s, tables);
+    if (err)
+        return err;
+    if (any)
+        hold(s);
+    edit_range(s, e, top_table(s), TOP_LEVEL, at, at + len);
+    objects_put(s);
+    release(s);
+    spare_drop(s);
+    return OK;
+}
+
 static err_t edit(struct space *s, const struct edit *e, uint64_t at, uint64_t len)
 {
     err_t err = range_check(at, len);
@@ -382,24 +460,7 @@ static err_t edit(struct space *s, const struct edit *e, uint64_t at, uint64_t l
     if (err)
         return err;
     lock_take(&s->lock);
-    uint64_t before = count_mapped(top_table(s), TOP_LEVEL, at, at + len);
-    uint64_t after = e->kind == EDIT_UNMAP ? 0 : len / PAGE_SIZE, tables = tables_needed(s, e, at, at + len);
-    if (e->kind == EDIT_UNMAP && !before)
-        goto out;
-    if (after > before && s->mapped + (after - before) + s->tables + tables > s->limit)
-        err = ERR_NOMEM;
-    if (!err)
-        err = edit_own(s, e, top_table(s), TOP_LEVEL, at, at + len);
-    if (!err)
-        err = spare_get(s, tables);
-    if (err)
-        goto out;
-    if (before)
-        hold(s);
-    edit_range(s, e, top_table(s), TOP_LEVEL, at, at + len);
-    release(s);
-    spare_drop(s);
-out:
+    err = change(s, e, at, len);
     lock_drop(&s->lock);
     return err;
 }
@@ -432,6 +493,74 @@ err_t space_protect(struct space *s, uint64_t at, uint64_t len, unsigned prot)
     const struct edit e = { .kind = EDIT_PROTECT, .flags = rights_of(prot) };
 
     return prot & ~KNOWN ? ERR_INVAL : edit(s, &e, at, len);
+}
+
+/* --- objects ------------------------------------------------------------------------------------------------------------- */
+err_t space_object_open(struct space *s, unsigned *n)
+{
+    err_t e = ERR_FULL;
+
+    lock_take(&s->lock);
+    if (!s->object)
+        s->object = ground_alloc(SPACE_OBJECTS * sizeof *s->object);
+    for (*n = 0; s->object && e && *n < SPACE_OBJECTS; *n += e != OK)
+        e = s->object[*n].used ? ERR_FULL : OK;
+    if (!e)
+        s->object[*n] = (struct space_object){ .used = true, .open = true };
+    s->objects += e == OK;
+    bool none = !s->object;
+    lock_drop(&s->lock);
+    return none ? ERR_NOMEM : e;
+}
+
+void space_object_close(struct space *s, unsigned n)
+{
+    lock_take(&s->lock);
+    s->object[n].open = false;
+    s->leaving++;
+    objects_put(s);
+    lock_drop(&s->lock);
+}
+
+err_t space_object_grow(struct space *s, unsigned n, uint64_t bytes)
+{
+    const struct edit more = { .kind = EDIT_ZERO, .flags = PTE_NX | HOME };
+    err_t e = OK;
+
+    lock_take(&s->lock);
+    uint64_t had = s->object[n].pages * PAGE_SIZE;
+    if (bytes % PAGE_SIZE || bytes < had)
+        e = ERR_INVAL;
+    else if (bytes > HOME_BYTES)
+        e = ERR_NOMEM;
+    else if (bytes > had)
+        e = change(s, &more, home_of(n) + had, bytes - had);
+    if (!e)
+        s->object[n].pages = bytes / PAGE_SIZE;
+    lock_drop(&s->lock);
+    return e;
+}
+
+err_t space_map_object(struct space *s, uint64_t at, uint64_t len, unsigned prot, unsigned n, uint64_t from)
+{
+    const struct edit e = { .kind = EDIT_ALIAS, .flags = rights_of(prot), .from = home_of(n) + from - at };
+    err_t err = prot & ~KNOWN || from % PAGE_SIZE ? ERR_INVAL : range_check(at, len);
+
+    if (err)
+        return err;
+    lock_take(&s->lock);
+    uint64_t size = s->object[n].pages * PAGE_SIZE;
+    err = from > size || len > size - from ? ERR_RANGE : change(s, &e, at, len);
+    lock_drop(&s->lock);
+    return err;
+}
+
+bool space_shares(struct space *s)
+{
+    lock_take(&s->lock);
+    bool any = s->objects || s->aliases;
+    lock_drop(&s->lock);
+    return any;
 }
 
 /* --- touching ------------------------------------------------------------------------------------------------------------ */
@@ -481,7 +610,7 @@ static void fill(struct space *s, uint64_t *entry, unsigned level, hpa_t page)
 {
     memset(hpa_ptr(page), 0, size_of(level));
     s->used += pages_of(level);
-    *(volatile uint64_t *)entry = page.v | (*entry & (PTE_W | PTE_U | PTE_NX)) | PTE_P | PTE_A | PTE_D | (level ? PTE_PS : 0);
+    *(volatile uint64_t *)entry = page.v | (*entry & (PTE_W | PTE_U | PTE_NX | HOME)) | PTE_P | PTE_A | PTE_D | (level ? PTE_PS : 0);
 }
 
 static err_t touch(struct space *s, uint64_t at, uint64_t *entry, unsigned level)
@@ -503,6 +632,25 @@ static err_t touch(struct space *s, uint64_t at, uint64_t *entry, unsigned level
     if (!e)
         fill(s, entry, 0, page);
     return e;
+}
+
+/* A page of an object: first at its home. Its home is large enough; the tables on the way here have not been counted yet. */
+static err_t touch_alias(struct space *s, uint64_t at, uint64_t *entry, unsigned level)
+{
+    err_t e = level && s->mapped + s->tables + level > s->limit ? ERR_NOMEM : level ? split_down(s, at, &entry, &level) : OK;
+    uint64_t from = *entry & PTE_ADDR, *home = leaf_of(s, from, &level);
+
+    if (!e && !(*home & PTE_P)) {
+        e = touch(s, from, home, level);
+        home = leaf_of(s, from, &level);
+    }
+    if (e)
+        return e;
+    object_at(s, from)->waiting--;
+    ground_pages_hold(run_of(*home), 1);
+    *(volatile uint64_t *)entry = (*home & PTE_ADDR) | (*entry & (PTE_W | PTE_U | PTE_NX)) | ALIAS | PTE_P | PTE_A | PTE_D;
+    objects_put(s);
+    return OK;
 }
 
 /* A write to a page that others may see, too. */
@@ -553,7 +701,7 @@ static err_t reach(struct space *s, uint64_t at, unsigned error)
         entry = leaf_of(s, at, &level);
     }
     if (!(*entry & PTE_P))
-        return touch(s, at, entry, level);
+        return *entry & ALIAS ? touch_alias(s, at, entry, level) : touch(s, at, entry, level);
     if (error & SPACE_FAULT_WRITE && *entry & COW)
         return copy(s, at, entry, level);
     return OK; /* another CPU was faster */
@@ -591,6 +739,10 @@ static err_t read_page(struct space *s, uint64_t at, void *dst, uint64_t n)
     entry = *leaf_of(s, at, &level);
     if (!allows(entry, 0))
         return ERR_RANGE;
+    if (entry & ALIAS && !(entry & PTE_P)) {
+        at = (entry & PTE_ADDR) + at % size_of(level);
+        entry = *leaf_of(s, at, &level);
+    }
     if (entry & PTE_P)
         memcpy(dst, place_of(entry, level, at), n);
     else
@@ -682,6 +834,7 @@ void space_clone(struct space *from, struct space *to)
 {
     uint64_t *source = top_table(from), *t = top_table(to);
 
+    ASSERT(!from->objects && !from->aliases);
     lock_take(&from->lock);
     for (unsigned i = 0; i < ENTRIES; i++) {
         if (!source[i])
@@ -716,7 +869,8 @@ err_t space_init(struct space *s, uint64_t limit, uint64_t top)
 void space_fini(struct space *s)
 {
     clear(s);
+    ground_free(s->object, SPACE_OBJECTS * sizeof *s->object);
     table_put(s, top_table(s));
     table_put(s, hpa_ptr(s->root));
-    ASSERT(!s->mapped && !s->used && !s->shared && !s->tables);
+    ASSERT(!s->mapped && !s->used && !s->shared && !s->tables && !s->aliases);
 }

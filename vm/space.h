@@ -11,6 +11,15 @@
 #include "arch/x86/lock.h"
 #include "base/err.h"
 
+#define SPACE_OBJECTS 64u
+
+/* Memory that the guest may map at several places. */
+struct space_object {
+    uint64_t pages;
+    uint64_t waiting; /* pages mapped somewhere and not touched there yet: they will be looked for here */
+    bool used, open;  /* closed and still used: pages wait */
+};
+
 struct space {
     struct lock lock; /* below vm->lock, above the page allocator's */
     /* fixed after space_init */
@@ -20,7 +29,10 @@ struct space {
      * before the first of them runs; NULL: none does. Called with the lock held. */
     void (*hold)(struct space *);
     /* under lock */
-    uint64_t mapped;  /* pages, touched or not */
+    uint64_t mapped;  /* pages, touched or not; those of objects once, wherever they are mapped */
+    uint64_t aliases; /* pages of objects that are mapped, each place counted */
+    struct space_object *object; /* SPACE_OBJECTS; NULL until the first is opened */
+    unsigned objects, leaving;   /* in use; of those: closed */
     uint64_t used;    /* pages of memory behind them */
     uint64_t shared;  /* of those: pages of the space it is a clone of, which neither has written to since */
     uint64_t tables;  /* pages of page tables; of a clone: those it does not share */
@@ -49,6 +61,15 @@ MUST_USE err_t space_unmap(struct space *, uint64_t at, uint64_t len);
 /* Contents stay, also without any right. What was not mapped becomes zeroed memory. */
 MUST_USE err_t space_protect(struct space *, uint64_t at, uint64_t len, unsigned prot);
 
+/* Objects: memory that every place where it is mapped sees the same of. They count once, whether mapped or not. open: ERR_FULL, ERR_NOMEM. n is
+ * of one that is open. A closed one goes when nothing of it is mapped any more. grow: to so many bytes, zeros at first; ERR_INVAL: less than it
+ * has, or not whole pages; ERR_NOMEM. map: atomic as those above; ERR_RANGE: beyond its end, too. */
+MUST_USE err_t space_object_open(struct space *, unsigned *n);
+void space_object_close(struct space *, unsigned n);
+MUST_USE err_t space_object_grow(struct space *, unsigned n, uint64_t bytes);
+MUST_USE err_t space_map_object(struct space *, uint64_t at, uint64_t len, unsigned prot, unsigned n, uint64_t from);
+bool space_shares(struct space *); /* it has an object, or what is left of one */
+
 /* Serves a page fault: touches untouched memory, copies a shared page. OK: run the instruction again. ERR_RANGE: the guest had no
  * right to it. ERR_NOMEM: the machine has no page left. */
 MUST_USE err_t space_fault(struct space *, uint64_t at, unsigned error);
@@ -63,5 +84,5 @@ bool space_mapped(struct space *, uint64_t at, uint64_t len);
 MUST_USE err_t space_pin(struct space *, uint64_t at, hpa_t *out);
 
 /* Fills `to`, which is fresh from space_init(), with all of `from`: memory and page tables are shared until one of them changes something.
- * Pins of both are void. The guest of `from` does not run. */
+ * Pins of both are void. The guest of `from` does not run, and has no objects (space_shares()). */
 void space_clone(struct space *from, struct space *to);

@@ -22,6 +22,7 @@
 struct blk;
 struct machine_run;
 struct ninep_fs;
+struct space;
 struct tty;
 struct tty_user_ops;
 struct vcpu;
@@ -115,6 +116,8 @@ struct machine {
     uint64_t (*used)(struct vm *);
     /* Bytes that it has beside that, together with the template it is a clone of. May be NULL. CPU 0's loop. */
     uint64_t (*shared)(struct vm *);
+    /* Its memory, where that is a space (vm/space.h). NULL: it is not. From build to destroy. */
+    struct space *(*space)(struct vm *);
 };
 
 /* vm/panic.c's view of a guest that may have panicked. */

@@ -39,19 +39,15 @@ static bool is_hostfs(const struct channel *c)
 }
 
 /* The descriptor behind an open file that can be mapped, or -1. */
-static int channel_fd(const struct channel *c, uint32_t fid)
+static int channel_fd(struct channel *c, uint32_t fid)
 {
-    const struct ninep_server *s = &c->server;
+    const struct ninep_fid *f = ninep_server_fid(&c->server, fid);
 
-    for (uint32_t i = 0; i < s->nfids; i++) {
-        const struct ninep_fid *f = &s->fids[i];
-        if (f->id != fid || !f->open || fid == NINEP_NOFID)
-            continue;
-        if (is_hostfs(c))
-            return *(const int *)f->node; /* struct node of hostfs.c begins with its descriptor */
-        return s->fs == &c->app->devices.fs ? mem_fd(f) : -1;
-    }
-    return -1;
+    if (!f || !f->open)
+        return -1;
+    if (is_hostfs(c))
+        return *(const int *)f->node; /* struct node of hostfs.c begins with its descriptor */
+    return c->server.fs == &c->app->devices.fs ? mem_fd(f) : -1;
 }
 
 err_t app_map_file(struct channel *c, uint32_t fid, uint64_t at, uint64_t len, unsigned prot, uint64_t from)

@@ -3,6 +3,7 @@
 #include "base/str.h"
 #include "ground/fake/fake.h"
 #include "test/unit/ns_files.h"
+#include "vm/space.h"
 #include "vm/vm.h"
 #include "vm/work.h"
 
@@ -222,7 +223,7 @@ static void the_other_devices_do_what_their_names_say(void **state)
     uint32_t fid;
 
     (void)state;
-    assert_string_equal(files_list(&f, ""), "cons consctl stdin stdout stderr ttyctl time random null zero full ");
+    assert_string_equal(files_list(&f, ""), "cons consctl stdin stdout stderr ttyctl mem time random null zero full ");
     assert_string_equal(files_read(&f, "null"), "");
     assert_int_equal(files_write(&f, "null", "x"), 0);
     assert_int_equal(files_write(&f, "full", "x"), NINEP_ENOSPC);
@@ -240,6 +241,47 @@ static void the_other_devices_do_what_their_names_say(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+static struct space space;
+static struct space *space_of(struct vm *v)
+{
+    assert_ptr_equal(v, &vm);
+    return &space;
+}
+
+static uint32_t mem_size(uint32_t fid, const void *size, uint32_t n)
+{
+    struct ninep_msg a;
+
+    return ASK(&f.w, &a, .type = NINEP_TWRITE, .fid = fid, .count = n, .data = size);
+}
+
+static void each_open_mem_is_memory_of_its_own(void **state)
+{
+    static const struct machine with_space = { .space = space_of };
+    uint64_t size = 2 * PAGE_SIZE, less = PAGE_SIZE, more = MIB(5);
+    uint32_t fid, other;
+
+    (void)state;
+    assert_int_equal(files_open(&f, "mem", NINEP_RDWR, &fid), NINEP_EOPNOTSUPP); /* a guest whose memory is no space */
+    vm.machine = &with_space;
+    assert_int_equal(space_init(&space, 1024, 0), OK);
+    assert_int_equal(files_open(&f, "mem", NINEP_RDWR, &fid), 0);
+    assert_int_equal(files_open(&f, "mem", NINEP_RDWR, &other), 0);
+    assert_int_equal(space.objects, 2);
+    assert_int_equal(mem_size(fid, &size, 8), 0);
+    assert_int_equal(space.object[0].pages, 2);
+    assert_int_equal(space.object[1].pages, 0);
+    assert_int_equal(mem_size(fid, &size, 7), NINEP_EINVAL);
+    assert_int_equal(mem_size(fid, &less, 8), NINEP_EINVAL);
+    assert_int_equal(mem_size(fid, &more, 8), NINEP_ENOMEM);
+    files_close(&f, fid);
+    assert_int_equal(space.objects, 1);
+    files_detach(&f); /* the guest ends: what it has open is closed */
+    assert_int_equal(space.objects, 0);
+    space_fini(&space);
+    files_attach(&f, &dev.tree.fs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +295,7 @@ int main(void)
         TEST(newlines_get_a_carriage_return),
         TEST(the_terminal_is_what_the_libos_expects),
         TEST(the_other_devices_do_what_their_names_say),
+        TEST(each_open_mem_is_memory_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

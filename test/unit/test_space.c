@@ -301,6 +301,129 @@ static void a_pinned_place_is_the_guests_own(void **state)
 }
 
 static unsigned holds;
+static unsigned object(struct space *s, uint64_t bytes)
+{
+    unsigned n;
+
+    assert_int_equal(space_object_open(s, &n), OK);
+    assert_int_equal(space_object_grow(s, n, bytes), OK);
+    return n;
+}
+
+static void an_object_is_the_same_wherever_it_is_mapped(void **state)
+{
+    struct space *s = &m.space[0];
+    unsigned n = object(s, MIB(4));
+
+    (void)state;
+    assert_int_equal(s->mapped, 1024); /* once, mapped or not */
+    assert_int_equal(space_map_object(s, MIB(2), MIB(4), RW, n, 0), OK);
+    assert_int_equal(space_map_object(s, GIB(1) + PAGE_SIZE, MIB(2), RW, n, MIB(1)), OK);
+    assert_int_equal(space_map_object(s, GIB(2), PAGE_SIZE, APP_READ, n, MIB(1)), OK);
+    assert_int_equal(s->mapped, 1024);
+    assert_int_equal(get(s, GIB(2)), 0);
+    assert_int_equal(s->used, 0);
+    put(s, MIB(3) + 8, 7);
+    assert_int_equal(get(s, GIB(1) + PAGE_SIZE + 8), 7); /* not touched there yet */
+    assert_int_equal(space_fault(s, GIB(2), 0), OK);
+    put(s, GIB(1) + PAGE_SIZE + 8, 8);
+    assert_int_equal(get(s, GIB(2) + 8), 8);
+    assert_int_equal(get(s, MIB(3) + 8), 8);
+    assert_int_equal(s->used, 1);
+    assert_int_equal(space_fault(s, GIB(2), SPACE_FAULT_WRITE), ERR_RANGE);
+    assert_int_equal(space_protect(s, GIB(2), PAGE_SIZE, RW), OK); /* and no copy is made */
+    put(s, GIB(2) + 8, 9);
+    assert_int_equal(get(s, MIB(3) + 8), 9);
+    assert_int_equal(space_protect(s, MIB(2), MIB(4), 0), OK);
+    assert_int_equal(space_fault(s, MIB(3), 0), ERR_RANGE);
+    assert_int_equal(space_protect(s, MIB(2), MIB(4), RW), OK);
+    put(s, MIB(3) + 8, 10);
+    put(s, MIB(6) - 8, 11); /* one that had no rights before it was touched */
+    assert_int_equal(get(s, GIB(2) + 8), 10);
+    assert_int_equal(s->used, 2);
+    assert_int_equal(space_map(s, MIB(3), PAGE_SIZE, RW), OK); /* memory in its place */
+    assert_int_equal(get(s, MIB(3) + 8), 0);
+    assert_int_equal(s->mapped, 1025);
+    assert_int_equal(get(s, GIB(2) + 8), 10);
+    assert_int_equal(space_fault(s, APP_TOP + MIB(1), 0), ERR_RANGE); /* its home is no place for the guest */
+    space_object_close(s, n);
+}
+
+static void a_closed_object_goes_with_its_last_mapping(void **state)
+{
+    struct space *s = &m.space[0];
+    uint64_t before = fake_pages_in_use();
+    unsigned n = object(s, MIB(2));
+
+    (void)state;
+    assert_int_equal(space_map_object(s, 0, MIB(2), RW, n, 0), OK);
+    assert_int_equal(space_map_object(s, MIB(2), 2 * PAGE_SIZE, RW, n, 0), OK);
+    put(s, 0, 1);
+    space_object_close(s, n);
+    assert_int_equal(s->objects, 1);
+    assert_true(space_shares(s));
+    put(s, MIB(2) + PAGE_SIZE, 2); /* it can still be touched */
+    assert_int_equal(get(s, PAGE_SIZE), 2);
+    assert_int_equal(get(s, MIB(2)), 1);
+    assert_int_equal(space_unmap(s, 2 * PAGE_SIZE, MIB(2) - 2 * PAGE_SIZE), OK); /* nothing waits but three pages */
+    assert_int_equal(s->objects, 1);
+    assert_int_equal(space_fault(s, MIB(2), 0), OK);
+    assert_int_equal(space_fault(s, PAGE_SIZE, 0), OK);
+    assert_int_equal(s->objects, 0); /* all that was mapped has been touched: pages know themselves */
+    assert_int_equal(s->mapped, 0);
+    assert_int_equal(s->used, 2);
+    put(s, PAGE_SIZE, 3);
+    assert_int_equal(get(s, MIB(2) + PAGE_SIZE), 3);
+    assert_true(space_shares(s));
+    assert_int_equal(space_unmap(s, 0, MIB(2)), OK);
+    assert_int_equal(s->used, 2);
+    assert_int_equal(space_unmap(s, MIB(2), MIB(2)), OK);
+    assert_int_equal(s->used, 0);
+    assert_false(space_shares(s));
+    assert_int_equal(fake_pages_in_use(), before + 1); /* where objects are listed */
+    n = object(s, MIB(2)); /* a new one has nothing of the old */
+    assert_int_equal(space_map_object(s, 0, MIB(2), RW, n, 0), OK);
+    assert_int_equal(get(s, 0), 0);
+    space_object_close(s, n);
+    assert_int_equal(space_unmap(s, 0, MIB(2)), OK); /* never touched */
+    assert_int_equal(s->objects, 0);
+    model_space(&m, 1, MANY);
+    space_clone(s, &m.space[1]);
+}
+
+static void objects_have_limits(void **state)
+{
+    struct space *s = &m.space[0];
+    unsigned n = object(s, 16 * PAGE_SIZE), other = 0, count = 1;
+
+    (void)state;
+    s->limit = s->mapped + s->tables + 4; /* a home and three tables */
+    assert_int_equal(space_object_grow(s, n, 15 * PAGE_SIZE), ERR_INVAL);
+    assert_int_equal(space_object_grow(s, n, 16 * PAGE_SIZE + 1), ERR_INVAL);
+    assert_int_equal(space_object_grow(s, n, MIB(1)), ERR_NOMEM);
+    assert_int_equal(space_object_grow(s, n, GIB(4) + PAGE_SIZE), ERR_NOMEM);
+    assert_int_equal(space_map_object(s, 0, 16 * PAGE_SIZE, RW, n, PAGE_SIZE), ERR_RANGE);
+    assert_int_equal(space_map_object(s, 0, PAGE_SIZE, RW, n, ~0xFFFull), ERR_RANGE);
+    assert_int_equal(space_map_object(s, 0, PAGE_SIZE, RW, n, 5), ERR_INVAL);
+    assert_int_equal(space_map_object(s, 5, PAGE_SIZE, RW, n, 0), ERR_INVAL);
+    assert_int_equal(space_map_object(s, APP_TOP, PAGE_SIZE, RW, n, 0), ERR_RANGE);
+    assert_int_equal(space_map_object(s, 0, PAGE_SIZE, RW | APP_SMALL, n, 0), ERR_INVAL);
+    assert_int_equal(space_map_object(s, 0, PAGE_SIZE, RW, n, 15 * PAGE_SIZE), OK); /* two tables */
+    assert_int_equal(space_map_object(s, GIB(1), PAGE_SIZE, RW, n, 0), OK);
+    assert_int_equal(space_map_object(s, GIB(2), PAGE_SIZE, RW, n, 0), ERR_NOMEM); /* tables count */
+    s->limit = MANY;
+    assert_int_equal(space_object_grow(s, n, GIB(2)), OK);
+    assert_int_equal(space_map_object(s, GIB(2), GIB(2), RW, n, 0), OK); /* no table */
+    s->limit = s->mapped + s->tables + 1;
+    assert_int_equal(space_fault(s, GIB(3), SPACE_FAULT_WRITE), ERR_NOMEM);
+    assert_int_equal(get(s, GIB(3)), 0);
+    while (!space_object_open(s, &other))
+        count++;
+    assert_int_equal(count, SPACE_OBJECTS);
+    for (unsigned i = 0; i < SPACE_OBJECTS; i++)
+        space_object_close(s, i);
+}
+
 static void count_hold(struct space *s)
 {
     assert_true(atomic_load(&s->held));
@@ -407,6 +530,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_clones_clone_outlives_both, setup, teardown),
         cmocka_unit_test_setup_teardown(the_last_owner_of_a_page_does_not_copy_it, setup, teardown),
         cmocka_unit_test_setup_teardown(a_pinned_place_is_the_guests_own, setup, teardown),
+        cmocka_unit_test_setup_teardown(an_object_is_the_same_wherever_it_is_mapped, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_closed_object_goes_with_its_last_mapping, setup, teardown),
+        cmocka_unit_test_setup_teardown(objects_have_limits, setup, teardown),
         cmocka_unit_test_setup_teardown(other_cpus_are_held_while_something_is_taken_away, setup, teardown),
         cmocka_unit_test_setup_teardown(all_that_is_taken_away_is_counted, setup, teardown),
         cmocka_unit_test_setup_teardown(random_changes_agree_with_the_model, setup, teardown),
