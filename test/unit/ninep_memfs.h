@@ -369,9 +369,8 @@ static err_t memfs_statfs(struct ninep_req *r)
     return OK;
 }
 
-static err_t memfs_fsync(struct ninep_req *r)
+static err_t memfs_fsync(struct ninep_req *)
 {
-    (void)r;
     return OK;
 }
 

@@ -37,17 +37,15 @@ static const uint8_t *table(const char *signature)
     return NULL;
 }
 
-static int build(void **state)
+static int build(void **)
 {
-    (void)state;
     memset(buf, 0xEE, sizeof buf);
     used = acpi_build(buf, 3);
     return 0;
 }
 
-static void the_root_leads_to_every_table(void **state)
+static void the_root_leads_to_every_table(void **)
 {
-    (void)state;
     assert_in_range(used, 0x400, ACPI_MAX);
     assert_memory_equal(buf, "RSD PTR ", 8);
     sum_is_zero(buf, 20);
@@ -61,11 +59,10 @@ static void the_root_leads_to_every_table(void **state)
     assert_null(table("HPET"));
 }
 
-static void the_fadt_is_hardware_reduced(void **state)
+static void the_fadt_is_hardware_reduced(void **)
 {
     const uint8_t *t = table("FACP"), *dsdt;
 
-    (void)state;
     assert_int_equal(get_le32(t + 4), 276);
     assert_int_equal(t[8], 6);
     assert_int_equal(get_le16(t + 109), 0x24);
@@ -82,9 +79,8 @@ static void the_fadt_is_hardware_reduced(void **state)
     assert_int_equal(dsdt + get_le32(dsdt + 4) - buf, used);
 }
 
-static void the_madt_lists_every_cpu_and_the_io_apic(void **state)
+static void the_madt_lists_every_cpu_and_the_io_apic(void **)
 {
-    (void)state;
     for (unsigned cpus = 1; cpus <= VM_VCPUS_MAX; cpus++) {
         const uint8_t *t, *p;
 
@@ -105,11 +101,10 @@ static void the_madt_lists_every_cpu_and_the_io_apic(void **state)
     }
 }
 
-static void the_mcfg_has_one_bus(void **state)
+static void the_mcfg_has_one_bus(void **)
 {
     const uint8_t *t = table("MCFG");
 
-    (void)state;
     assert_int_equal(get_le32(t + 4), 60);
     assert_int_equal(get_le64(t + 44), PC_ECAM_BASE);
     assert_int_equal(get_le32(t + 52), 0);
@@ -139,7 +134,7 @@ static void file_write(const char *dir, const char *name, const uint8_t *t)
     fclose(f);
 }
 
-static void iasl_finds_no_error(void **state)
+static void iasl_finds_no_error(void **)
 {
     static const char *const expect[] = { "Hardware Reduced (V5) : 1", "8042 Present on ports 60/64 (V2) : 0",
         "Reset Register Supported (V2) : 1", "Value to cause reset : 06", "\"QEMU0001\"", "\"ACPI0013\"",
@@ -147,7 +142,6 @@ static void iasl_finds_no_error(void **state)
     static char text[65536];
     char dir[] = "/tmp/acpi-XXXXXX", cmd[256];
 
-    (void)state;
     if (run("command -v iasl", text, sizeof text)) {
         print_message("iasl is not installed (Debian package acpica-tools)\n");
         skip();

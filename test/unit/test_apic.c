@@ -7,9 +7,8 @@ enum { TPR = 0x808, EOI = 0x80B, LDR = 0x80D, SVR = 0x80F, ISR0 = 0x810, ESR = 0
 static struct vm *vm;
 static struct vcpu *v;
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     fake_set_cpus(1, 0);
     fake_script(NULL);
     sched_init();
@@ -19,9 +18,8 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     kit_end(vm);
     return 0;
 }
@@ -33,9 +31,8 @@ static uint64_t get(uint32_t msr)
     return val;
 }
 
-static void higher_priority_goes_first_and_nests(void **state)
+static void higher_priority_goes_first_and_nests(void **)
 {
-    (void)state;
     apic_post(v, 0x41, false);
     apic_post(v, 0x92, false);
     assert_int_equal(apic_pending(v), 0x92);
@@ -55,9 +52,8 @@ static void higher_priority_goes_first_and_nests(void **state)
     assert_int_equal(apic_pending(v), 0x41);
 }
 
-static void tpr_and_svr_hold_interrupts_back(void **state)
+static void tpr_and_svr_hold_interrupts_back(void **)
 {
-    (void)state;
     apic_post(v, 0x41, false);
     assert_int_equal(apic_write(v, TPR, 0x50), OK);
     assert_int_equal(apic_pending(v), -1);
@@ -67,10 +63,9 @@ static void tpr_and_svr_hold_interrupts_back(void **state)
     assert_int_equal(apic_pending(v), -1);
 }
 
-static void illegal_vectors_and_registers_are_refused(void **state)
+static void illegal_vectors_and_registers_are_refused(void **)
 {
     uint64_t val;
-    (void)state;
     apic_post(v, 15, false);
     assert_int_equal(apic_pending(v), -1);
     assert_int_equal(apic_write(v, ICR, 1ull << 18 | 3), OK); /* to self, vector 3 */
@@ -83,9 +78,8 @@ static void illegal_vectors_and_registers_are_refused(void **state)
     assert_int_equal(apic_read(v, 0x8FF, &val), ERR_INVAL);
 }
 
-static void ipis_reach_whom_they_name(void **state)
+static void ipis_reach_whom_they_name(void **)
 {
-    (void)state;
     assert_int_equal(apic_write(v, ICR, 2ull << 32 | 0x55), OK); /* physical, id 2 */
     assert_int_equal(apic_pending(v), -1);
     assert_true(atomic_load(&vm->vcpu[2]->apic.posted_words));
@@ -101,10 +95,9 @@ static void ipis_reach_whom_they_name(void **state)
     assert_int_equal(get(LDR), 1);
 }
 
-static void init_and_sipi_start_a_cpu(void **state)
+static void init_and_sipi_start_a_cpu(void **)
 {
     struct vcpu *ap = vm->vcpu[1];
-    (void)state;
     assert_int_equal(run_vcpu(ap), RUN_OFF);
     assert_int_equal(apic_write(v, ICR, 1ull << 32 | BIT(14) | APIC_SIPI << 8 | 0x9A), OK);
     assert_int_equal(run_vcpu(ap), RUN_PREEMPTED);
@@ -116,9 +109,8 @@ static void init_and_sipi_start_a_cpu(void **state)
     assert_int_equal(run_vcpu(ap), RUN_OFF);
 }
 
-static void one_shot_and_periodic_timers_count_down(void **state)
+static void one_shot_and_periodic_timers_count_down(void **)
 {
-    (void)state;
     fake_set_tsc(1000000);
     assert_int_equal(apic_write(v, DIVIDE, 0xB), OK); /* by 1 */
     assert_int_equal(apic_write(v, LVT_T, 0x60), OK);
@@ -142,9 +134,8 @@ static void one_shot_and_periodic_timers_count_down(void **state)
     assert_int_equal(v->apic.deadline, 1900500);
 }
 
-static void deadline_timer_is_in_guest_time(void **state)
+static void deadline_timer_is_in_guest_time(void **)
 {
-    (void)state;
     assert_int_equal(apic_write(v, LVT_T, BIT(18) | 0x62), OK);
     fake_set_tsc(vm->tsc_start + 50);
     apic_set_deadline(v, 100);
@@ -158,10 +149,9 @@ static void deadline_timer_is_in_guest_time(void **state)
     assert_int_equal(v->apic.deadline, 0);
 }
 
-static void pv_eoi_ends_an_interrupt_without_an_exit(void **state)
+static void pv_eoi_ends_an_interrupt_without_an_exit(void **)
 {
     uint8_t flag = 0;
-    (void)state;
     v->apic.pv_eoi = 0x2000 | 1;
     apic_post(v, 0x41, false);
     apic_accept(v, apic_pending(v));
@@ -180,9 +170,8 @@ static void pv_eoi_ends_an_interrupt_without_an_exit(void **state)
     assert_int_equal(apic_pending(v), 0x43);
 }
 
-static void msi_reaches_by_destination(void **state)
+static void msi_reaches_by_destination(void **)
 {
-    (void)state;
     irq_msi(vm, 0xFEE01000, 0x4070);
     assert_true(atomic_load(&vm->vcpu[1]->apic.posted_words));
     irq_msi(vm, 0xFEE00004, 0x4071); /* logical, empty mask: nobody */

@@ -27,9 +27,8 @@ static err_t read_it(void)
     return appimage_read(file, sizeof file, FILE_SIZE, &image, &why);
 }
 
-static int good(void **state)
+static int good(void **)
 {
-    (void)state;
     memset(file, 0, sizeof file);
     *head() = (struct image_head){ .magic = IMAGE_MAGIC, .version = IMAGE_VERSION, .head_size = 4096, .app_version = APP_VERSION, .libos_at = 4096,
                                    .libos_size = 5000, .fs_at = 3 * 4096, .fs_size = 13 * 4096, .argc = 2, .envc = 1, .memory = MIB(64) };
@@ -37,9 +36,8 @@ static int good(void **state)
     return 0;
 }
 
-static void reads_a_good_head(void **state)
+static void reads_a_good_head(void **)
 {
-    (void)state;
     assert_int_equal(read_it(), OK);
     assert_string_equal(why, "");
     assert_string_equal(image.name, "hello");
@@ -50,9 +48,8 @@ static void reads_a_good_head(void **state)
     assert_memory_equal(image.args, "hello\0world\0A=b", image.args_size);
 }
 
-static void refuses_what_is_no_image(void **state)
+static void refuses_what_is_no_image(void **)
 {
-    (void)state;
     file[0] ^= 1;
     assert_int_equal(read_it(), ERR_FORMAT);
     assert_false(appimage_is(file, sizeof file));
@@ -61,9 +58,8 @@ static void refuses_what_is_no_image(void **state)
     assert_int_equal(appimage_read(file, 127, 127, &image, &why), ERR_FORMAT);
 }
 
-static void refuses_other_versions(void **state)
+static void refuses_other_versions(void **)
 {
-    (void)state;
     head()->version++;
     assert_int_equal(read_it(), ERR_UNSUPPORTED);
     good(NULL);
@@ -72,9 +68,8 @@ static void refuses_other_versions(void **state)
     assert_non_null(strstr(why, "byte 8"));
 }
 
-static void refuses_a_damaged_head(void **state)
+static void refuses_a_damaged_head(void **)
 {
-    (void)state;
     assert_int_equal(read_it(), OK);
     file[200] ^= 4;
     assert_int_equal(appimage_read(file, sizeof file, FILE_SIZE, &image, &why), ERR_FORMAT);
@@ -82,7 +77,7 @@ static void refuses_a_damaged_head(void **state)
 }
 
 /* One field at a time is spoilt; the reason must name its byte. */
-static void names_the_byte_of_each_impossible_field(void **state)
+static void names_the_byte_of_each_impossible_field(void **)
 {
     static const struct {
         size_t at, bytes;
@@ -94,7 +89,6 @@ static void names_the_byte_of_each_impossible_field(void **state)
     };
     char byte[16];
 
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(spoils); i++) {
         good(NULL);
         memcpy(file + spoils[i].at, &spoils[i].value, spoils[i].bytes);
@@ -105,9 +99,8 @@ static void names_the_byte_of_each_impossible_field(void **state)
     }
 }
 
-static void refuses_strings_that_do_not_add_up(void **state)
+static void refuses_strings_that_do_not_add_up(void **)
 {
-    (void)state;
     head()->argc = 3;
     assert_int_equal(read_it(), ERR_FORMAT);
     good(NULL);
@@ -121,9 +114,8 @@ static void refuses_strings_that_do_not_add_up(void **state)
     assert_int_equal(read_it(), ERR_FORMAT);
 }
 
-static void refuses_names_and_paths_nobody_can_use(void **state)
+static void refuses_names_and_paths_nobody_can_use(void **)
 {
-    (void)state;
     STRINGS("\0/bin/hello\0/srv\0\0hello\0world\0A=b");
     assert_int_equal(read_it(), ERR_FORMAT);
     STRINGS("../x\0/bin/hello\0/srv\0\0hello\0world\0A=b");

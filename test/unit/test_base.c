@@ -13,9 +13,8 @@
         assert_int_equal(n, strlen(text));                    \
     } while (0)
 
-static void fmt_agrees_with_printf(void **state)
+static void fmt_agrees_with_printf(void **)
 {
-    (void)state;
     EXPECT("-5 7 ff FF", "%d %u %x %X", -5, 7u, 255u, 255u);
     EXPECT("18446744073709551615", "%" PRIu64, UINT64_MAX);
     EXPECT("-9223372036854775808", "%" PRId64, INT64_MIN);
@@ -28,20 +27,18 @@ static void fmt_agrees_with_printf(void **state)
     EXPECT("-2 4294967294 7", "%d %u %zu", -2, (unsigned)-2, (size_t)7);
 }
 
-static void fmt_cuts_and_reports_length(void **state)
+static void fmt_cuts_and_reports_length(void **)
 {
     char buf[4] = "xxx";
-    (void)state;
     assert_int_equal(fmt_text(buf, sizeof buf, "%s", "hello"), 5);
     assert_string_equal(buf, "hel");
     assert_int_equal(fmt_text(buf, 0, "%s", "hello"), 5);
     assert_string_equal(buf, "hel");
 }
 
-static void fmt_leaves_no_half_character(void **state)
+static void fmt_leaves_no_half_character(void **)
 {
     char buf[4];
-    (void)state;
     assert_int_equal(fmt_text(buf, sizeof buf, "ab\u00e9"), 4);
     assert_string_equal(buf, "ab");
     EXPECT("a|", "%.2s|", "a\u00e9");
@@ -50,10 +47,9 @@ static void fmt_leaves_no_half_character(void **state)
     EXPECT("\x80\x80|", "%.2s|", "\x80\x80\x80"); /* no UTF-8: as it is */
 }
 
-static void numbers_parse_and_refuse(void **state)
+static void numbers_parse_and_refuse(void **)
 {
     uint64_t v = 1;
-    (void)state;
     assert_int_equal(str_to_u64("0x1F", &v), OK);
     assert_int_equal(v, 0x1f);
     assert_int_equal(str_to_u64("18446744073709551615", &v), OK);
@@ -69,10 +65,9 @@ static void numbers_parse_and_refuse(void **state)
     assert_int_equal(str_to_size("4q", &v), ERR_FORMAT);
 }
 
-static void strings_compare_and_copy(void **state)
+static void strings_compare_and_copy(void **)
 {
     char buf[4];
-    (void)state;
     assert_true(str_copy(buf, sizeof buf, "abc"));
     assert_false(str_copy(buf, sizeof buf, "abcd"));
     assert_string_equal(buf, "abc");
@@ -81,11 +76,10 @@ static void strings_compare_and_copy(void **state)
     assert_true(str_starts("PARTLABEL=x", "PARTLABEL="));
 }
 
-static void ring_wraps_and_fills(void **state)
+static void ring_wraps_and_fills(void **)
 {
     uint8_t mem[4], b;
     struct ring r;
-    (void)state;
     ring_init(&r, mem, sizeof mem);
     r.head = r.tail = UINT32_MAX - 1; /* the counters wrap too */
     for (uint8_t i = 0; i < 4; i++)
@@ -98,10 +92,9 @@ static void ring_wraps_and_fills(void **state)
     assert_false(ring_take(&r, &b));
 }
 
-static void list_keeps_order(void **state)
+static void list_keeps_order(void **)
 {
     struct list head = LIST_INIT(head), a, b;
-    (void)state;
     list_init(&a);
     list_push_back(&head, &a);
     list_push_back(&head, &b);

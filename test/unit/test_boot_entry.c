@@ -34,9 +34,8 @@ static void expect_note(unsigned i, unsigned line, unsigned forbids, const char 
         fail_msg("line %u forbids %u: %s", e.note[i].line, e.note[i].forbids, text);
 }
 
-static void a_guest_entry_says_all_it_needs(void **state)
+static void a_guest_entry_says_all_it_needs(void **)
 {
-    (void)state;
     parse("title    Debian 12\nversion  6.1\nmachine-id abc\nsort-key debian\n"
           "linux    /debian/vmlinuz\ninitrd   /ucode.img\ninitrd   /debian/initrd.img\n"
           "options  console=ttyS0\noptions  root=/dev/vda\n"
@@ -56,9 +55,8 @@ static void a_guest_entry_says_all_it_needs(void **state)
     assert_false(entry_blocked(&e));
 }
 
-static void without_run_it_is_native_with_defaults_for_a_guest(void **state)
+static void without_run_it_is_native_with_defaults_for_a_guest(void **)
 {
-    (void)state;
     parse("linux /vmlinuz\nmemory 1G\n");
     assert_false(e.guest);
     assert_int_equal(e.memory, GIB(1));
@@ -67,9 +65,8 @@ static void without_run_it_is_native_with_defaults_for_a_guest(void **state)
     assert_string_equal(e.title, "x.conf");
 }
 
-static void files_of_other_loaders_are_accepted(void **state)
+static void files_of_other_loaders_are_accepted(void **)
 {
-    (void)state;
     parse("\xef\xbb\xbf# Boot Loader Specification\r\n\r\n"
           "title Fedora\r\nid fedora\r\ngrub_users $u\r\ngrub_arg --x\r\ngrub_class kernel\r\ndevicetree /d\r\n"
           "devicetree-overlay /o\r\narchitecture x64\r\nprofile 1\r\nblscfg-x y\r\noptions\r\nlinux /v");
@@ -91,7 +88,7 @@ struct mistake {
     const char *says;
 };
 
-static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **state)
+static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **)
 {
     static const struct mistake rows[] = {
         { "linux /v\n\n\n\n\n\nmemory 5 apples", 7, "x.conf:7: memory: '5 apples' is not a size; write e.g. 512M" },
@@ -135,7 +132,6 @@ static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **state)
           "more than 8" },
     };
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
         parse(rows[i].text);
         expect_note(0, rows[i].line, ENTRY_BLOCKED, rows[i].says);
@@ -144,9 +140,8 @@ static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **state)
     }
 }
 
-static void remarks_do_not_block(void **state)
+static void remarks_do_not_block(void **)
 {
-    (void)state;
     parse("linux /v\nintird /i\n");
     expect_note(0, 2, 0, "did you mean initrd?");
     assert_false(entry_blocked(&e));
@@ -155,22 +150,20 @@ static void remarks_do_not_block(void **state)
     assert_string_equal(e.title, "caf? ?[31m");
 }
 
-static void a_zero_byte_does_not_hide_the_rest(void **state)
+static void a_zero_byte_does_not_hide_the_rest(void **)
 {
     static const char text[] = "linux /v\0x\nmemory apples\n";
 
-    (void)state;
     parse_bytes("x.conf", text, sizeof text - 1);
     expect_note(0, 1, ENTRY_BLOCKED, "not plain UTF-8");
     expect_note(1, 2, ENTRY_BLOCKED, "is not a size");
 }
 
-static void options_that_are_too_long_block(void **state)
+static void options_that_are_too_long_block(void **)
 {
     char text[3 * ENTRY_OPTIONS];
     int n = sprintf(text, "linux /v\noptions a\noptions ");
 
-    (void)state;
     memset(text + n, 'x', ENTRY_OPTIONS);
     strcpy(text + n + ENTRY_OPTIONS, "\noptions b\n");
     parse(text);
@@ -182,25 +175,23 @@ static void options_that_are_too_long_block(void **state)
     assert_int_equal(strlen(e.options), ENTRY_OPTIONS - 2);
 }
 
-static void too_long_a_path_blocks(void **state)
+static void too_long_a_path_blocks(void **)
 {
     char text[400] = "linux /";
 
-    (void)state;
     memset(text + 7, 'p', 300);
     parse(text);
     expect_note(0, 1, ENTRY_BLOCKED, "longer than 255 bytes");
 }
 
-static void more_notes_than_room_still_block(void **state)
+static void more_notes_than_room_still_block(void **)
 {
-    (void)state;
     parse("linux /v\nintird /i\nintird /i\nintird /i\nintird /i\nmemory x\n");
     assert_int_equal(e.nnotes, ENTRY_NOTES);
     assert_int_equal(entry_forbids(&e), ENTRY_BLOCKED);
 }
 
-static void boot_counters_are_no_part_of_the_id(void **state)
+static void boot_counters_are_no_part_of_the_id(void **)
 {
     static const struct {
         const char *name, *id;
@@ -219,7 +210,6 @@ static void boot_counters_are_no_part_of_the_id(void **state)
         { "noext", "noext", false },
     };
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
         parse_bytes(rows[i].name, "linux /v", 8);
         assert_string_equal(e.id, rows[i].id);
@@ -237,7 +227,7 @@ static struct entry *made(enum entry_kind kind, const char *name, const char *so
     return n;
 }
 
-static void entries_stand_in_the_order_of_the_specification(void **state)
+static void entries_stand_in_the_order_of_the_specification(void **)
 {
     struct entry *want[] = {
         made(ENTRY_LINUX, "z.conf", "arch", "1"),       made(ENTRY_UKI, "b.efi", "debian", "6.10"),
@@ -249,7 +239,6 @@ static void entries_stand_in_the_order_of_the_specification(void **state)
     };
     struct entry *list[ARRAY_LEN(want)];
 
-    (void)state;
     for (unsigned shift = 0; shift < ARRAY_LEN(want); shift += 3) { /* 3, not more: loaders keep their order */
         for (unsigned i = 0; i < ARRAY_LEN(want); i++)
             list[i] = want[i];
@@ -267,7 +256,7 @@ static void entries_stand_in_the_order_of_the_specification(void **state)
         free(want[i]);
 }
 
-static void os_release_gives_the_best_names_it_has(void **state)
+static void os_release_gives_the_best_names_it_has(void **)
 {
     char text[] = "NAME=Plain\nPRETTY_NAME=\"Pretty 1 \xff\"\nID=plain\nVERSION_ID='12'\nPRETTY_NAMES=no\n"
                   "ID=\nVERSION_ID=\"\n";
@@ -275,7 +264,6 @@ static void os_release_gives_the_best_names_it_has(void **state)
     char rolling[] = "BUILD_ID=rolling\nID=arch\nNAME=\"Arch Linux\"\n";
     char empty[1] = "";
 
-    (void)state;
     entry_init(&e, ENTRY_UKI, "a.efi", "/EFI/Linux/a.efi");
     entry_parse_osrel(&e, text, sizeof text - 1);
     assert_string_equal(e.title, "Pretty 1 ?");
@@ -305,11 +293,10 @@ static struct config config_of(const char *text)
     return c;
 }
 
-static void loader_conf_sets_what_it_names(void **state)
+static void loader_conf_sets_what_it_names(void **)
 {
     struct config c = config_of("timeout 0\ndefault debian-*\nconsole-mode max\neditor no\nbeep yes\n");
 
-    (void)state;
     assert_int_equal(c.timeout, 0);
     assert_string_equal(c.fallback, "debian-*");
     assert_false(c.editor);
@@ -323,7 +310,7 @@ static void loader_conf_sets_what_it_names(void **state)
     assert_int_equal(config_of("").timeout, 5);
 }
 
-static void a_mistake_in_loader_conf_is_told_and_has_no_effect(void **state)
+static void a_mistake_in_loader_conf_is_told_and_has_no_effect(void **)
 {
     static const struct mistake rows[] = {
         { "\ntimeout soon", 2, "/loader/loader.conf:2: timeout: 'soon' is not seconds" },
@@ -333,7 +320,6 @@ static void a_mistake_in_loader_conf_is_told_and_has_no_effect(void **state)
         { "editor perhaps\ntimeout x", 1, "loader.conf:1: editor" },
     };
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
         struct config c = config_of(rows[i].text);
         assert_non_null(strstr(c.problem, rows[i].says));
@@ -342,13 +328,12 @@ static void a_mistake_in_loader_conf_is_told_and_has_no_effect(void **state)
     }
 }
 
-static void the_default_is_the_first_match_else_the_first_that_can_start(void **state)
+static void the_default_is_the_first_match_else_the_first_that_can_start(void **)
 {
     struct entry *list[] = { made(ENTRY_LINUX, "b.conf", "", ""), made(ENTRY_LINUX, "a-2.conf", "", ""),
                              made(ENTRY_LINUX, "a-1.conf", "", "") };
     struct config c = config_of("default a-*");
 
-    (void)state;
     assert_int_equal(config_default(&c, list, 3), 1);
     c = config_of("default A-1");
     assert_int_equal(config_default(&c, list, 3), 2);
@@ -392,13 +377,12 @@ static size_t make_pe(uint8_t pe[1024])
     return SECTIONS + 80;
 }
 
-static void sections_are_found_and_kept_inside_the_file(void **state)
+static void sections_are_found_and_kept_inside_the_file(void **)
 {
     uint8_t pe[1024];
     struct image_span s;
     size_t len = make_pe(pe);
 
-    (void)state;
     assert_true(image_is_efi_program(pe, len));
     assert_int_equal(image_section(pe, len, 1536, ".linux", &s), OK);
     assert_int_equal(s.offset, 1024);
@@ -408,7 +392,7 @@ static void sections_are_found_and_kept_inside_the_file(void **state)
     assert_int_equal(image_section(pe, len, 1536, ".linuxes", &s), ERR_NOTFOUND);
 }
 
-static void what_is_no_program_for_this_machine_is_refused(void **state)
+static void what_is_no_program_for_this_machine_is_refused(void **)
 {
     static const struct {
         unsigned at;
@@ -418,7 +402,6 @@ static void what_is_no_program_for_this_machine_is_refused(void **state)
     uint8_t pe[1024];
     struct image_span s;
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(damage); i++) {
         size_t len = make_pe(pe);
         put_le16(pe + damage[i].at, damage[i].value);
@@ -430,12 +413,11 @@ static void what_is_no_program_for_this_machine_is_refused(void **state)
     assert_false(image_is_efi_program(pe, 1024));
 }
 
-static void a_head_cut_anywhere_is_never_read_beyond(void **state)
+static void a_head_cut_anywhere_is_never_read_beyond(void **)
 {
     uint8_t pe[1024], *exact;
     struct image_span s;
 
-    (void)state;
     for (size_t len = make_pe(pe); len-- > 0;) {
         exact = malloc(len ? len : 1);
         memcpy(exact, pe, len);
@@ -445,18 +427,16 @@ static void a_head_cut_anywhere_is_never_read_beyond(void **state)
     }
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     free(kept);
     return 0;
 }
 
-static void an_app_is_a_guest_with_arguments(void **state)
+static void an_app_is_a_guest_with_arguments(void **)
 {
     static const char text[] = "app /apps/lua.img\nargs /demo.lua 'a b'\nargs --x\nautostart yes\nnamespace /dev\ntemplate yes\n";
 
-    (void)state;
     parse(text);
     assert_int_equal(e.kind, ENTRY_APP);
     assert_int_equal(e.nnotes, 0);

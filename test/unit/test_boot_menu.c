@@ -123,18 +123,16 @@ static void expect_start(unsigned entry, enum menu_how how)
 
 /* --- time --- */
 
-static void when_time_is_up_the_marked_guests_start(void **state)
+static void when_time_is_up_the_marked_guests_start(void **)
 {
-    (void)state;
     begin(0, 2, true);
     assert_false(menu_second(&m, &got));
     assert_true(menu_second(&m, &got));
     assert_int_equal(got.verb, MENU_AUTOSTART);
 }
 
-static void without_marked_guests_the_default_starts(void **state)
+static void without_marked_guests_the_default_starts(void **)
 {
-    (void)state;
     begin(0, 1, true);
     list[1]->autostart = list[2]->autostart = false;
     menu_init(&m, list, count, 0, 1, true);
@@ -142,9 +140,8 @@ static void without_marked_guests_the_default_starts(void **state)
     expect_start(0, MENU_NATIVE);
 }
 
-static void a_blocked_guest_does_not_start_by_itself(void **state)
+static void a_blocked_guest_does_not_start_by_itself(void **)
 {
-    (void)state;
     begin(0, 1, true);
     entry_note(list[1], 1, ENTRY_NO_GUEST, "no");
     entry_note(list[2], 1, ENTRY_NO_GUEST, "no");
@@ -153,18 +150,16 @@ static void a_blocked_guest_does_not_start_by_itself(void **state)
     expect_start(0, MENU_NATIVE);
 }
 
-static void a_one_shot_starts_before_the_marked_guests(void **state)
+static void a_one_shot_starts_before_the_marked_guests(void **)
 {
-    (void)state;
     begin(2, 1, false);
     assert_true(menu_second(&m, &got));
     expect_start(2, MENU_GUEST);
     assert_null(got.options);
 }
 
-static void a_blocked_default_starts_nothing_and_says_why(void **state)
+static void a_blocked_default_starts_nothing_and_says_why(void **)
 {
-    (void)state;
     begin(3, 1, false);
     assert_false(menu_second(&m, &got));
     assert_false(menu_second(&m, &got));
@@ -172,9 +167,8 @@ static void a_blocked_default_starts_nothing_and_says_why(void **state)
     expect_shown("/loader/entries/f.conf:7: memory: '5 apples'");
 }
 
-static void with_nothing_to_start_the_menu_waits(void **state)
+static void with_nothing_to_start_the_menu_waits(void **)
 {
-    (void)state;
     usual();
     menu_init(&m, list, count, count, 1, false);
     draw();
@@ -187,9 +181,8 @@ static void with_nothing_to_start_the_menu_waits(void **state)
     assert_int_equal(got.verb, MENU_AUTOSTART);
 }
 
-static void any_key_stops_the_countdown(void **state)
+static void any_key_stops_the_countdown(void **)
 {
-    (void)state;
     begin(0, 1, true);
     draw();
     expect_shown("Starting in 1 s: Guest A, Guest B. Any key stops the countdown.");
@@ -199,9 +192,8 @@ static void any_key_stops_the_countdown(void **state)
     assert_int_equal(row_of("Starting in"), -1);
 }
 
-static void a_forced_menu_waits_for_ever(void **state)
+static void a_forced_menu_waits_for_ever(void **)
 {
-    (void)state;
     begin(0, CONFIG_WAIT, true);
     for (unsigned i = 0; i < 1000; i++)
         assert_false(menu_second(&m, &got));
@@ -209,9 +201,8 @@ static void a_forced_menu_waits_for_ever(void **state)
 
 /* --- keys --- */
 
-static void enter_starts_as_written(void **state)
+static void enter_starts_as_written(void **)
 {
-    (void)state;
     begin(0, 5, true);
     assert_true(key(KEY_ENTER));
     expect_start(0, MENU_NATIVE);
@@ -220,9 +211,8 @@ static void enter_starts_as_written(void **state)
     expect_start(1, MENU_GUEST);
 }
 
-static void n_and_g_choose_the_other_way(void **state)
+static void n_and_g_choose_the_other_way(void **)
 {
-    (void)state;
     begin(0, 5, true);
     assert_true(key('g'));
     expect_start(0, MENU_GUEST);
@@ -231,11 +221,10 @@ static void n_and_g_choose_the_other_way(void **state)
     expect_start(1, MENU_NATIVE);
 }
 
-static void a_blocked_entry_is_refused_with_line_and_cure(void **state)
+static void a_blocked_entry_is_refused_with_line_and_cure(void **)
 {
     static const uint32_t keys[] = { KEY_ENTER, 'n', 'g' };
 
-    (void)state;
     begin(3, CONFIG_WAIT, true);
     for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
         assert_false(key(keys[i]));
@@ -245,9 +234,8 @@ static void a_blocked_entry_is_refused_with_line_and_cure(void **state)
     assert_string_equal(m.message, "");
 }
 
-static void what_forbids_a_guest_does_not_forbid_native(void **state)
+static void what_forbids_a_guest_does_not_forbid_native(void **)
 {
-    (void)state;
     begin(1, CONFIG_WAIT, true);
     entry_note(list[1], 5, ENTRY_NO_GUEST, "this machine's CPU has no SVM (AMD-V)");
     assert_false(key(KEY_ENTER));
@@ -256,9 +244,8 @@ static void what_forbids_a_guest_does_not_forbid_native(void **state)
     expect_start(1, MENU_NATIVE);
 }
 
-static void loaders_and_verbs_are_no_guests(void **state)
+static void loaders_and_verbs_are_no_guests(void **)
 {
-    (void)state;
     begin(4, CONFIG_WAIT, true);
     assert_false(key('g'));
     assert_non_null(strstr(m.message, "cannot run as a guest"));
@@ -268,9 +255,8 @@ static void loaders_and_verbs_are_no_guests(void **state)
     expect_start(5, MENU_NATIVE);
 }
 
-static void the_selection_stays_in_the_list(void **state)
+static void the_selection_stays_in_the_list(void **)
 {
-    (void)state;
     begin(0, CONFIG_WAIT, true);
     key(KEY_UP);
     assert_int_equal(m.selected, 0);
@@ -285,9 +271,8 @@ static void the_selection_stays_in_the_list(void **state)
     assert_int_equal(m.selected, 0);
 }
 
-static void o_asks_for_the_next_start_only(void **state)
+static void o_asks_for_the_next_start_only(void **)
 {
-    (void)state;
     begin(4, 5, true);
     assert_true(key('o'));
     assert_int_equal(got.verb, MENU_ONE_SHOT);
@@ -296,9 +281,8 @@ static void o_asks_for_the_next_start_only(void **state)
 
 /* --- editing --- */
 
-static void edited_options_hold_for_this_start(void **state)
+static void edited_options_hold_for_this_start(void **)
 {
-    (void)state;
     begin(0, 5, true);
     assert_false(key('e'));
     type(" single");
@@ -313,9 +297,8 @@ static void edited_options_hold_for_this_start(void **state)
     assert_string_equal(list[0]->options, "root=/dev/vda");
 }
 
-static void esc_drops_what_was_edited(void **state)
+static void esc_drops_what_was_edited(void **)
 {
-    (void)state;
     begin(0, 5, true);
     key('e');
     type("x");
@@ -324,9 +307,8 @@ static void esc_drops_what_was_edited(void **state)
     assert_null(got.options);
 }
 
-static void tab_keeps_it_for_another_way_to_start(void **state)
+static void tab_keeps_it_for_another_way_to_start(void **)
 {
-    (void)state;
     begin(0, 5, true);
     key('e');
     type("x");
@@ -341,9 +323,8 @@ static void tab_keeps_it_for_another_way_to_start(void **state)
     assert_null(got.options); /* they are the other entry's */
 }
 
-static void loader_conf_can_forbid_editing(void **state)
+static void loader_conf_can_forbid_editing(void **)
 {
-    (void)state;
     begin(0, 5, true);
     m.may_edit = false;
     key('e');
@@ -355,9 +336,8 @@ static void loader_conf_can_forbid_editing(void **state)
 
 /* --- the picture --- */
 
-static void the_menu_shows_titles_and_what_they_are(void **state)
+static void the_menu_shows_titles_and_what_they_are(void **)
 {
-    (void)state;
     begin(0, 5, true);
     draw();
     assert_string_equal(rows[0], "Goblin boot menu");
@@ -371,9 +351,8 @@ static void the_menu_shows_titles_and_what_they_are(void **state)
     expect_shown("Enter start  n native  g guest  e edit  o next time only  ? help");
 }
 
-static void problems_of_the_selected_entry_are_shown_whole(void **state)
+static void problems_of_the_selected_entry_are_shown_whole(void **)
 {
-    (void)state;
     begin(3, 5, true);
     entry_note(list[3], 9, 0, "%s",
                "a remark that is too long for one row of the screen and so goes on in another row, indented");
@@ -383,9 +362,8 @@ static void problems_of_the_selected_entry_are_shown_whole(void **state)
     expect_shown("row, indented");
 }
 
-static void help_is_shown_and_closed(void **state)
+static void help_is_shown_and_closed(void **)
 {
-    (void)state;
     begin(0, 5, true);
     key('?');
     draw();
@@ -395,9 +373,8 @@ static void help_is_shown_and_closed(void **state)
     assert_int_equal(row_of("n: start natively"), -1);
 }
 
-static void same_titles_and_versions_are_told_apart_by_file_or_volume(void **state)
+static void same_titles_and_versions_are_told_apart_by_file_or_volume(void **)
 {
-    (void)state;
     count = 0;
     strcpy(add(ENTRY_LINUX, "Same")->id, "a.conf");
     strcpy(add(ENTRY_LINUX, "Same")->id, "b.conf");
@@ -417,9 +394,8 @@ static void same_titles_and_versions_are_told_apart_by_file_or_volume(void **sta
     expect_shown("  Fedora 38 (new.conf)");
 }
 
-static void same_titles_are_told_apart_by_version(void **state)
+static void same_titles_are_told_apart_by_version(void **)
 {
-    (void)state;
     count = 0;
     add(ENTRY_LINUX, "Debian")->version = "6.1";
     add(ENTRY_LINUX, "Debian")->version = "6.2";
@@ -431,9 +407,8 @@ static void same_titles_are_told_apart_by_version(void **state)
     assert_int_equal(row_of("6.3"), -1);
 }
 
-static void a_long_list_scrolls(void **state)
+static void a_long_list_scrolls(void **)
 {
-    (void)state;
     count = 0;
     for (unsigned i = 0; i < ENTRIES; i++) {
         static char titles[ENTRIES][16];
@@ -455,11 +430,10 @@ static void a_long_list_scrolls(void **state)
 }
 
 /* take_line() and take_cursor() check that nothing leaves the screen and no control byte reaches it. */
-static void any_screen_and_hostile_text_are_survived(void **state)
+static void any_screen_and_hostile_text_are_survived(void **)
 {
     char wild[300];
 
-    (void)state;
     for (unsigned i = 0; i + 1 < sizeof wild; i++)
         wild[i] = (char)(i % 255 + 1);
     wild[sizeof wild - 1] = 0;
@@ -480,9 +454,8 @@ static void any_screen_and_hostile_text_are_survived(void **state)
     screen.columns = 80;
 }
 
-static void an_empty_list_is_harmless(void **state)
+static void an_empty_list_is_harmless(void **)
 {
-    (void)state;
     menu_init(&m, list, 0, 0, 1, true);
     draw();
     assert_false(key(KEY_ENTER));

@@ -5,12 +5,11 @@
 #include "base/utf.h"
 #include "boot/text.h"
 
-static void lines_end_with_lf_crlf_or_nothing(void **state)
+static void lines_end_with_lf_crlf_or_nothing(void **)
 {
     char text[] = "one\r\n  two \n\nlast\t";
     char *rest = text;
 
-    (void)state;
     assert_string_equal(text_line(&rest), "one");
     assert_string_equal(text_line(&rest), "two");
     assert_string_equal(text_line(&rest), "");
@@ -18,17 +17,16 @@ static void lines_end_with_lf_crlf_or_nothing(void **state)
     assert_null(text_line(&rest));
 }
 
-static void words_are_split_at_white_space(void **state)
+static void words_are_split_at_white_space(void **)
 {
     char text[] = "key \t value with spaces", lone[] = "key";
 
-    (void)state;
     assert_string_equal(text_after_word(text), "value with spaces");
     assert_string_equal(text, "key");
     assert_string_equal(text_after_word(lone), "");
 }
 
-static void bad_bytes_become_question_marks(void **state)
+static void bad_bytes_become_question_marks(void **)
 {
     static const struct {
         const char *in, *out;
@@ -45,7 +43,6 @@ static void bad_bytes_become_question_marks(void **state)
         { "c1\xc2\x9b", "c1??" },
     };
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
         char text[64];
         strcpy(text, rows[i].in);
@@ -54,23 +51,21 @@ static void bad_bytes_become_question_marks(void **state)
     }
 }
 
-static void several_lines_become_one(void **state)
+static void several_lines_become_one(void **)
 {
     char text[] = " \n a b\r\nc\td \xc3\xbc \n", blank[] = " \n", empty[1] = "";
 
-    (void)state;
     assert_string_equal(text_flat(text), "a b  c d \xc3\xbc");
     assert_string_equal(text_flat(blank), "");
     assert_string_equal(text_flat(empty), "");
 }
 
-static void utf16_and_back(void **state)
+static void utf16_and_back(void **)
 {
     const char *text = "a\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80z";
     uint16_t wide[16], lone[] = { 'x', 0xd83d, 'y', 0xde00 }, tiny[3];
     char back[32], small[5];
 
-    (void)state;
     assert_int_equal(utf8_to_utf16(wide, ARRAY_LEN(wide), text), 6);
     assert_int_equal(wide[3], 0xd83d);
     utf8_from_utf16(back, sizeof back, wide, ARRAY_LEN(wide));
@@ -83,7 +78,7 @@ static void utf16_and_back(void **state)
     assert_int_equal(tiny[1], 0);
 }
 
-static void patterns_match_whole_names(void **state)
+static void patterns_match_whole_names(void **)
 {
     static const struct {
         const char *pattern, *text;
@@ -103,17 +98,15 @@ static void patterns_match_whole_names(void **state)
         { "x*", "x", true },
     };
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
         if (text_glob(rows[i].pattern, rows[i].text) != rows[i].match)
             fail_msg("%s against %s", rows[i].pattern, rows[i].text);
 }
 
-static void many_stars_take_no_exponential_time(void **state)
+static void many_stars_take_no_exponential_time(void **)
 {
     char pattern[400], text[4000];
 
-    (void)state;
     for (unsigned i = 0; i + 1 < sizeof pattern; i += 2)
         memcpy(pattern + i, "*a", 2);
     strcpy(pattern + 396, "*b");
@@ -123,14 +116,13 @@ static void many_stars_take_no_exponential_time(void **state)
 }
 
 /* The examples of the version format specification, and their order. */
-static void versions_are_ordered_by_the_specification(void **state)
+static void versions_are_ordered_by_the_specification(void **)
 {
     static const char *const ascending[] = {
         "122.1~rc1", "122.1",   "123~rc1-1", "123~rc2", "123",     "123-a",  "123-a.1",
         "123-1",     "123-1.1", "123^post1", "123.a-1", "123.1-1", "123a-1", "124-1",
     };
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(ascending); i++)
         for (unsigned j = 0; j < ARRAY_LEN(ascending); j++) {
             int order = text_version_cmp(ascending[i], ascending[j]);
@@ -143,12 +135,11 @@ static void versions_are_ordered_by_the_specification(void **state)
     assert_true(text_version_cmp("99999999999999999999999", "99999999999999999999998") > 0);
 }
 
-static void one_slip_of_the_pen_is_seen(void **state)
+static void one_slip_of_the_pen_is_seen(void **)
 {
     static const char *const slips[] = { "memroy", "memmory", "memor", "emory", "memoryx", "nemory", "mmeory" };
     static const char *const others[] = { "memory", "nemorx", "", "mem", "memroxy", "averyveryverylongkey", "yromem" };
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(slips); i++)
         assert_true(text_one_slip(slips[i], "memory") && text_one_slip("memory", slips[i]));
     for (unsigned i = 0; i < ARRAY_LEN(others); i++)
@@ -156,9 +147,8 @@ static void one_slip_of_the_pen_is_seen(void **state)
     assert_true(text_one_slip("", "x"));
 }
 
-static void a_stem_is_a_name_without_its_last_suffix(void **state)
+static void a_stem_is_a_name_without_its_last_suffix(void **)
 {
-    (void)state;
     assert_int_equal(text_stem("a.b.conf"), 3);
     assert_int_equal(text_stem("noext"), 5);
     assert_int_equal(text_stem(".conf"), 5);
@@ -171,11 +161,10 @@ static void type(struct line *l, const char *s)
         assert_true(line_key(l, (uint8_t)*s++));
 }
 
-static void a_line_is_edited_at_the_cursor(void **state)
+static void a_line_is_edited_at_the_cursor(void **)
 {
     struct line l;
 
-    (void)state;
     line_set(&l, "root=/dev/vda");
     type(&l, "2");
     assert_true(line_key(&l, KEY_HOME));
@@ -203,12 +192,11 @@ static void a_line_is_edited_at_the_cursor(void **state)
     assert_false(line_key(&l, 1000));
 }
 
-static void characters_of_several_bytes_are_one_step(void **state)
+static void characters_of_several_bytes_are_one_step(void **)
 {
     struct line l;
     char view[32];
 
-    (void)state;
     line_set(&l, "a\xe2\x82\xac"
                  "b");
     line_key(&l, KEY_LEFT);
@@ -217,11 +205,10 @@ static void characters_of_several_bytes_are_one_step(void **state)
     assert_string_equal(l.text, "ab");
 }
 
-static void a_full_line_takes_no_more(void **state)
+static void a_full_line_takes_no_more(void **)
 {
     struct line l;
 
-    (void)state;
     line_set(&l, "");
     for (unsigned i = 0; i < ENTRY_OPTIONS + 10; i++)
         line_key(&l, 'x');
@@ -229,12 +216,11 @@ static void a_full_line_takes_no_more(void **state)
     assert_int_equal(strlen(l.text), l.len);
 }
 
-static void the_view_follows_the_cursor(void **state)
+static void the_view_follows_the_cursor(void **)
 {
     struct line l;
     char view[16];
 
-    (void)state;
     line_set(&l, "0123456789abcdef");
     assert_int_equal(line_view(&l, 8, view, sizeof view), 7);
     assert_string_equal(view, "9abcdef");

@@ -37,24 +37,22 @@ static void census(const struct buddy *b, uint64_t count[BUDDY_ORDER_MAX + 1])
     }
 }
 
-static void nothing_is_free_before_it_is_added(void **unused)
+static void nothing_is_free_before_it_is_added(void **)
 {
     struct fixture *f = make(0, 4096);
     uint64_t page;
 
-    (void)unused;
     assert_int_equal(f->b.free, 0);
     for (unsigned k = 0; k <= BUDDY_ORDER_MAX; k++)
         assert_int_equal(buddy_get(&f->b, k, &page), ERR_NOMEM);
     drop(f);
 }
 
-static void lowest_page_of_the_smallest_fitting_run_is_given(void **unused)
+static void lowest_page_of_the_smallest_fitting_run_is_given(void **)
 {
     struct fixture *f = make(0, 4096);
     uint64_t page;
 
-    (void)unused;
     buddy_add(&f->b, 0x100, 0x100); /* one run of order 8 */
     buddy_add(&f->b, 0x013, 1);     /* and a single page */
     assert_int_equal(buddy_get(&f->b, 0, &page), OK);
@@ -67,12 +65,11 @@ static void lowest_page_of_the_smallest_fitting_run_is_given(void **unused)
     drop(f);
 }
 
-static void memory_runs_out_and_comes_back(void **unused)
+static void memory_runs_out_and_comes_back(void **)
 {
     struct fixture *f = make(0, 1 << 12);
     uint64_t page[64], more;
 
-    (void)unused;
     buddy_add(&f->b, 0, 1 << 12);
     for (unsigned i = 0; i < 64; i++)
         assert_int_equal(buddy_get(&f->b, 6, &page[i]), OK);
@@ -85,12 +82,11 @@ static void memory_runs_out_and_comes_back(void **unused)
     drop(f);
 }
 
-static void split_runs_join_again(void **unused)
+static void split_runs_join_again(void **)
 {
     struct fixture *f = make(0, 1 << 18);
     uint64_t before[BUDDY_ORDER_MAX + 1], after[BUDDY_ORDER_MAX + 1], page[999];
 
-    (void)unused;
     buddy_add(&f->b, 0, 1 << 18);
     census(&f->b, before);
     assert_int_equal(before[18], 1);
@@ -103,7 +99,7 @@ static void split_runs_join_again(void **unused)
     drop(f);
 }
 
-static void odd_ranges_are_used_to_the_last_page(void **unused)
+static void odd_ranges_are_used_to_the_last_page(void **)
 {
     static const struct {
         uint64_t first, pages;
@@ -112,7 +108,6 @@ static void odd_ranges_are_used_to_the_last_page(void **unused)
         { 63, 65 }, { 4095, 4097 },
     };
 
-    (void)unused;
     for (unsigned i = 0; i < ARRAY_LEN(range); i++) {
         struct fixture *f = make(range[i].first, range[i].pages);
         uint8_t *seen = calloc(1, range[i].pages);
@@ -131,12 +126,11 @@ static void odd_ranges_are_used_to_the_last_page(void **unused)
     }
 }
 
-static void holes_are_never_given_out(void **unused)
+static void holes_are_never_given_out(void **)
 {
     struct fixture *f = make(0, 0x10000);
     uint64_t page, total = 0;
 
-    (void)unused;
     for (uint64_t at = 0; at < 0x10000; at += 0x400) { /* free: 0x3fd of each 0x400 */
         buddy_add(&f->b, at + 2, 0x3fd);
         total += 0x3fd;
@@ -154,13 +148,12 @@ static void holes_are_never_given_out(void **unused)
 }
 
 /* Terabytes: addresses are only numbers to the allocator. */
-static void huge_spans_work_above_a_terabyte(void **unused)
+static void huge_spans_work_above_a_terabyte(void **)
 {
     const uint64_t first = (5ull << 40) >> PAGE_SHIFT, pages = ((1ull << 40) >> PAGE_SHIFT) + 12345;
     struct fixture *f = make(first + 77, pages);
     uint64_t page, low, count = 0;
 
-    (void)unused;
     assert_true(buddy_meta_bytes(first + 77, pages) < pages * 9 / 32); /* < 2.25 bits per page */
     buddy_add(&f->b, first + 77, pages);
     assert_int_equal(buddy_get(&f->b, 0, &low), OK);
@@ -178,11 +171,10 @@ static void huge_spans_work_above_a_terabyte(void **unused)
 }
 
 /* 64 TiB would take 4.2 GiB of metadata: enough, and no more. */
-static void metadata_of_64_tib_fits_its_levels(void **unused)
+static void metadata_of_64_tib_fits_its_levels(void **)
 {
     uint64_t bytes = buddy_meta_bytes(0, 1ull << 34);
 
-    (void)unused;
     assert_in_range(bytes, 1ull << 32, (1ull << 32) + (1ull << 27));
 }
 
@@ -190,7 +182,7 @@ static void metadata_of_64_tib_fits_its_levels(void **unused)
 #define MODEL_FIRST 0x12345
 
 /* Random gets and puts against an array that knows who has each page. */
-static void random_use_never_overlaps_and_never_loses_a_page(void **unused)
+static void random_use_never_overlaps_and_never_loses_a_page(void **)
 {
     static uint8_t owned[MODEL_PAGES];
     static struct {
@@ -201,7 +193,6 @@ static void random_use_never_overlaps_and_never_loses_a_page(void **unused)
     uint64_t before[BUDDY_ORDER_MAX + 1], after[BUDDY_ORDER_MAX + 1], used = 0;
     unsigned nheld = 0;
 
-    (void)unused;
     srand(1);
     buddy_add(&f->b, MODEL_FIRST, MODEL_PAGES);
     census(&f->b, before);
@@ -235,7 +226,7 @@ static void random_use_never_overlaps_and_never_loses_a_page(void **unused)
     drop(f);
 }
 
-static void bad_puts_panic(void **unused)
+static void bad_puts_panic(void **)
 {
     static const struct {
         uint64_t page;
@@ -250,7 +241,6 @@ static void bad_puts_panic(void **unused)
     };
     struct fixture *f = make(0, 0x40000);
 
-    (void)unused;
     buddy_add(&f->b, 0x200, 0x200);
     for (volatile unsigned i = 0; i < ARRAY_LEN(bad); i++) {
         if (setjmp(fake_panic) == 0) {
@@ -263,12 +253,11 @@ static void bad_puts_panic(void **unused)
     drop(f);
 }
 
-static void freeing_twice_panics(void **unused)
+static void freeing_twice_panics(void **)
 {
     struct fixture *f = make(0, 1024);
     uint64_t page;
 
-    (void)unused;
     buddy_add(&f->b, 0, 1024);
     assert_int_equal(buddy_get(&f->b, 4, &page), OK);
     buddy_put(&f->b, page, 4);

@@ -48,11 +48,10 @@ static void agree(const uint8_t *at, const struct view *v, const struct code *ou
              c.below_rbp, c.makes_room, ours->length, ours->kind, ours->below_rsp, ours->below_rbp, ours->makes_room);
 }
 
-static int text_of_libc(struct dl_phdr_info *i, size_t size, void *arg)
+static int text_of_libc(struct dl_phdr_info *i, size_t, void *arg)
 {
     uint64_t *text = arg;
 
-    (void)size;
     if (strstr(i->dlpi_name, "libc.so"))
         for (unsigned n = 0; n < i->dlpi_phnum; n++)
             if (i->dlpi_phdr[n].p_flags & PF_X) {
@@ -62,7 +61,7 @@ static int text_of_libc(struct dl_phdr_info *i, size_t size, void *arg)
     return 0;
 }
 
-static void reads_the_c_library(void **state)
+static void reads_the_c_library(void **)
 {
     uint64_t text[2] = { 0 };
     const uint8_t *at, *end;
@@ -70,7 +69,6 @@ static void reads_the_c_library(void **state)
     struct view v;
     struct code c;
 
-    (void)state;
     dl_iterate_phdr(text_of_libc, text);
     at = (const uint8_t *)text[0];
     end = at + text[1];
@@ -89,14 +87,13 @@ static void reads_the_c_library(void **state)
 }
 
 /* Whatever both take for an instruction is the same to both. */
-static void agrees_about_random_bytes(void **state)
+static void agrees_about_random_bytes(void **)
 {
     unsigned both = 0, only = 0;
     uint8_t bytes[16];
     struct view v;
     struct code c;
 
-    (void)state;
     srand(1);
     for (unsigned n = 0; n < 3000000; n++) {
         unsigned at = 0;
@@ -117,11 +114,10 @@ static void agrees_about_random_bytes(void **state)
     assert_true(both > 1000000 && only < both / 50);
 }
 
-static void never_reads_beyond_the_end(void **state)
+static void never_reads_beyond_the_end(void **)
 {
     struct code c;
 
-    (void)state;
     srand(2);
     for (unsigned n = 0; n < 300000; n++) {
         size_t len = (size_t)rand() % 16;

@@ -40,9 +40,8 @@ err_t vm_start(struct vm *vm)
     atomic_store(&vm->state, VM_RUNNING);
     return OK;
 }
-void vm_stop(struct vm *vm, enum vm_why why, const char *fmt, ...)
+void vm_stop(struct vm *vm, enum vm_why why, const char *, ...)
 {
-    (void)fmt;
     stopped.vm = vm;
     stopped.why = why;
 }
@@ -54,9 +53,8 @@ void vm_stats(struct vm *vm, struct vm_stats *s)
 {
     *s = stats[vm - vms];
 }
-static void press_button(struct vm *vm)
+static void press_button(struct vm *)
 {
-    (void)vm;
     buttons++;
 }
 static const struct machine machine = { .name = "pc", .power_button = press_button };
@@ -99,9 +97,8 @@ static size_t serial_room = SIZE_MAX; /* what the port takes before it is full *
 static char sent[1 << 20];            /* what it was given since the test began */
 static size_t nsent;
 
-static size_t port_write(struct serial_port *s, const uint8_t *bytes, size_t n)
+static size_t port_write(struct serial_port *, const uint8_t *bytes, size_t n)
 {
-    (void)s;
     n = min_size(n, serial_room);
     serial_room -= n;
     term_write(&user, bytes, n);
@@ -110,25 +107,22 @@ static size_t port_write(struct serial_port *s, const uint8_t *bytes, size_t n)
     sent[nsent] = 0;
     return n;
 }
-static void port_poll(struct serial_port *s)
+static void port_poll(struct serial_port *)
 {
-    (void)s;
 }
 static const struct serial_port_ops port_ops = { .write = port_write, .poll = port_poll };
 static struct serial_port port = { .ops = &port_ops };
 
 static struct cell shown[ROWS][COLS];
-static void screen_draw(struct screen *s, unsigned y, const struct cell *cells, unsigned n)
+static void screen_draw(struct screen *, unsigned y, const struct cell *cells, unsigned n)
 {
-    (void)s;
     assert_true(y < ROWS && n == COLS);
     memcpy(shown[y], cells, n * sizeof *cells);
 }
 static const struct screen_ops screen_ops = { .draw = screen_draw };
 static struct screen screen = { .ops = &screen_ops };
-static void keyboard_poll(struct keyboard *k)
+static void keyboard_poll(struct keyboard *)
 {
-    (void)k;
 }
 static struct keyboard keyboard = { .poll = keyboard_poll };
 
@@ -219,9 +213,8 @@ static void go_guest(unsigned i)
     serial_types((char[]){ (char)('1' + i), 0 });
 }
 
-static int before(void **state)
+static int before(void **)
 {
-    (void)state;
     serial_room = SIZE_MAX;
     for (unsigned i = 0; i < GUESTS; i++) {
         tty_close(&com[i].tty);
@@ -241,12 +234,11 @@ static int before(void **state)
 
 /* --- tests --- */
 
-static void init_refuses_and_needs_memory(void **state)
+static void init_refuses_and_needs_memory(void **)
 {
     struct console_config c = {
         .serial = &port, .screen = &screen, .keyboard = &keyboard, .build_id = "test", .wake = wake
     };
-    (void)state;
     term_init(&user, COLS, ROWS, user_mem, sizeof user_mem);
     c.cols = TERM_COLS_MAX + 1;
     assert_int_equal(console_init(&c), ERR_INVAL);
@@ -272,9 +264,8 @@ static void init_refuses_and_needs_memory(void **state)
     fake_fail_alloc(0);
 }
 
-static void status_screen_shows_machine_guests_and_log(void **state)
+static void status_screen_shows_machine_guests_and_log(void **)
 {
-    (void)state;
     console_log("disk: vda has 10 GiB");
     run(1100);
     assert_true(strstr(user_row(0), "Goblin test"));
@@ -287,17 +278,15 @@ static void status_screen_shows_machine_guests_and_log(void **state)
     assert_same();
 }
 
-static void log_lines_cannot_carry_escapes(void **state)
+static void log_lines_cannot_carry_escapes(void **)
 {
-    (void)state;
     console_log("guest1: says \33[2J\a");
     run(50);
     assert_true(user_sees("guest1: says ?[2J?"));
 }
 
-static void rates_are_over_the_last_second(void **state)
+static void rates_are_over_the_last_second(void **)
 {
-    (void)state;
     run(1100);
     stats[0].cpu_tsc += 500000000;
     stats[0].exits += 1234;
@@ -308,9 +297,8 @@ static void rates_are_over_the_last_second(void **state)
     assert_true(strstr(user_row(3), " 25      10"));
 }
 
-static void why_a_guest_stopped_is_shown(void **state)
+static void why_a_guest_stopped_is_shown(void **)
 {
-    (void)state;
     atomic_store(&vms[0].state, VM_OFF);
     vms[0].why = VM_PANICKED;
     str_copy(vms[0].why_text, sizeof vms[0].why_text, "its last words are on its console");
@@ -320,9 +308,8 @@ static void why_a_guest_stopped_is_shown(void **state)
     assert_true(user_sees("guest1: panicked: its last words are on its console"));
 }
 
-static void table_can_be_parsed(void **state)
+static void table_can_be_parsed(void **)
 {
-    (void)state;
     atomic_store(&vms[2].state, VM_OFF);
     vms[2].why = VM_POWERED_OFF;
     str_copy(vms[1].cfg.name, sizeof vms[1].cfg.name, "my guest");
@@ -336,9 +323,8 @@ static void table_can_be_parsed(void **state)
                            "my_guest running 2 512M 0 0 -\r\nguest3 off 3 1024M 0 0 powered off\r\nfree pages: "));
 }
 
-static void keys_act_on_the_selected_guest(void **state)
+static void keys_act_on_the_selected_guest(void **)
 {
-    (void)state;
     serial_types("\33[A\33[A\33[A\33[B"); /* the second */
     assert_int_equal(user_row(4)[0], '>');
     stopped.vm = NULL;
@@ -365,9 +351,8 @@ static void keys_act_on_the_selected_guest(void **state)
     assert_int_equal(screen_row(5)[0], '>');
 }
 
-static void reboot_and_power_off_ask_first(void **state)
+static void reboot_and_power_off_ask_first(void **)
 {
-    (void)state;
     serial_types("P");
     assert_true(user_sees("Power off the machine with 2 guests running?"));
     serial_types("n");
@@ -383,9 +368,8 @@ static void reboot_and_power_off_ask_first(void **state)
     fail();
 }
 
-static void a_guest_passes_through_and_input_goes_to_it(void **state)
+static void a_guest_passes_through_and_input_goes_to_it(void **)
 {
-    (void)state;
     line_print(&com[0], "\33[2J\33[Hlogin: ");
     go_guest(0);
     assert_string_equal(user_row(0), "login:");
@@ -401,9 +385,8 @@ static void a_guest_passes_through_and_input_goes_to_it(void **state)
     assert_int_equal(com[1].n, 0);
 }
 
-static void guests_that_are_not_shown_disturb_nobody(void **state)
+static void guests_that_are_not_shown_disturb_nobody(void **)
 {
-    (void)state;
     go_guest(0);
     run(100);
     nsent = 0;
@@ -417,9 +400,8 @@ static void guests_that_are_not_shown_disturb_nobody(void **state)
     assert_true(user_sees("noise"));
 }
 
-static void the_chord_goes_back_and_forth(void **state)
+static void the_chord_goes_back_and_forth(void **)
 {
-    (void)state;
     line_print(&com[1], "\33[2J\33[H\33[31mred prompt$ \33[44m");
     go_guest(1);
     assert_same();
@@ -435,9 +417,8 @@ static void the_chord_goes_back_and_forth(void **state)
     assert_string_equal(user_row(0), "red prompt$ while away");
 }
 
-static void full_screen_programs_survive_switching(void **state)
+static void full_screen_programs_survive_switching(void **)
 {
-    (void)state;
     line_print(&com[0], "\33[m\33[2J\33[Hshell$ vi\33[?1049h\33[?1h\33=\33[2;23r\33[H\33[44mfile\33[5;5Hx");
     go_guest(0);
     assert_same();
@@ -455,9 +436,8 @@ static void full_screen_programs_survive_switching(void **state)
     assert_same();
 }
 
-static void a_switch_waits_for_the_end_of_a_sequence(void **state)
+static void a_switch_waits_for_the_end_of_a_sequence(void **)
 {
-    (void)state;
     line_print(&com[0], "\33c1\33[3");
     go_guest(0);
     assert_string_equal(user_row(0), "1");
@@ -467,9 +447,8 @@ static void a_switch_waits_for_the_end_of_a_sequence(void **state)
     assert_same();
 }
 
-static void both_lines_share_the_terminal_and_the_last_writer_gets_the_keys(void **state)
+static void both_lines_share_the_terminal_and_the_last_writer_gets_the_keys(void **)
 {
-    (void)state;
     line_open(&hvc[0], &vms[0]);
     line_print(&com[0], "\33ckernel\r\n");
     line_print(&hvc[0], "login: ");
@@ -487,9 +466,8 @@ static void both_lines_share_the_terminal_and_the_last_writer_gets_the_keys(void
     assert_string_equal(com[0].got, "bc");
 }
 
-static void input_waits_until_the_device_has_room(void **state)
+static void input_waits_until_the_device_has_room(void **)
 {
-    (void)state;
     go_guest(0);
     com[0].room = 2;
     serial_types("12345");
@@ -511,9 +489,8 @@ static void input_waits_until_the_device_has_room(void **state)
     assert_int_equal(wakes, 0);
 }
 
-static void typing_to_a_guest_that_is_off_is_dropped(void **state)
+static void typing_to_a_guest_that_is_off_is_dropped(void **)
 {
-    (void)state;
     go_guest(0);
     tty_close(&com[0].tty);
     serial_types("lost");
@@ -522,9 +499,8 @@ static void typing_to_a_guest_that_is_off_is_dropped(void **state)
     assert_int_equal(com[0].n, 0);
 }
 
-static void the_end_of_a_guest_is_written_into_its_terminal(void **state)
+static void the_end_of_a_guest_is_written_into_its_terminal(void **)
 {
-    (void)state;
     line_print(&com[0], "\33c\33[?1049h\33[41mvi\33[5");
     go_guest(0);
     vms[0].why = VM_POWERED_OFF;
@@ -535,10 +511,9 @@ static void the_end_of_a_guest_is_written_into_its_terminal(void **state)
     assert_same();
 }
 
-static void scrollback_shows_old_lines_and_any_key_returns(void **state)
+static void scrollback_shows_old_lines_and_any_key_returns(void **)
 {
     char line[32];
-    (void)state;
     line_print(&com[0], "\33c");
     for (unsigned i = 0; i < 100; i++) {
         fmt_text(line, sizeof line, "line %u\r\n", i);
@@ -569,9 +544,8 @@ static void scrollback_shows_old_lines_and_any_key_returns(void **state)
     assert_string_equal(com[0].got, "y");
 }
 
-static void keys_may_come_in_pieces(void **state)
+static void keys_may_come_in_pieces(void **)
 {
-    (void)state;
     serial_types("\33[A\33[A\33[A");
     serial_types("\33");
     serial_types("[");
@@ -581,10 +555,9 @@ static void keys_may_come_in_pieces(void **state)
     assert_int_equal(user_row(4)[0], '>');
 }
 
-static void the_log_has_scrollback_of_its_own(void **state)
+static void the_log_has_scrollback_of_its_own(void **)
 {
     char line[32];
-    (void)state;
     for (unsigned i = 0; i < 50; i++) {
         fmt_text(line, sizeof line, "event %u", i);
         console_log(line);
@@ -598,10 +571,9 @@ static void the_log_has_scrollback_of_its_own(void **state)
     assert_true(user_sees("--- log ---"));
 }
 
-static void a_slow_line_holds_nobody_up_and_ends_up_right(void **state)
+static void a_slow_line_holds_nobody_up_and_ends_up_right(void **)
 {
     char text[64];
-    (void)state;
     go_guest(0);
     run(100);
     serial_room = 100;
@@ -632,9 +604,8 @@ static void a_slow_line_holds_nobody_up_and_ends_up_right(void **state)
     assert_true(nsent < 100);
 }
 
-static void switching_is_quick_on_a_slow_line(void **state)
+static void switching_is_quick_on_a_slow_line(void **)
 {
-    (void)state;
     go_guest(0);
     serial_room = 0;
     for (unsigned i = 0; i < 1000; i++)
@@ -650,10 +621,9 @@ static void switching_is_quick_on_a_slow_line(void **state)
     run(100);
 }
 
-static void screens_full_of_colour_are_painted_right(void **state)
+static void screens_full_of_colour_are_painted_right(void **)
 {
     char text[64];
-    (void)state;
     line_print(&com[0], "\33c\33[?7l");
     for (unsigned y = 0; y < ROWS; y++)
         for (unsigned x = 0; x < COLS; x++) {
@@ -665,9 +635,8 @@ static void screens_full_of_colour_are_painted_right(void **state)
     assert_same();
 }
 
-static void questions_are_answered_once(void **state)
+static void questions_are_answered_once(void **)
 {
-    (void)state;
     line_print(&com[1], "\33c\33[6n"); /* not shown: nobody else would answer */
     run(50);
     assert_string_equal(com[1].got, "\33[1;1R");
@@ -677,9 +646,8 @@ static void questions_are_answered_once(void **state)
     assert_int_equal(com[0].n, 0);
 }
 
-static void an_idle_console_wants_nothing(void **state)
+static void an_idle_console_wants_nothing(void **)
 {
-    (void)state;
     go_guest(0);
     run(100);
     assert_int_equal(run(100), UINT64_MAX);
@@ -709,9 +677,8 @@ static void an_idle_console_wants_nothing(void **state)
     assert_true(run(100) <= now + 1000000000); /* the status screen is refreshed each second */
 }
 
-static void a_flood_is_drawn_at_most_fifty_times_a_second(void **state)
+static void a_flood_is_drawn_at_most_fifty_times_a_second(void **)
 {
-    (void)state;
     go_guest(0);
     run(100);
     unsigned runs = 0;
@@ -727,7 +694,7 @@ static void a_flood_is_drawn_at_most_fifty_times_a_second(void **state)
     assert_in_range(runs, 10, 55);
 }
 
-static void random_output_ends_the_same_on_screen_and_serial(void **state)
+static void random_output_ends_the_same_on_screen_and_serial(void **)
 {
     static const char *const bits[] = {
         "text ",        "\r\n",       "\33[H",      "\33[2J",        "\33[31m",
@@ -737,7 +704,6 @@ static void random_output_ends_the_same_on_screen_and_serial(void **state)
         "\33[?7l",      "\33[?7h",    "\33[4h",     "\33[4l",        "\0337",
         "\0338",        "\b\b\b",     "\t"
     };
-    (void)state;
     srand(1);
     line_print(&com[0], "\33c");
     go_guest(0);

@@ -40,11 +40,10 @@ static void dirent_put(unsigned i, uint64_t nid, unsigned name_at, unsigned type
     memcpy(block + name_at, name, strlen(name));
 }
 
-static int good(void **state)
+static int good(void **)
 {
     uint8_t *s = fs_bytes + 1024, *big = at_nid(38);
 
-    (void)state;
     memset(fs_bytes, 0, sizeof fs_bytes);
     put_le32(s, 0xE0F5E1E2);
     s[12] = 12;
@@ -75,7 +74,7 @@ static int good(void **state)
     return erofs_open(&fs, fs_bytes, sizeof fs_bytes, &why) ? -1 : 0;
 }
 
-static void refuses_what_it_cannot_read(void **state)
+static void refuses_what_it_cannot_read(void **)
 {
     static const struct {
         unsigned at, value;
@@ -87,7 +86,6 @@ static void refuses_what_it_cannot_read(void **state)
         { 40, BLOCKS, ERR_FORMAT, "longer" },
     };
 
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(spoils); i++) {
         good(NULL);
         fs_bytes[1024 + spoils[i].at] = (uint8_t)spoils[i].value;
@@ -97,11 +95,10 @@ static void refuses_what_it_cannot_read(void **state)
     assert_int_equal(erofs_open(&fs, fs_bytes, 1100, &why), ERR_FORMAT);
 }
 
-static void finds_names_by_halving(void **state)
+static void finds_names_by_halving(void **)
 {
     uint64_t nid;
 
-    (void)state;
     assert_int_equal(erofs_inode(&fs, fs.root, &inode), OK);
     assert_int_equal(erofs_lookup(&fs, &inode, "big", 3, &nid), OK);
     assert_int_equal(nid, 38);
@@ -112,13 +109,12 @@ static void finds_names_by_halving(void **state)
     assert_int_equal(erofs_lookup(&fs, &inode, "zebra", 5, &nid), ERR_NOTFOUND);
 }
 
-static void lists_all_names_in_order(void **state)
+static void lists_all_names_in_order(void **)
 {
     static const char *const names[] = { ".", "..", "big", "chunks", "link" };
     struct erofs_name n;
     uint64_t at = 0;
 
-    (void)state;
     assert_int_equal(erofs_inode(&fs, fs.root, &inode), OK);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         assert_int_equal(erofs_list(&fs, &inode, &at, &n), OK);
@@ -128,12 +124,11 @@ static void lists_all_names_in_order(void **state)
     assert_int_equal(erofs_list(&fs, &inode, &at, &n), ERR_NOTFOUND);
 }
 
-static void reads_blocks_and_the_tail_behind_the_inode(void **state)
+static void reads_blocks_and_the_tail_behind_the_inode(void **)
 {
     const uint8_t *from;
     uint64_t len;
 
-    (void)state;
     assert_int_equal(erofs_inode(&fs, 38, &inode), OK);
     assert_int_equal(inode.size, 5000);
     assert_int_equal(inode.uid, 70000);
@@ -147,12 +142,11 @@ static void reads_blocks_and_the_tail_behind_the_inode(void **state)
     assert_int_equal(erofs_extent(&fs, &inode, 5000, &from, &len), ERR_RANGE);
 }
 
-static void reads_chunks_and_holes(void **state)
+static void reads_chunks_and_holes(void **)
 {
     const uint8_t *from;
     uint64_t len;
 
-    (void)state;
     assert_int_equal(erofs_inode(&fs, 84, &inode), OK);
     assert_int_equal(inode.mtime, 1000); /* the file system's own */
     assert_int_equal(erofs_extent(&fs, &inode, 1, &from, &len), OK);
@@ -166,18 +160,16 @@ static void reads_chunks_and_holes(void **state)
     assert_int_equal(erofs_extent(&fs, &inode, 8192, &from, &len), ERR_FORMAT);
 }
 
-static void refuses_inodes_outside_of_it(void **state)
+static void refuses_inodes_outside_of_it(void **)
 {
-    (void)state;
     assert_int_equal(erofs_inode(&fs, BLOCKS * EROFS_BLOCK / 32, &inode), ERR_FORMAT);
     assert_int_equal(erofs_inode(&fs, UINT64_MAX, &inode), ERR_FORMAT);
     put_le16(at_nid(BLOCKS * EROFS_BLOCK / 32 - 1), 1); /* an extended one that does not fit */
     assert_int_equal(erofs_inode(&fs, BLOCKS * EROFS_BLOCK / 32 - 1, &inode), ERR_FORMAT);
 }
 
-static void refuses_contents_outside_of_it(void **state)
+static void refuses_contents_outside_of_it(void **)
 {
-    (void)state;
     put_le64(at_nid(38) + 8, GIB(1));
     assert_int_equal(erofs_inode(&fs, 38, &inode), ERR_FORMAT);
     put_le64(at_nid(38) + 8, UINT64_MAX);
@@ -191,12 +183,11 @@ static void refuses_contents_outside_of_it(void **state)
     assert_int_equal(erofs_inode(&fs, 80, &inode), ERR_FORMAT);
 }
 
-static void refuses_directories_that_contradict_themselves(void **state)
+static void refuses_directories_that_contradict_themselves(void **)
 {
     struct erofs_name n;
     uint64_t nid, at = 0;
 
-    (void)state;
     assert_int_equal(erofs_inode(&fs, fs.root, &inode), OK);
     put_le16(fs_bytes + EROFS_BLOCK + 8, 13); /* the first name's place tells how many entries there are */
     assert_int_equal(erofs_lookup(&fs, &inode, "big", 3, &nid), ERR_FORMAT);

@@ -12,18 +12,16 @@ static struct space space;
 static struct vcpu v;
 static uint64_t base[2];
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     v = (struct vcpu){ .r.gpr = { [REG_RAX] = HIGH + 0xA, [REG_R8] = HIGH + 8, [REG_RDI] = BIT64(50) } };
     base[0] = HIGH + 0xF;
     base[1] = HIGH + 0x6;
     return space_init(&space, 100, 0) || space_map(&space, 0, PAGE_SIZE, APP_READ | APP_WRITE);
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     space_fini(&space);
     return fake_pages_in_use() != 0;
 }
@@ -36,9 +34,8 @@ static bool at(uint64_t rip, const char *code, size_t n)
 }
 #define DOES(code) at(CODE, code, sizeof code - 1)
 
-static void each_form_moves_its_base(void **state)
+static void each_form_moves_its_base(void **)
 {
-    (void)state;
     assert_true(DOES("\xF3\x48\x0F\xAE\xC1")); /* rdfsbase rcx */
     assert_int_equal(v.r.gpr[REG_RCX], HIGH + 0xF);
     assert_int_equal(v.r.rip, CODE + 5);
@@ -55,9 +52,8 @@ static void each_form_moves_its_base(void **state)
     assert_int_equal(v.r.gpr[REG_RAX], 0x1008);
 }
 
-static void nothing_else_is_done(void **state)
+static void nothing_else_is_done(void **)
 {
-    (void)state;
     assert_false(DOES("\xF3\x48\x0F\xAE\xD7")); /* wrfsbase rdi: no address */
     assert_false(DOES("\xF3\x48\x0F\xAE\xE0")); /* another of the group */
     assert_false(DOES("\xF3\x48\x0F\xAE\x01")); /* memory */

@@ -56,9 +56,8 @@ static unsigned open_fds(void)
 
 static unsigned fds_before;
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     char path[128];
 
     strcpy(top, "/tmp/hostfs.XXXXXX");
@@ -74,9 +73,8 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     char cmd[128];
 
     ninep_server_fini(&w.server);
@@ -109,9 +107,8 @@ static uint32_t open_error(const char *path, uint32_t flags)
 
 /* --- it works --- */
 
-static void files_are_made_written_and_read(void **state)
+static void files_are_made_written_and_read(void **)
 {
-    (void)state;
     char text[64];
 
     assert_int_equal(wire_put(&w, root, "f", "made by the guest"), 0);
@@ -124,9 +121,8 @@ static void files_are_made_written_and_read(void **state)
     assert_int_equal(wire_cat(&w, root, "none", text, sizeof text), NINEP_ENOENT);
 }
 
-static void flags_of_open_count(void **state)
+static void flags_of_open_count(void **)
 {
-    (void)state;
     uint32_t fid;
 
     host_write("f", "0123456789");
@@ -142,9 +138,8 @@ static void flags_of_open_count(void **state)
     assert_int_equal(a.qid.type, NINEP_QTDIR);
 }
 
-static void directories_with_many_files_are_read_in_pieces(void **state)
+static void directories_with_many_files_are_read_in_pieces(void **)
 {
-    (void)state;
     static char names[300 * 12];
     char name[32];
     unsigned seen = 0;
@@ -162,9 +157,8 @@ static void directories_with_many_files_are_read_in_pieces(void **state)
     }
 }
 
-static void attributes_are_shown_and_set(void **state)
+static void attributes_are_shown_and_set(void **)
 {
-    (void)state;
     struct stat st;
     uint32_t fid;
 
@@ -196,9 +190,8 @@ static void attributes_are_shown_and_set(void **state)
     assert_true(a.statfs.blocks > 0);
 }
 
-static void set_id_bits_are_never_set(void **state)
+static void set_id_bits_are_never_set(void **)
 {
-    (void)state;
     struct stat st;
     uint32_t fid;
 
@@ -212,9 +205,8 @@ static void set_id_bits_are_never_set(void **state)
     assert_int_equal(st.st_mode, S_IFREG | 0755);
 }
 
-static void names_are_linked_moved_and_removed(void **state)
+static void names_are_linked_moved_and_removed(void **)
 {
-    (void)state;
     uint32_t f, d;
 
     host_write("f", "text");
@@ -239,9 +231,8 @@ static void names_are_linked_moved_and_removed(void **state)
     assert_int_equal(ASK(&w, &a, .type = NINEP_TREMOVE, .fid = root), NINEP_EBUSY);
 }
 
-static void remove_misses_what_was_moved_away_under_it(void **state)
+static void remove_misses_what_was_moved_away_under_it(void **)
 {
-    (void)state;
     uint32_t f;
 
     host_write("f", "mine");
@@ -253,9 +244,8 @@ static void remove_misses_what_was_moved_away_under_it(void **state)
     host_is("g", "mine");
 }
 
-static void an_open_file_lives_on_without_its_name(void **state)
+static void an_open_file_lives_on_without_its_name(void **)
 {
-    (void)state;
     uint32_t f;
 
     host_write("f", "text");
@@ -268,9 +258,8 @@ static void an_open_file_lives_on_without_its_name(void **state)
     assert_int_equal(a.attr.nlink, 0);
 }
 
-static void locks_of_two_fids_stand_against_each_other(void **state)
+static void locks_of_two_fids_stand_against_each_other(void **)
 {
-    (void)state;
     uint32_t f, g;
 
     host_write("f", "text");
@@ -289,9 +278,8 @@ static void locks_of_two_fids_stand_against_each_other(void **state)
     assert_int_equal(a.status, NINEP_LOCK_OK);
 }
 
-static void one_file_can_be_served(void **state)
+static void one_file_can_be_served(void **)
 {
-    (void)state;
     char path[128], text[32];
     static struct hostfs one;
     static struct wire w1;
@@ -318,9 +306,8 @@ static void one_file_can_be_served(void **state)
     hostfs_close(&one);
 }
 
-static void what_is_not_there_cannot_be_served(void **state)
+static void what_is_not_there_cannot_be_served(void **)
 {
-    (void)state;
     static struct hostfs no;
 
     assert_int_equal(hostfs_open(&no, "/nowhere/at/all"), ERR_NOTFOUND);
@@ -329,9 +316,8 @@ static void what_is_not_there_cannot_be_served(void **state)
 }
 
 /* Whoever is served the whole machine gets no file of it that is our own memory. */
-static void there_is_no_way_into_proc(void **state)
+static void there_is_no_way_into_proc(void **)
 {
-    (void)state;
     static struct hostfs all;
     static struct wire w1;
     uint32_t fid, top_fid;
@@ -347,9 +333,8 @@ static void there_is_no_way_into_proc(void **state)
 
 /* --- nobody gets out --- */
 
-static void dotdot_ends_at_the_root(void **state)
+static void dotdot_ends_at_the_root(void **)
 {
-    (void)state;
     struct stat st;
     uint32_t fid;
 
@@ -364,9 +349,8 @@ static void dotdot_ends_at_the_root(void **state)
 }
 
 /* The host moves a directory, in which the client stands, out of the share. */
-static void dotdot_from_a_directory_that_was_moved_out_stays_in(void **state)
+static void dotdot_from_a_directory_that_was_moved_out_stays_in(void **)
 {
-    (void)state;
     struct stat st;
     uint32_t fid;
 
@@ -383,9 +367,8 @@ static void dotdot_from_a_directory_that_was_moved_out_stays_in(void **state)
 }
 
 /* The same file stands inside and outside; a link comes in the way by which the client reached it. */
-static void a_link_put_into_a_known_way_is_not_followed(void **state)
+static void a_link_put_into_a_known_way_is_not_followed(void **)
 {
-    (void)state;
     uint32_t dir, file;
 
     assert_int_equal(mkdirat(share, "d", 0755), 0);
@@ -405,9 +388,8 @@ static void a_link_put_into_a_known_way_is_not_followed(void **state)
     host_is("../outside/e/file", "x");
 }
 
-static void symbolic_links_are_told_but_never_followed(void **state)
+static void symbolic_links_are_told_but_never_followed(void **)
 {
-    (void)state;
     char target[128];
     uint32_t fid;
     struct stat st;
@@ -442,9 +424,8 @@ static void symbolic_links_are_told_but_never_followed(void **state)
     assert_int_equal(ASK(&w, &a, .type = NINEP_TREADLINK, .fid = root), NINEP_EINVAL);
 }
 
-static void only_files_and_directories_are_opened(void **state)
+static void only_files_and_directories_are_opened(void **)
 {
-    (void)state;
     struct sockaddr_un sun = { .sun_family = AF_UNIX };
     int s = socket(AF_UNIX, SOCK_STREAM, 0);
 
@@ -470,9 +451,8 @@ static void only_files_and_directories_are_opened(void **state)
     assert_int_equal(ASK(&w, &a, .type = NINEP_TMKNOD, .fid = root, .name = "reg", .mode = S_IFREG | 0666), 0);
 }
 
-static void a_read_only_share_is_not_written(void **state)
+static void a_read_only_share_is_not_written(void **)
 {
-    (void)state;
     char text[16];
 
     host_write("f", "text");
@@ -484,9 +464,8 @@ static void a_read_only_share_is_not_written(void **state)
     assert_string_equal(text, "text");
 }
 
-static void paths_cannot_grow_for_ever(void **state)
+static void paths_cannot_grow_for_ever(void **)
 {
-    (void)state;
     char name[201];
     uint32_t fid, e = 0;
     int depth = 0;
@@ -505,9 +484,8 @@ static void paths_cannot_grow_for_ever(void **state)
 }
 
 /* The host runs out of descriptors at every possible place: an error each time, and none is lost (teardown counts). */
-static void running_out_of_descriptors_is_an_error(void **state)
+static void running_out_of_descriptors_is_an_error(void **)
 {
-    (void)state;
     struct rlimit old, few;
     uint32_t fid, errors = 0;
 
@@ -539,17 +517,15 @@ static void running_out_of_descriptors_is_an_error(void **state)
 static atomic_bool stop;
 
 /* Exchanges T/share/d, a directory, and T/share/l, a symbolic link to T/outside, as fast as it can. */
-static void *swapper(void *arg)
+static void *swapper(void *)
 {
-    (void)arg;
     while (!atomic_load(&stop))
         renameat2(share, "d", share, "l", RENAME_EXCHANGE);
     return NULL;
 }
 
-static void no_race_with_a_link_gets_out(void **state)
+static void no_race_with_a_link_gets_out(void **)
 {
-    (void)state;
     static const char *const paths[] = { "d/secret", "l/secret", "d/e/../secret", "d/e/../../l/secret",
                                          "l/e/../../../outside/secret" };
     pthread_t thread;
@@ -615,9 +591,8 @@ static int as_nobody(void)
     return bad;
 }
 
-static void it_acts_as_the_user_who_runs_it(void **state)
+static void it_acts_as_the_user_who_runs_it(void **)
 {
-    (void)state;
     int status = 0;
     pid_t child;
 

@@ -204,12 +204,11 @@ static unsigned random_insn(uint8_t *b)
     return rnd() % 8 ? 20 : (unsigned)(rnd() % 16);
 }
 
-static void agrees_with_the_disassembler_on_random_bytes(void **state)
+static void agrees_with_the_disassembler_on_random_bytes(void **)
 {
     uint8_t b[24];
     unsigned decoded = 0;
 
-    (void)state;
     for (unsigned i = 0; i < 600000; i++) {
         unsigned n = random_insn(b);
         compare(b, n, &decoded);
@@ -218,12 +217,11 @@ static void agrees_with_the_disassembler_on_random_bytes(void **state)
     assert_true(decoded > 60000);
 }
 
-static void agrees_on_every_opcode_and_modrm(void **state)
+static void agrees_on_every_opcode_and_modrm(void **)
 {
     static const uint8_t prefix[] = { 0, 0x66, 0x67, 0xF2, 0xF3, 0xF0, 0x48, 0x41, 0x65, 0x26 };
     unsigned decoded = 0;
 
-    (void)state;
     for (unsigned p = 0; p < ARRAY_LEN(prefix); p++)
         for (unsigned op = 0; op < 512; op++)
             for (unsigned modrm = 0; modrm < 256; modrm++) {
@@ -250,12 +248,11 @@ static err_t decode64(struct insn *in, unsigned n, const char *bytes)
 }
 #define DECODE(in, bytes) decode64(in, sizeof bytes - 1, bytes)
 
-static void a_short_instruction_is_refused_at_every_length(void **state)
+static void a_short_instruction_is_refused_at_every_length(void **)
 {
     static const uint8_t b[] = { 0x66, 0x64, 0x4A, 0xC7, 0x84, 0x05, 1, 2, 3, 4, 5, 6, 7, 8 };
     struct insn in;
 
-    (void)state;
     for (unsigned n = 0; n < sizeof b; n++)
         assert_int_equal(insn_decode(b, n, &in), ERR_FORMAT);
     assert_int_equal(insn_decode(b, sizeof b, &in), OK);
@@ -266,12 +263,11 @@ static void a_short_instruction_is_refused_at_every_length(void **state)
     assert_int_equal(in.seg, SEG_FS);
 }
 
-static void more_than_15_bytes_are_no_instruction(void **state)
+static void more_than_15_bytes_are_no_instruction(void **)
 {
     uint8_t b[20];
     struct insn in;
 
-    (void)state;
     memset(b, 0x66, sizeof b);
     b[13] = 0x89, b[14] = 0x00; /* mov %ax,(%rax) in 15 bytes */
     assert_int_equal(insn_decode(b, sizeof b, &in), OK);
@@ -280,11 +276,10 @@ static void more_than_15_bytes_are_no_instruction(void **state)
     assert_int_equal(insn_decode(b, sizeof b, &in), ERR_FORMAT);
 }
 
-static void what_is_not_ours_is_unsupported(void **state)
+static void what_is_not_ours_is_unsupported(void **)
 {
     struct insn in;
 
-    (void)state;
     assert_int_equal(DECODE(&in, "\x0F\x10\x00"), ERR_UNSUPPORTED);         /* movups */
     assert_int_equal(DECODE(&in, "\x66\x0F\x6F\x00"), ERR_UNSUPPORTED);     /* movdqa */
     assert_int_equal(DECODE(&in, "\xF3\x0F\x7F\x00"), ERR_UNSUPPORTED);     /* movdqu */
@@ -302,11 +297,10 @@ static void what_is_not_ours_is_unsupported(void **state)
     assert_int_equal(DECODE(&in, "\x0F\xA3\x00"), ERR_UNSUPPORTED);     /* bt %eax,(%rax): may lie anywhere */
 }
 
-static void a_rex_before_another_prefix_does_not_count(void **state)
+static void a_rex_before_another_prefix_does_not_count(void **)
 {
     struct insn in;
 
-    (void)state;
     assert_int_equal(DECODE(&in, "\x48\x66\x89\x00"), OK);
     assert_int_equal(in.width, 2);
     assert_int_equal(DECODE(&in, "\x66\x48\x89\x00"), OK);
@@ -360,9 +354,8 @@ static uint64_t number_of_interest(void)
     return rnd() & 1 ? edges[rnd() % ARRAY_LEN(edges)] + rnd() % 3 - 1 : rnd() ^ rnd() << 40;
 }
 
-static void arithmetic_is_the_cpus(void **state)
+static void arithmetic_is_the_cpus(void **)
 {
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(real) * 20000; i++) {
         unsigned row = i % ARRAY_LEN(real), size = rnd() % 4, width = 1u << size;
         if (!real[row].run[size])

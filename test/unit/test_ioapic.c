@@ -47,20 +47,18 @@ static void pin_set(unsigned pin, uint32_t low, uint8_t dest)
 static uint32_t pin_low(unsigned pin) { return reg_read(0x10 + pin * 2); }
 static void eoi(uint8_t vector) { vm.irq_eoi(vm.irq_chip, vector); }
 
-static int set_up(void **state)
+static int set_up(void **)
 {
-    (void)state;
     memset(&vm, 0, sizeof vm);
     sent = 0;
     assert_int_equal(ioapic_init(&io, &vm, BASE), OK);
     return 0;
 }
 
-static void registers_read_as_the_chip_says(void **state)
+static void registers_read_as_the_chip_says(void **)
 {
     uint64_t v;
 
-    (void)state;
     assert_int_equal(reg_read(1), 0x00170020);
     reg_write(0, 0xFFFFFFFF);
     assert_int_equal(reg_read(0), 0x0F000000);
@@ -80,9 +78,8 @@ static void registers_read_as_the_chip_says(void **state)
     assert_int_equal(sent, 0);
 }
 
-static void an_edge_is_one_message(void **state)
+static void an_edge_is_one_message(void **)
 {
-    (void)state;
     pin_set(4, 0x0031, 2);
     irq_line(&vm, 4, true);
     assert_int_equal(sent, 1);
@@ -98,18 +95,16 @@ static void an_edge_is_one_message(void **state)
     assert_int_equal(pin_low(4), 0x31);
 }
 
-static void logical_lowest_priority_is_passed_on(void **state)
+static void logical_lowest_priority_is_passed_on(void **)
 {
-    (void)state;
     pin_set(23, 0x0800 | 0x100 | 0x42, 0xFF);
     irq_line(&vm, 23, true);
     assert_int_equal(last_addr, 0xFEEFF004);
     assert_int_equal(last_data, 0x142);
 }
 
-static void an_edge_on_a_masked_pin_is_lost(void **state)
+static void an_edge_on_a_masked_pin_is_lost(void **)
 {
-    (void)state;
     irq_line(&vm, 4, true);
     pin_set(4, 0x31, 0);
     assert_int_equal(sent, 0);
@@ -118,9 +113,8 @@ static void an_edge_on_a_masked_pin_is_lost(void **state)
     assert_int_equal(sent, 1);
 }
 
-static void a_level_is_sent_again_after_its_end(void **state)
+static void a_level_is_sent_again_after_its_end(void **)
 {
-    (void)state;
     pin_set(10, LEVEL | 0x55, 1);
     irq_line(&vm, 10, true);
     assert_int_equal(sent, 1);
@@ -140,9 +134,8 @@ static void a_level_is_sent_again_after_its_end(void **state)
     assert_int_equal(pin_low(10), LEVEL | 0x55);
 }
 
-static void a_masked_level_is_sent_when_unmasked(void **state)
+static void a_masked_level_is_sent_when_unmasked(void **)
 {
-    (void)state;
     pin_set(10, MASKED | LEVEL | 0x55, 0);
     irq_line(&vm, 10, true);
     assert_int_equal(sent, 0);
@@ -150,9 +143,8 @@ static void a_masked_level_is_sent_when_unmasked(void **state)
     assert_int_equal(sent, 1);
 }
 
-static void the_eoi_register_and_a_turn_to_edge_free_a_pin(void **state)
+static void the_eoi_register_and_a_turn_to_edge_free_a_pin(void **)
 {
-    (void)state;
     pin_set(10, LEVEL | 0x55, 0);
     irq_line(&vm, 10, true);
     irq_line(&vm, 10, false);
@@ -164,9 +156,8 @@ static void the_eoi_register_and_a_turn_to_edge_free_a_pin(void **state)
     assert_int_equal(pin_low(10), MASKED | 0x55);
 }
 
-static void wires_that_do_not_exist_do_nothing(void **state)
+static void wires_that_do_not_exist_do_nothing(void **)
 {
-    (void)state;
     irq_line(&vm, 24, true);
     irq_line(&vm, UINT32_MAX, true);
     assert_int_equal(sent, 0);

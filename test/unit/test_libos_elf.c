@@ -18,9 +18,8 @@ static void segment(unsigned i, uint64_t offset, uint64_t vaddr, uint64_t filesz
     put_le64(ph + 40, memsz);
 }
 
-static int good(void **state)
+static int good(void **)
 {
-    (void)state;
     memset(file, 0, sizeof file);
     memcpy(file, "\x7F" "ELF\2\1\1", 7);
     put_le16(file + 16, 2);
@@ -34,9 +33,8 @@ static int good(void **state)
     return 0;
 }
 
-static void reads_a_good_program(void **state)
+static void reads_a_good_program(void **)
 {
-    (void)state;
     assert_int_equal(elf_parse(file, sizeof file, &e), OK);
     assert_int_equal(e.count, 2);
     assert_int_equal(e.entry, 0x401000);
@@ -46,9 +44,8 @@ static void reads_a_good_program(void **state)
     assert_false(e.dynamic);
 }
 
-static void refuses_what_is_no_program(void **state)
+static void refuses_what_is_no_program(void **)
 {
-    (void)state;
     file[0] = 0;
     assert_int_equal(elf_parse(file, sizeof file, &e), ERR_FORMAT);
     good(NULL);
@@ -61,9 +58,8 @@ static void refuses_what_is_no_program(void **state)
     assert_int_equal(elf_parse(file, 63, &e), ERR_FORMAT);
 }
 
-static void refuses_headers_outside_the_file(void **state)
+static void refuses_headers_outside_the_file(void **)
 {
-    (void)state;
     put_le64(file + 32, UINT64_MAX - 10);
     assert_int_equal(elf_parse(file, sizeof file, &e), ERR_FORMAT);
     good(NULL);
@@ -71,9 +67,8 @@ static void refuses_headers_outside_the_file(void **state)
     assert_int_equal(elf_parse(file, sizeof file, &e), ERR_FORMAT);
 }
 
-static void refuses_segments_that_contradict_themselves(void **state)
+static void refuses_segments_that_contradict_themselves(void **)
 {
-    (void)state;
     segment(1, 0x1000, 0x402000, 0x200, 0x100); /* more in the file than in memory */
     assert_int_equal(elf_parse(file, sizeof file, &e), ERR_FORMAT);
     segment(1, 0x1000, 0x400000, 0x100, 0x100); /* over the first */
@@ -84,10 +79,9 @@ static void refuses_segments_that_contradict_themselves(void **state)
     assert_int_equal(elf_parse(file, sizeof file, &e), ERR_FORMAT);
 }
 
-static void takes_the_interpreters_name_only_whole(void **state)
+static void takes_the_interpreters_name_only_whole(void **)
 {
     uint8_t *ph = file + 64 + 2 * 56;
-    (void)state;
     put_le16(file + 56, 3);
     put_le32(ph, 3);
     put_le64(ph + 8, 0x900);

@@ -20,9 +20,8 @@ static const struct linux_room room = { .low = MIB(64), .rsdp = 0xE0000, .firmwa
     .device = 0xE0000000, .device_size = MIB(1) };
 
 /* A small kernel as today's are: protocol 2.15, at 16 MiB, 8 MiB of init_size. */
-static int make_file(void **state)
+static int make_file(void **)
 {
-    (void)state;
     memset(file, 0, sizeof file);
     memset(file + SETUP, 0xC4, PAYLOAD);
     file[0x1F1] = 4;
@@ -52,9 +51,8 @@ static err_t place(uint64_t low, uint64_t initrd, size_t cmdline)
     return linux_place(&im, &r, initrd, cmdline, &plan, why, sizeof why);
 }
 
-static void a_good_header_is_read(void **state)
+static void a_good_header_is_read(void **)
 {
-    (void)state;
     assert_int_equal(parse(), OK);
     assert_int_equal(im.setup_size, SETUP);
     assert_int_equal(im.load, MIB(16));
@@ -70,9 +68,8 @@ static void a_good_header_is_read(void **state)
     assert_int_equal(im.header_end, 0x290);
 }
 
-static void what_is_no_kernel_is_named(void **state)
+static void what_is_no_kernel_is_named(void **)
 {
-    (void)state;
     for (uint64_t n = 0; n < 0x264; n++) {
         assert_int_equal(linux_parse(file, n, &im, why, sizeof why), ERR_FORMAT);
         assert_string_equal(why, "not a Linux bzImage: no HdrS at 0x202");
@@ -90,9 +87,8 @@ static void what_is_no_kernel_is_named(void **state)
     assert_string_equal(why, "not a Linux bzImage: no HdrS at 0x202");
 }
 
-static void old_32_bit_and_misplaced_kernels_are_refused(void **state)
+static void old_32_bit_and_misplaced_kernels_are_refused(void **)
 {
-    (void)state;
     put_le16(file + 0x206, 0x20B);
     assert_int_equal(parse(), ERR_UNSUPPORTED);
     assert_string_equal(why, "boot protocol 2.11 is too old: Linux 3.8 or newer is needed");
@@ -108,9 +104,8 @@ static void old_32_bit_and_misplaced_kernels_are_refused(void **state)
     assert_string_equal(why, "its load address 0xffffffffffffefff is not between 1 MiB and 4 GiB");
 }
 
-static void too_little_memory_names_the_least(void **state)
+static void too_little_memory_names_the_least(void **)
 {
-    (void)state;
     assert_int_equal(parse(), OK);
     assert_int_equal(place(MIB(24), 0, 0), OK);
     assert_int_equal(plan.initrd, 0);
@@ -133,9 +128,8 @@ static void too_little_memory_names_the_least(void **state)
     assert_int_equal(im.span, PAYLOAD);
 }
 
-static void long_options_are_refused(void **state)
+static void long_options_are_refused(void **)
 {
-    (void)state;
     assert_int_equal(parse(), OK);
     assert_int_equal(place(MIB(64), 0, 2047), OK);
     assert_int_equal(place(MIB(64), 0, 2048), ERR_INVAL);
@@ -149,9 +143,8 @@ static void long_options_are_refused(void **state)
     assert_int_equal(place(MIB(64), 0, 256), ERR_INVAL);
 }
 
-static void the_initrd_lies_high_but_below_its_limit(void **state)
+static void the_initrd_lies_high_but_below_its_limit(void **)
 {
-    (void)state;
     assert_int_equal(parse(), OK);
     assert_int_equal(place(MIB(64), 5000, 0), OK);
     assert_int_equal(plan.initrd, MIB(64) - 8192);
@@ -164,11 +157,10 @@ static void the_initrd_lies_high_but_below_its_limit(void **state)
     assert_int_equal(plan.initrd, 0x37FFE000);
 }
 
-static void the_map_covers_all_memory(void **state)
+static void the_map_covers_all_memory(void **)
 {
     struct linux_room big = room;
 
-    (void)state;
     big.low = GIB(3);
     big.high = GIB(5);
     assert_int_equal(parse(), OK);
@@ -187,13 +179,12 @@ static void the_map_covers_all_memory(void **state)
     assert_int_equal(plan.nmap, 4);
 }
 
-static void the_area_has_what_the_protocol_wants(void **state)
+static void the_area_has_what_the_protocol_wants(void **)
 {
     static uint8_t area[LINUX_AREA_SIZE], seed[LINUX_SEED_SIZE] = { 1, 2, 3, [31] = 99 };
     const uint8_t *zero = area + LINUX_ZERO_PAGE - LINUX_AREA, *pml4 = area, *gdt = area + LINUX_GDT - LINUX_AREA;
     uint64_t va = GIB(3) + MIB(2) * 7, at;
 
-    (void)state;
     memset(area, 0xEE, sizeof area);
     assert_int_equal(parse(), OK);
     assert_int_equal(place(MIB(64), 5000, 6), OK);
@@ -228,7 +219,7 @@ static void the_area_has_what_the_protocol_wants(void **state)
 }
 
 /* A stock kernel: $GOBLIN_KERNEL, the one that the image is made with, or the host's. */
-static void a_real_kernel_is_placed(void **state)
+static void a_real_kernel_is_placed(void **)
 {
     const char *const where[] = { getenv("GOBLIN_KERNEL"), "out/cache/vmlinuz", "/boot/vmlinuz-*" };
     glob_t found = { 0 };
@@ -236,7 +227,6 @@ static void a_real_kernel_is_placed(void **state)
     long size;
     FILE *f;
 
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(where); i++)
         if (where[i])
             glob(where[i], found.gl_pathc ? GLOB_APPEND : 0, NULL, &found);

@@ -54,17 +54,15 @@ static void note(char dir, unsigned size, uint64_t off, uint64_t val)
     else
         snprintf(trace + n, sizeof trace - n, "w%u@%llx=%llx ", size, (unsigned long long)off, (unsigned long long)val);
 }
-static err_t dev_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
+static err_t dev_read(void *, uint64_t off, unsigned size, uint64_t *val)
 {
-    (void)dev;
     note('r', size, off, 0);
     *val = 0xDEADDEADDEADDEAD; /* upper bits are to be ignored */
     memcpy(val, dev_mem + off, size);
     return dev_answer;
 }
-static err_t dev_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+static err_t dev_write(void *, uint64_t off, unsigned size, uint64_t val)
 {
-    (void)dev;
     note('w', size, off, val);
     memcpy(dev_mem + off, &val, size);
     return dev_answer;
@@ -89,9 +87,8 @@ static void tables(void)
     put64(0x7008, (DEV_GPA + PAGE_SIZE) | PTE_P | PTE_U);
 }
 
-static int set_up(void **state)
+static int set_up(void **)
 {
-    (void)state;
     memset(&vm, 0, sizeof vm);
     memset(&v, 0, sizeof v);
     memset(dev_mem, 0, sizeof dev_mem);
@@ -111,9 +108,8 @@ static int set_up(void **state)
     dev_answer = OK;
     return 0;
 }
-static int tear_down(void **state)
+static int tear_down(void **)
 {
-    (void)state;
     ram_put(&vm);
     return fake_pages_in_use() != 0 || vm.lock.held;
 }
@@ -145,9 +141,8 @@ static err_t run(const char *bytes, size_t n, uint64_t off, bool write)
 static void set_dev(uint64_t off, uint64_t val) { memcpy(dev_mem + off, &val, 8); }
 /* --- moves --- */
 
-static void loads_fill_registers_as_the_cpu_does(void **state)
+static void loads_fill_registers_as_the_cpu_does(void **)
 {
-    (void)state;
     v.r.gpr[REG_RBX] = DEV;
     set_dev(0x10, 0x8877665544332211);
     v.r.gpr[REG_RAX] = UINT64_MAX;
@@ -174,9 +169,8 @@ static void loads_fill_registers_as_the_cpu_does(void **state)
     assert_int_equal(v.r.gpr[REG_RAX], 0x44332211);
 }
 
-static void stores_have_the_operands_width(void **state)
+static void stores_have_the_operands_width(void **)
 {
-    (void)state;
     v.r.gpr[REG_RBX] = DEV;
     v.r.gpr[REG_RCX] = 0x8877665544332211;
     WRITES("\x88\x4B\x01", 1);
@@ -195,9 +189,8 @@ static void stores_have_the_operands_width(void **state)
     assert_string_equal(trace, "w2@0=1234 ");
 }
 
-static void addresses_are_computed_in_full(void **state)
+static void addresses_are_computed_in_full(void **)
 {
-    (void)state;
     v.r.gpr[REG_RBX] = DEV - 0x1000;
     v.r.gpr[REG_RDX] = 0x200;
     WRITES("\xC7\x84\xD3\x08\0\0\0\1\0\0\0", 8); /* movl $1,8(%rbx,%rdx,8) */
@@ -214,9 +207,8 @@ static void addresses_are_computed_in_full(void **state)
     assert_string_equal(trace, "w1@0=9 ");
 }
 
-static void rip_relative_counts_from_the_next_instruction(void **state)
+static void rip_relative_counts_from_the_next_instruction(void **)
 {
-    (void)state;
     put64(0x7000, DEV_GPA | PTE_P | PTE_W);
     put64(0x4000 + 8 * (0x30000 >> 12), DEV_GPA | PTE_P | PTE_W); /* the device, near the code */
     /* movl $5, d(%rip): 10 bytes. The exit's address is wrong on purpose, so that ours is used */
@@ -226,9 +218,8 @@ static void rip_relative_counts_from_the_next_instruction(void **state)
 
 /* --- read, change, write --- */
 
-static void arithmetic_reads_and_writes_once(void **state)
+static void arithmetic_reads_and_writes_once(void **)
 {
-    (void)state;
     v.r.gpr[REG_RBX] = DEV;
     set_dev(0, 0xFFFFFFFF);
     v.r.gpr[REG_RCX] = 1;
@@ -252,9 +243,8 @@ static void arithmetic_reads_and_writes_once(void **state)
     assert_int_equal(v.r.gpr[REG_RCX], 0xFFFFFFF3);
 }
 
-static void exchanges_change_both_sides(void **state)
+static void exchanges_change_both_sides(void **)
 {
-    (void)state;
     v.r.gpr[REG_RBX] = DEV;
     set_dev(0, 0x10);
     v.r.gpr[REG_RCX] = 0x20;
@@ -271,9 +261,8 @@ static void exchanges_change_both_sides(void **state)
     assert_true(v.r.rflags & RFLAGS_ZF);
 }
 
-static void bits_are_tested_and_changed(void **state)
+static void bits_are_tested_and_changed(void **)
 {
-    (void)state;
     v.r.gpr[REG_RBX] = DEV + 0x100;
     WRITES("\x0F\xBA\x2B\x25", 0x100); /* btsl $37: 5 of 32 */
     assert_string_equal(trace, "r4@100 w4@100=20 ");
@@ -288,9 +277,8 @@ static void bits_are_tested_and_changed(void **state)
 
 /* --- pages --- */
 
-static void an_operand_may_lie_in_two_pages(void **state)
+static void an_operand_may_lie_in_two_pages(void **)
 {
-    (void)state;
     put64(0x7008, 0x31000 | PTE_P | PTE_W); /* RAM behind the device's first page */
     v.r.gpr[REG_RBX] = DEV;
     WRITES("\xC7\x83\xFE\x0F\0\0\x44\x33\x22\x11", 0xFFE);
@@ -309,9 +297,8 @@ static void an_operand_may_lie_in_two_pages(void **state)
     assert_int_equal(v.r.rip, CODE);
 }
 
-static void an_instruction_may_lie_in_two_pages(void **state)
+static void an_instruction_may_lie_in_two_pages(void **)
 {
-    (void)state;
     v.r.gpr[REG_RBX] = DEV;
     v.r.rip = HOLE + 0xFFD - PAGE_SIZE; /* three of its bytes before the hole */
     load_code("\xC7\x43\x08", 3);
@@ -328,9 +315,8 @@ static void an_instruction_may_lie_in_two_pages(void **state)
 }
 
 /* Another vCPU changed the instruction after the exit: a store where only loads are allowed. */
-static void a_changed_instruction_gets_no_more_than_the_tables_allow(void **state)
+static void a_changed_instruction_gets_no_more_than_the_tables_allow(void **)
 {
-    (void)state;
     sys.cpl = 3;
     v.r.gpr[REG_RBX] = DEV + PAGE_SIZE;
     assert_int_equal(run("\x89\x03", 2, PAGE_SIZE, false), OK);
@@ -345,9 +331,8 @@ static void a_changed_instruction_gets_no_more_than_the_tables_allow(void **stat
 
 /* --- strings --- */
 
-static void repeated_stores_go_one_by_one(void **state)
+static void repeated_stores_go_one_by_one(void **)
 {
-    (void)state;
     v.r.gpr[REG_RDI] = DEV + 8;
     v.r.gpr[REG_RCX] = 2;
     v.r.gpr[REG_RAX] = 0x1234;
@@ -366,9 +351,8 @@ static void repeated_stores_go_one_by_one(void **state)
     assert_int_equal(v.r.gpr[REG_RCX], 0);
 }
 
-static void moves_between_ram_and_device(void **state)
+static void moves_between_ram_and_device(void **)
 {
-    (void)state;
     put64(DATA, 0xAABBCCDD11223344);
     v.r.gpr[REG_RSI] = DATA;
     v.r.gpr[REG_RDI] = DEV;
@@ -396,18 +380,16 @@ static void moves_between_ram_and_device(void **state)
 
 /* --- what ends the guest --- */
 
-static void unknown_instructions_stop_the_guest_and_are_shown(void **state)
+static void unknown_instructions_stop_the_guest_and_are_shown(void **)
 {
-    (void)state;
     v.r.gpr[REG_RBX] = DEV;
     assert_int_equal(run("\x0F\x11\x03\x90\x90\x90\x90\x90", 8, 0, true), ERR_GUEST); /* movups */
     assert_string_equal(stop_text, "vcpu 3: cannot emulate instruction at 0x10000: 0f 11 03 90 90 90 90 90");
     assert_string_equal(trace, "");
 }
 
-static void code_that_is_not_64_bit_stops_the_guest(void **state)
+static void code_that_is_not_64_bit_stops_the_guest(void **)
 {
-    (void)state;
     v.r.gpr[REG_RBX] = DEV;
     sys.cs_long = false; /* a 32-bit program under a 64-bit kernel */
     assert_int_equal(run("\x89\x03", 2, 0, true), ERR_GUEST);
@@ -418,9 +400,8 @@ static void code_that_is_not_64_bit_stops_the_guest(void **state)
     assert_string_equal(trace, "");
 }
 
-static void a_device_may_refuse(void **state)
+static void a_device_may_refuse(void **)
 {
-    (void)state;
     v.r.gpr[REG_RBX] = DEV;
     dev_answer = ERR_GUEST;
     assert_int_equal(run("\x01\x03", 2, 0, true), ERR_GUEST);
@@ -428,9 +409,8 @@ static void a_device_may_refuse(void **state)
     assert_int_equal(v.r.rip, CODE);
 }
 
-static void code_outside_ram_stops_the_guest(void **state)
+static void code_outside_ram_stops_the_guest(void **)
 {
-    (void)state;
     v.r.rip = DEV;
     v.x = (struct exit){ .kind = EXIT_MMIO, .gpa = gpa(DEV_GPA) };
     assert_int_equal(mmio_exit(&v, &sys), ERR_GUEST);
@@ -450,9 +430,8 @@ static err_t string_io(const char *bytes, size_t n, bool in, uint8_t size)
     return mmio_exit(&v, &sys);
 }
 
-static void outs_sends_memory_to_the_port(void **state)
+static void outs_sends_memory_to_the_port(void **)
 {
-    (void)state;
     put64(DATA, 0x4433221144332211);
     v.r.gpr[REG_RSI] = DATA;
     v.r.gpr[REG_RCX] = 3;
@@ -471,11 +450,10 @@ static void outs_sends_memory_to_the_port(void **state)
     assert_int_equal(v.r.rip, CODE + 2);
 }
 
-static void ins_fills_memory_up_to_the_fault(void **state)
+static void ins_fills_memory_up_to_the_fault(void **)
 {
     uint32_t ram[2];
 
-    (void)state;
     set_dev(4, 0x55667788);
     v.r.gpr[REG_RDI] = HOLE - 8;
     v.r.gpr[REG_RCX] = 5;
@@ -491,9 +469,8 @@ static void ins_fills_memory_up_to_the_fault(void **state)
     assert_int_equal(ram[1], 0x55667788);
 }
 
-static void string_io_is_done_in_portions(void **state)
+static void string_io_is_done_in_portions(void **)
 {
-    (void)state;
     v.r.gpr[REG_RDI] = DATA + 0x4000;
     v.r.gpr[REG_RCX] = UINT64_MAX;
     v.r.rflags |= RFLAGS_DF;
@@ -509,9 +486,8 @@ static void string_io_is_done_in_portions(void **state)
     assert_int_equal(ram, UINT32_MAX); /* nobody at that port */
 }
 
-static void string_io_that_is_none_stops_the_guest(void **state)
+static void string_io_that_is_none_stops_the_guest(void **)
 {
-    (void)state;
     assert_int_equal(string_io("\x90", 1, true, 1), ERR_GUEST);
     assert_int_equal(string_io("\x6C", 1, false, 1), ERR_GUEST);
     assert_int_equal(string_io("\x6C", 1, true, 4), ERR_GUEST);

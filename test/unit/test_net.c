@@ -120,9 +120,8 @@ static bool addr(const char *text, struct app_net_addr *to)
     return net_addr_parse(text, to);
 }
 
-static void addresses_are_numbers(void **state)
+static void addresses_are_numbers(void **)
 {
-    (void)state;
     static const char *const good[] = { "127.0.0.1!80", "0.0.0.0!0", "2001:db8::1!65535", "::!1", "::1!22" };
     static const char *const bad[] = { "", "!", "127.0.0.1", "127.0.0.1!", "127.0.0.1!65536", "127.0.0.1!x", "localhost!80", "1.2.3!4", "[::1]!80", "a!b!c" };
     struct app_net_addr to;
@@ -146,9 +145,8 @@ static bool reach(const char *text)
     return net_may_reach(&n, &to, false);
 }
 
-static void out_does_not_lead_back(void **state)
+static void out_does_not_lead_back(void **)
 {
-    (void)state;
     static const char *const refused[] = { "127.0.0.1!80", "127.255.1.2!80", "0.0.0.0!80", "0.1.2.3!80", "::1!80", "::!80", "::ffff:127.0.0.1!80",
                                            "::127.0.0.1!80", "::ffff:0.0.0.0!80", "224.0.0.1!80", "255.255.255.255!80", "ff02::1!80" };
 
@@ -170,9 +168,8 @@ static void out_does_not_lead_back(void **state)
     stop();
 }
 
-static void without_rights_nothing_goes_out(void **state)
+static void without_rights_nothing_goes_out(void **)
 {
-    (void)state;
     static const char *const lines[] = { "connect 192.0.2.1!80", "connect 127.0.0.1!80", "connect ::1!80" };
     uint32_t tcp, udp, data;
     char number[16], path[40];
@@ -193,9 +190,8 @@ static void without_rights_nothing_goes_out(void **state)
     stop();
 }
 
-static void ctl_refuses_what_it_does_not_know(void **state)
+static void ctl_refuses_what_it_does_not_know(void **)
 {
-    (void)state;
     static const char *const lines[] = { "", "connect", "connect ", "connect somewhere!80", "announce", "end now", "nonsense", "hangup x" };
     char line[400];
     uint32_t ctl;
@@ -213,9 +209,8 @@ static void ctl_refuses_what_it_does_not_know(void **state)
     stop();
 }
 
-static void rules_are_told(void **state)
+static void rules_are_told(void **)
 {
-    (void)state;
     char text[200];
 
     start(GUEST_NET_NONE);
@@ -226,9 +221,8 @@ static void rules_are_told(void **state)
     stop();
 }
 
-static void a_conversation_lives_while_it_is_open(void **state)
+static void a_conversation_lives_while_it_is_open(void **)
 {
-    (void)state;
     uint32_t ctl, again;
     char number[16], path[40], text[200];
 
@@ -263,9 +257,8 @@ static void announced(uint32_t *ctl, uint32_t *call)
     assert_int_equal(wire_send(&w, &(struct ninep_msg){ .type = NINEP_TLOPEN, .fid = *call, .flags = NINEP_RDWR }, &waiting), 0);
 }
 
-static void a_published_port_leads_in(void **state)
+static void a_published_port_leads_in(void **)
 {
-    (void)state;
     uint32_t ctl, call, data, fid;
     struct ninep_call *waiting;
     char number[16], path[40], text[200];
@@ -309,9 +302,8 @@ static void a_published_port_leads_in(void **state)
     stop();
 }
 
-static void what_waits_ends_with_its_conversation(void **state)
+static void what_waits_ends_with_its_conversation(void **)
 {
-    (void)state;
     uint32_t ctl, call;
 
     start(GUEST_NET_NONE);
@@ -392,9 +384,8 @@ static void mux_start(void)
     assert_int_equal(open_path(root, "mux", NINEP_RDWR, &mux), 0);
 }
 
-static void the_mux_is_one(void **state)
+static void the_mux_is_one(void **)
 {
-    (void)state;
     uint32_t fid;
 
     mux_start();
@@ -404,9 +395,8 @@ static void the_mux_is_one(void **state)
     stop();
 }
 
-static void the_mux_refuses_broken_records(void **state)
+static void the_mux_refuses_broken_records(void **)
 {
-    (void)state;
     const struct app_net_rec long_one = { .conv = 1, .op = APP_NET_DATA, .len = 1000 };
     char text[300];
 
@@ -440,9 +430,8 @@ static void the_mux_refuses_broken_records(void **state)
     stop();
 }
 
-static void the_mux_carries_conversations(void **state)
+static void the_mux_carries_conversations(void **)
 {
-    (void)state;
     const uint8_t *bytes;
     struct app_net_pair names;
     struct app_net_rec rec;
@@ -505,9 +494,8 @@ static uint32_t call_get(int *s)
     return record_get(&bytes).arg;
 }
 
-static void a_greedy_guest_is_cut_off(void **state)
+static void a_greedy_guest_is_cut_off(void **)
 {
-    (void)state;
     static uint8_t block[30000];
     const uint8_t *bytes;
     struct app_net_rec rec;
@@ -531,9 +519,8 @@ static void a_greedy_guest_is_cut_off(void **state)
     stop();
 }
 
-static void room_is_counted(void **state)
+static void room_is_counted(void **)
 {
-    (void)state;
     static uint8_t block[APP_NET_WINDOW + 100000];
     const uint8_t *bytes;
     struct app_net_rec rec;
@@ -565,9 +552,8 @@ static void room_is_counted(void **state)
     stop();
 }
 
-static void what_was_sent_before_close_goes_out(void **state)
+static void what_was_sent_before_close_goes_out(void **)
 {
-    (void)state;
     static uint8_t block[60000], got[60000];
     uint32_t conv, total = 0;
     int s, small = 4096;
@@ -592,9 +578,8 @@ static void what_was_sent_before_close_goes_out(void **state)
     stop();
 }
 
-static void udp_answers_only_those_who_asked(void **state)
+static void udp_answers_only_those_who_asked(void **)
 {
-    (void)state;
     struct sockaddr_in to = host_addr(0);
     uint8_t m[40] = { [10] = 0xFF, [11] = 0xFF, [12] = 127, [15] = 1, [20] = 'x' };
     const uint8_t *bytes;
@@ -631,9 +616,8 @@ static void udp_answers_only_those_who_asked(void **state)
     stop();
 }
 
-static void a_taken_port_is_an_error(void **state)
+static void a_taken_port_is_an_error(void **)
 {
-    (void)state;
     struct net other;
     int err = dup(2), null = open("/dev/null", O_WRONLY);
 

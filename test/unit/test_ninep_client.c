@@ -30,9 +30,8 @@ static err_t answer(struct ninep_msg m)
 #define ASK(...) ask((struct ninep_msg){ __VA_ARGS__ })
 #define ANSWER(...) answer((struct ninep_msg){ __VA_ARGS__ })
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     c = (struct ninep_client){ .calls = calls, .ncalls = CALLS, .fids = fids, .nfids = 64, .msize = 1024 };
     ninep_client_init(&c);
     assert_int_equal(ASK(.type = NINEP_TVERSION), OK);
@@ -45,9 +44,8 @@ static int setup(void **state)
     return 0;
 }
 
-static void nothing_is_asked_before_the_version(void **state)
+static void nothing_is_asked_before_the_version(void **)
 {
-    (void)state;
     c.msize = 1024;
     ninep_client_init(&c);
     assert_int_equal(ASK(.type = NINEP_TCLUNK), ERR_INVAL);
@@ -65,9 +63,8 @@ static void nothing_is_asked_before_the_version(void **state)
     assert_false(c.ready);
 }
 
-static void answers_may_come_in_any_order(void **state)
+static void answers_may_come_in_any_order(void **)
 {
-    (void)state;
     int who[3];
     struct ninep_call *asked[3];
 
@@ -85,9 +82,8 @@ static void answers_may_come_in_any_order(void **state)
     }
 }
 
-static void the_table_of_calls_can_be_full(void **state)
+static void the_table_of_calls_can_be_full(void **)
 {
-    (void)state;
     for (unsigned i = 0; i < CALLS; i++)
         assert_int_equal(ASK(.type = NINEP_TCLUNK), OK);
     assert_int_equal(ASK(.type = NINEP_TCLUNK), ERR_FULL);
@@ -96,9 +92,8 @@ static void the_table_of_calls_can_be_full(void **state)
     assert_ptr_equal(call, &calls[2]);
 }
 
-static void questions_must_fit_the_agreed_size(void **state)
+static void questions_must_fit_the_agreed_size(void **)
 {
-    (void)state;
     static const char data[1000];
 
     assert_int_equal(ASK(.type = NINEP_TREAD, .count = 990), ERR_FULL);
@@ -111,9 +106,8 @@ static void questions_must_fit_the_agreed_size(void **state)
     assert_int_equal(ASK(.type = NINEP_TMKDIR, .name = "a/b"), ERR_INVAL);
 }
 
-static void answers_that_fit_no_question_are_refused(void **state)
+static void answers_that_fit_no_question_are_refused(void **)
 {
-    (void)state;
     assert_int_equal(ANSWER(.type = NINEP_TCLUNK + 1, .tag = 0), ERR_FORMAT);
     assert_int_equal(ANSWER(.type = NINEP_TCLUNK + 1, .tag = 100), ERR_FORMAT);
     assert_int_equal(ASK(.type = NINEP_TCLUNK), OK);
@@ -125,9 +119,8 @@ static void answers_that_fit_no_question_are_refused(void **state)
     assert_int_equal(ANSWER(.type = NINEP_TCLUNK + 1, .tag = 0), ERR_FORMAT);
 }
 
-static void answers_larger_than_asked_for_are_refused(void **state)
+static void answers_larger_than_asked_for_are_refused(void **)
 {
-    (void)state;
     assert_int_equal(ASK(.type = NINEP_TREAD, .count = 3), OK);
     assert_int_equal(ANSWER(.type = NINEP_TREAD + 1, .data = "four", .count = 4), ERR_FORMAT);
     assert_int_equal(ANSWER(.type = NINEP_TREAD + 1, .data = "thr", .count = 3), OK);
@@ -143,9 +136,8 @@ static void answers_larger_than_asked_for_are_refused(void **state)
     assert_int_equal(ninep_client_take(&c, r, 1001, &a), ERR_FORMAT);
 }
 
-static void fids_follow_the_answers(void **state)
+static void fids_follow_the_answers(void **)
 {
-    (void)state;
     uint32_t root, f;
 
     assert_int_equal(ninep_client_fid(&c, &root), OK);
@@ -176,9 +168,8 @@ static void fids_follow_the_answers(void **state)
     assert_int_equal(f, 7);
 }
 
-static void a_flushed_call_ends_with_the_flush(void **state)
+static void a_flushed_call_ends_with_the_flush(void **)
 {
-    (void)state;
     struct ninep_call *walk, *flush, *other;
     uint32_t f;
 
@@ -196,9 +187,8 @@ static void a_flushed_call_ends_with_the_flush(void **state)
     assert_int_equal(ANSWER(.type = NINEP_TWALK + 1, .tag = (uint16_t)(walk - calls)), ERR_FORMAT);
 }
 
-static void an_answer_that_overtakes_the_flush_counts(void **state)
+static void an_answer_that_overtakes_the_flush_counts(void **)
 {
-    (void)state;
     struct ninep_call *walk, *flush;
     uint32_t f;
 

@@ -330,9 +330,8 @@ static void run(unsigned seed)
     assert_int_equal(memfs_holds(&m), 0);
 }
 
-static void random_operations_do_what_the_model_does(void **state)
+static void random_operations_do_what_the_model_does(void **)
 {
-    (void)state;
     for (unsigned seed = 1; seed <= 10; seed++)
         run(seed);
 }

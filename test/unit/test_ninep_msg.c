@@ -42,9 +42,8 @@ static bool exists(uint8_t type)
     return ninep_decode(head, sizeof head, &m) != ERR_UNSUPPORTED;
 }
 
-static void every_message_comes_back_as_it_was(void **state)
+static void every_message_comes_back_as_it_was(void **)
 {
-    (void)state;
     unsigned seen = 0;
 
     for (unsigned round = 0; round < 50; round++) {
@@ -69,9 +68,8 @@ static void every_message_comes_back_as_it_was(void **state)
     assert_int_equal(seen, 50 * 53);
 }
 
-static void fields_arrive_in_the_struct(void **state)
+static void fields_arrive_in_the_struct(void **)
 {
-    (void)state;
     struct ninep_msg m = { .type = NINEP_TRENAMEAT, .tag = 7, .fid = 1, .name = "old", .dfid = 2, .text = "new" }, b;
     uint32_t len;
 
@@ -92,9 +90,8 @@ static void fields_arrive_in_the_struct(void **state)
 }
 
 /* Bytes written down by hand from the protocol's description. */
-static void known_bytes(void **state)
+static void known_bytes(void **)
 {
-    (void)state;
     static const struct {
         struct ninep_msg m;
         uint32_t len;
@@ -139,9 +136,8 @@ static void known_bytes(void **state)
     }
 }
 
-static void sizes_of_the_long_ones(void **state)
+static void sizes_of_the_long_ones(void **)
 {
-    (void)state;
     static const struct {
         uint8_t type;
         uint32_t len;
@@ -158,9 +154,8 @@ static void sizes_of_the_long_ones(void **state)
     }
 }
 
-static void every_cut_or_stretched_message_is_refused(void **state)
+static void every_cut_or_stretched_message_is_refused(void **)
 {
-    (void)state;
     for (uint8_t type = 0; type < NINEP_TYPES; type++) {
         struct ninep_msg m = any_message(type), back;
         uint32_t len;
@@ -182,9 +177,8 @@ static void every_cut_or_stretched_message_is_refused(void **state)
     }
 }
 
-static void a_size_field_that_lies_is_refused(void **state)
+static void a_size_field_that_lies_is_refused(void **)
 {
-    (void)state;
     struct ninep_msg m = { .type = NINEP_TCLUNK, .fid = 1, .tag = 77 }, back;
     uint32_t len = 0;
 
@@ -215,9 +209,8 @@ static err_t decode_name(uint8_t type, const char *name, uint32_t n)
     return ninep_decode(buf, len, &back);
 }
 
-static void bad_names_are_refused(void **state)
+static void bad_names_are_refused(void **)
 {
-    (void)state;
     char name[5000];
 
     assert_int_equal(decode_name(NINEP_TMKDIR, "good", 4), OK);
@@ -239,9 +232,8 @@ static void bad_names_are_refused(void **state)
     assert_int_equal(decode_name(NINEP_TREADLINK, name, 1), ERR_FORMAT);
 }
 
-static void long_texts_and_lists_are_refused(void **state)
+static void long_texts_and_lists_are_refused(void **)
 {
-    (void)state;
     static char text[70000];
     struct ninep_msg m = { .type = NINEP_TSYMLINK, .name = "l", .text = text }, back;
     uint32_t len;
@@ -268,9 +260,8 @@ static void long_texts_and_lists_are_refused(void **state)
     assert_int_equal(ninep_decode(buf, len + 13, &back), ERR_FORMAT);
 }
 
-static void data_longer_than_the_message_is_refused(void **state)
+static void data_longer_than_the_message_is_refused(void **)
 {
-    (void)state;
     static const uint32_t counts[] = { 5, 4096, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFF0 };
     struct ninep_msg m = { .type = NINEP_TWRITE, .data = "four", .count = 4 }, back;
     uint32_t len = 0;
@@ -284,9 +275,8 @@ static void data_longer_than_the_message_is_refused(void **state)
     assert_int_equal(ninep_decode(buf, len, &back), ERR_FORMAT);
 }
 
-static void encoding_needs_exactly_the_room_it_takes(void **state)
+static void encoding_needs_exactly_the_room_it_takes(void **)
 {
-    (void)state;
     for (uint8_t type = 0; type < NINEP_TYPES; type++) {
         struct ninep_msg m = any_message(type);
         uint32_t len, len2;
@@ -301,9 +291,8 @@ static void encoding_needs_exactly_the_room_it_takes(void **state)
     }
 }
 
-static void directory_entries_come_back(void **state)
+static void directory_entries_come_back(void **)
 {
-    (void)state;
     static const char *const names[] = { "a", "..", "somewhat longer", "." };
     struct ninep_dirent d;
     uint32_t used = 0, at = 0, n = 0;
@@ -323,9 +312,8 @@ static void directory_entries_come_back(void **state)
     assert_int_equal(n, 4);
 }
 
-static void bad_directory_entries_are_refused(void **state)
+static void bad_directory_entries_are_refused(void **)
 {
-    (void)state;
     const struct ninep_qid q = { 0 };
     char name[300];
     struct ninep_dirent d;
@@ -352,9 +340,8 @@ static void bad_directory_entries_are_refused(void **state)
     assert_int_equal(ninep_dirent_get(buf, used, &at, &d), ERR_FORMAT);
 }
 
-static void errors_become_linux_numbers(void **state)
+static void errors_become_linux_numbers(void **)
 {
-    (void)state;
     for (err_t e = OK; e <= ERR_AGAIN; e++)
         assert_int_not_equal(ninep_errno(e), 0);
     assert_int_equal(ninep_errno(ERR_NOTFOUND), 2);

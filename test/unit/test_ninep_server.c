@@ -10,17 +10,15 @@ static struct memfs m;
 static uint32_t root;
 static struct ninep_msg a;
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     memfs_init(&m);
     root = wire_init(&w, &m.fs);
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     ninep_server_fini(&w.server);
     assert_int_equal(memfs_holds(&m), 0);
     return 0;
@@ -35,9 +33,8 @@ static uint32_t opened(const char *path, uint32_t flags)
     return fid;
 }
 
-static void write_and_read_back(void **state)
+static void write_and_read_back(void **)
 {
-    (void)state;
     char text[64];
 
     assert_int_equal(wire_put(&w, root, "hello", "hello, world\n"), 0);
@@ -47,9 +44,8 @@ static void write_and_read_back(void **state)
     assert_int_equal(memfs_holds(&m), 1);
 }
 
-static void walk_goes_all_the_way_or_makes_no_fid(void **state)
+static void walk_goes_all_the_way_or_makes_no_fid(void **)
 {
-    (void)state;
     uint32_t fid;
 
     assert_int_equal(ASK(&w, &a, .type = NINEP_TMKDIR, .fid = root, .name = "d", .mode = 0755), 0);
@@ -66,9 +62,8 @@ static void walk_goes_all_the_way_or_makes_no_fid(void **state)
     assert_int_equal(memfs_holds(&m), 1);
 }
 
-static void walk_in_place_moves_the_fid_only_if_it_succeeds(void **state)
+static void walk_in_place_moves_the_fid_only_if_it_succeeds(void **)
 {
-    (void)state;
     uint32_t fid;
 
     assert_int_equal(ASK(&w, &a, .type = NINEP_TMKDIR, .fid = root, .name = "d"), 0);
@@ -82,9 +77,8 @@ static void walk_in_place_moves_the_fid_only_if_it_succeeds(void **state)
     assert_int_equal(memfs_holds(&m), 2);
 }
 
-static void an_open_directory_can_be_walked_from(void **state)
+static void an_open_directory_can_be_walked_from(void **)
 {
-    (void)state;
     uint32_t fid = opened("", NINEP_RDONLY), f;
 
     assert_int_equal(wire_put(&w, root, "f", "x"), 0);
@@ -95,9 +89,8 @@ static void an_open_directory_can_be_walked_from(void **state)
                      NINEP_EBADF); /* the new fid is not open */
 }
 
-static void walk_from_a_file_or_to_a_taken_fid_is_refused(void **state)
+static void walk_from_a_file_or_to_a_taken_fid_is_refused(void **)
 {
-    (void)state;
     uint32_t fid;
 
     assert_int_equal(wire_put(&w, root, "f", "x"), 0);
@@ -110,9 +103,8 @@ static void walk_from_a_file_or_to_a_taken_fid_is_refused(void **state)
     assert_int_equal(ASK(&w, &a, .type = NINEP_TWALK, .fid = fid, .dfid = fid), NINEP_EBADF); /* it is open */
 }
 
-static void every_message_on_an_unknown_fid_is_refused(void **state)
+static void every_message_on_an_unknown_fid_is_refused(void **)
 {
-    (void)state;
     static const uint8_t types[] = {
         NINEP_TSTATFS,   NINEP_TLOPEN,   NINEP_TLCREATE, NINEP_TSYMLINK,   NINEP_TMKNOD,       NINEP_TRENAME,
         NINEP_TREADLINK, NINEP_TGETATTR, NINEP_TSETATTR, NINEP_TREADDIR,   NINEP_TLINK,        NINEP_TMKDIR,
@@ -126,9 +118,8 @@ static void every_message_on_an_unknown_fid_is_refused(void **state)
                      NINEP_EBADF);
 }
 
-static void open_and_closed_fids_are_told_apart(void **state)
+static void open_and_closed_fids_are_told_apart(void **)
 {
-    (void)state;
     uint32_t fid;
 
     assert_int_equal(wire_put(&w, root, "f", "x"), 0);
@@ -150,9 +141,8 @@ static void open_and_closed_fids_are_told_apart(void **state)
     assert_int_equal(ASK(&w, &a, .type = NINEP_TLOPEN, .fid = fid, .flags = NINEP_TRUNC), NINEP_EISDIR);
 }
 
-static void a_missing_operation_is_not_supported(void **state)
+static void a_missing_operation_is_not_supported(void **)
 {
-    (void)state;
     assert_int_equal(ASK(&w, &a, .type = NINEP_TAUTH, .dfid = 9), NINEP_ENOENT); /* not needed */
     assert_int_equal(ASK(&w, &a, .type = NINEP_TMKNOD, .fid = root, .name = "n"), NINEP_EOPNOTSUPP);
     uint8_t xattrwalk[] = { 17, 0, 0, 0, 30, 5, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0 }, out[64]; /* nobody has extended attributes */
@@ -163,9 +153,8 @@ static void a_missing_operation_is_not_supported(void **state)
     assert_int_equal(get_le32(out + 7), NINEP_EOPNOTSUPP);
 }
 
-static void a_read_only_server_changes_nothing(void **state)
+static void a_read_only_server_changes_nothing(void **)
 {
-    (void)state;
     uint32_t fid;
 
     assert_int_equal(wire_put(&w, root, "f", "x"), 0);
@@ -189,9 +178,8 @@ static void a_read_only_server_changes_nothing(void **state)
     assert_int_equal(m.inode[1].size, 1);
 }
 
-static void the_fid_table_fills_and_empties(void **state)
+static void the_fid_table_fills_and_empties(void **)
 {
-    (void)state;
     /* numbers that collide in the table, and numbers that do not */
     for (uint32_t step = 1; step <= WIRE_FIDS; step *= WIRE_FIDS) {
         for (uint32_t i = 1; i < WIRE_FIDS; i++)
@@ -206,9 +194,8 @@ static void the_fid_table_fills_and_empties(void **state)
     }
 }
 
-static void directories_are_read_in_pieces(void **state)
+static void directories_are_read_in_pieces(void **)
 {
-    (void)state;
     char names[256];
 
     for (char name[] = "a"; name[0] < 'k'; name[0]++)
@@ -230,9 +217,8 @@ static struct ninep_call *wait_read(uint32_t fid)
     return call;
 }
 
-static void a_read_waits_until_there_is_something(void **state)
+static void a_read_waits_until_there_is_something(void **)
 {
-    (void)state;
     struct ninep_answer got;
     struct ninep_call *call;
     uint32_t in, out, len;
@@ -257,9 +243,8 @@ static void a_read_waits_until_there_is_something(void **state)
     assert_int_equal(m.cancelled, 0);
 }
 
-static void flush_ends_what_waits_and_answers_both(void **state)
+static void flush_ends_what_waits_and_answers_both(void **)
 {
-    (void)state;
     struct ninep_answer got;
     struct ninep_call *call, *flush;
     uint8_t t[64];
@@ -283,9 +268,8 @@ static void flush_ends_what_waits_and_answers_both(void **state)
     assert_int_equal(ASK(&w, &a, .type = NINEP_TFLUSH, .oldtag = 5), 0);
 }
 
-static void clunk_ends_what_waits_on_the_fid(void **state)
+static void clunk_ends_what_waits_on_the_fid(void **)
 {
-    (void)state;
     struct ninep_answer got;
     struct ninep_call *call;
     uint32_t in, len;
@@ -303,9 +287,8 @@ static void clunk_ends_what_waits_on_the_fid(void **state)
     assert_int_equal(got.msg.ecode, NINEP_EINTR);
 }
 
-static void a_new_version_forgets_everything(void **state)
+static void a_new_version_forgets_everything(void **)
 {
-    (void)state;
     uint8_t t[32];
     uint32_t len, n;
     struct ninep_msg q = { .type = NINEP_TVERSION, .tag = NINEP_NOTAG, .msize = 4096, .text = NINEP_VERSION };
@@ -322,9 +305,8 @@ static void a_new_version_forgets_everything(void **state)
     assert_int_equal(ninep_server_poll(&w.server, w.r), 0);
 }
 
-static void too_many_waiting_requests_are_refused_and_flush_still_works(void **state)
+static void too_many_waiting_requests_are_refused_and_flush_still_works(void **)
 {
-    (void)state;
     uint8_t t[WIRE_REQS][64], flush[16];
     uint32_t len, n = 0, fid;
 
@@ -359,9 +341,8 @@ static err_t take_raw(const void *bytes, uint32_t n, uint32_t *answer)
     return ninep_server_take(&w.server, t, n, w.r, answer);
 }
 
-static void damaged_messages_are_answered_or_end_the_connection(void **state)
+static void damaged_messages_are_answered_or_end_the_connection(void **)
 {
-    (void)state;
     static uint8_t big[2 * WIRE_MSIZE];
     uint32_t n;
 
@@ -382,9 +363,8 @@ static void damaged_messages_are_answered_or_end_the_connection(void **state)
     assert_int_equal(take_raw(big, WIRE_MSIZE + 1, &n), ERR_FORMAT);
 }
 
-static void one_tag_is_one_request(void **state)
+static void one_tag_is_one_request(void **)
 {
-    (void)state;
     uint32_t fid, n;
     struct ninep_call *call;
     uint8_t clunk[11] = { 11, 0, 0, 0, NINEP_TCLUNK };
@@ -399,9 +379,8 @@ static void one_tag_is_one_request(void **state)
     assert_int_equal(a.ecode, NINEP_EINVAL);
 }
 
-static void nothing_goes_before_the_version(void **state)
+static void nothing_goes_before_the_version(void **)
 {
-    (void)state;
     uint8_t t[64];
     uint32_t len, n;
     struct ninep_msg q = { .type = NINEP_TVERSION, .msize = 100, .text = NINEP_VERSION };
@@ -428,9 +407,8 @@ static void nothing_goes_before_the_version(void **state)
     assert_int_equal(w.server.msize, 0);
 }
 
-static void a_target_that_does_not_fit_is_an_error(void **state)
+static void a_target_that_does_not_fit_is_an_error(void **)
 {
-    (void)state;
     char target[1500];
     uint32_t fid;
 
@@ -445,9 +423,8 @@ static void a_target_that_does_not_fit_is_an_error(void **state)
     assert_int_equal(ASK(&w, &a, .type = NINEP_TLOPEN, .fid = fid), NINEP_ELOOP);
 }
 
-static void attach_needs_no_auth_and_a_free_fid(void **state)
+static void attach_needs_no_auth_and_a_free_fid(void **)
 {
-    (void)state;
     assert_int_equal(ASK(&w, &a, .type = NINEP_TATTACH, .fid = 9, .dfid = 1), NINEP_EBADF);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TATTACH, .fid = root, .dfid = NINEP_NOFID), NINEP_EBUSY);
     assert_int_equal(ASK(&w, &a, .type = NINEP_TATTACH, .fid = NINEP_NOFID, .dfid = NINEP_NOFID), NINEP_EINVAL);

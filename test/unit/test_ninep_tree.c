@@ -17,26 +17,21 @@ static size_t cons_len;
 static struct ninep_req *cons_reader;
 static unsigned opened_now, cancelled;
 
-static err_t version_print(struct tree *t, uint64_t key, struct tree_text *x)
+static err_t version_print(struct tree *, uint64_t, struct tree_text *x)
 {
-    (void)t;
-    (void)key;
     tree_print(x, "goblin %d\n", 1);
     return OK;
 }
 
-static err_t long_print(struct tree *t, uint64_t key, struct tree_text *x)
+static err_t long_print(struct tree *, uint64_t, struct tree_text *x)
 {
-    (void)t;
-    (void)key;
     for (int i = 0; i < 1000; i++)
         tree_print(x, "line %d\n", i);
     return OK;
 }
 
-static err_t vm_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t *key, char *name)
+static err_t vm_next(struct tree *, uint64_t parent, uint64_t after, uint64_t *key, char *name)
 {
-    (void)t;
     assert_int_equal(parent, 0);
     for (*key = after + 1; *key < 5; ++*key) {
         if (!names[*key])
@@ -47,26 +42,22 @@ static err_t vm_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t *
     return ERR_NOTFOUND;
 }
 
-static err_t vm_find(struct tree *t, uint64_t parent, const char *name, uint64_t *key)
+static err_t vm_find(struct tree *, uint64_t, const char *name, uint64_t *key)
 {
-    (void)t;
-    (void)parent;
     for (*key = 1; *key < 5; ++*key)
         if (names[*key] && !strcmp(names[*key], name))
             return OK;
     return ERR_NOTFOUND;
 }
 
-static err_t vm_command(struct tree *t, uint64_t key, const char *line)
+static err_t vm_command(struct tree *, uint64_t key, const char *line)
 {
-    (void)t;
     snprintf(last_command, sizeof last_command, "%d:%s", (int)key, line);
     return !strcmp(line, "start") ? OK : ERR_INVAL;
 }
 
-static err_t vm_status(struct tree *t, uint64_t key, struct tree_text *x)
+static err_t vm_status(struct tree *, uint64_t key, struct tree_text *x)
 {
-    (void)t;
     if (!names[key])
         return ERR_NOTFOUND;
     tree_print(x, "%s runs\n", names[key]);
@@ -112,31 +103,26 @@ static err_t cons_open(struct ninep_req *r)
     return OK;
 }
 
-static void cons_close(struct tree *t, struct ninep_fid *f)
+static void cons_close(struct tree *, struct ninep_fid *)
 {
-    (void)t;
-    (void)f;
     opened_now--;
 }
 
 /* Each machine has two disks; a disk's key is the machine's and its own number. */
-static err_t disk_next(struct tree *t, uint64_t parent, uint64_t after, uint64_t *key, char *name)
+static err_t disk_next(struct tree *, uint64_t parent, uint64_t after, uint64_t *key, char *name)
 {
-    (void)t;
     *key = after ? after + 1 : parent << 8 | 1;
     sprintf(name, "%d", (int)(*key & 0xFF));
     return (*key & 0xFF) > 2 ? ERR_NOTFOUND : OK;
 }
 
-static uint64_t disk_up(struct tree *t, uint64_t key)
+static uint64_t disk_up(struct tree *, uint64_t key)
 {
-    (void)t;
     return key >> 8;
 }
 
-static err_t disk_size(struct tree *t, uint64_t key, struct tree_text *x)
+static err_t disk_size(struct tree *, uint64_t key, struct tree_text *x)
 {
-    (void)t;
     tree_print(x, "%s disk %d\n", names[key >> 8], (int)(key & 0xFF));
     return OK;
 }
@@ -157,9 +143,8 @@ static const struct tree_row rows[ROWS] = {
 };
 static struct tree tree = { .rows = rows, .nrows = ROWS, .uid = 5, .gid = 6, .time = 1000 };
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     memcpy(names, (const char *[5]){ NULL, "debian", "tiny", NULL, "hello" }, sizeof names);
     cons_len = 0;
     tree_init(&tree);
@@ -167,9 +152,8 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     ninep_server_fini(&w.server);
     assert_int_equal(opened_now, 0);
     return 0;
@@ -184,9 +168,8 @@ static uint32_t opened(const char *path, uint32_t flags)
     return fid;
 }
 
-static void directories_list_rows_and_keys(void **state)
+static void directories_list_rows_and_keys(void **)
 {
-    (void)state;
     char text[256];
 
     for (uint32_t count = 40; count < 400; count += 60) {
@@ -202,9 +185,8 @@ static void directories_list_rows_and_keys(void **state)
     assert_int_equal(wire_ls(&w, root, "", 30, text), NINEP_EINVAL);
 }
 
-static void texts_are_made_when_read(void **state)
+static void texts_are_made_when_read(void **)
 {
-    (void)state;
     char text[256];
 
     assert_int_equal(wire_cat(&w, root, "version", text, sizeof text), 0);
@@ -216,9 +198,8 @@ static void texts_are_made_when_read(void **state)
     assert_int_equal(wire_cat(&w, root, "vm/nobody/status", text, sizeof text), NINEP_ENOENT);
 }
 
-static void a_long_text_comes_whole_in_pieces(void **state)
+static void a_long_text_comes_whole_in_pieces(void **)
 {
-    (void)state;
     static char text[16384], want[16384];
     uint32_t fid = opened("long", NINEP_RDONLY), at = 0;
     size_t n = 0;
@@ -236,9 +217,8 @@ static void a_long_text_comes_whole_in_pieces(void **state)
     assert_int_equal(a.count, 0);
 }
 
-static void one_write_is_one_command(void **state)
+static void one_write_is_one_command(void **)
 {
-    (void)state;
     uint32_t fid = opened("vm/tiny/ctl", NINEP_WRONLY | NINEP_TRUNC);
     char big[300];
 
@@ -255,9 +235,8 @@ static void one_write_is_one_command(void **state)
     assert_string_equal(last_command, "2:");
 }
 
-static void modes_are_kept(void **state)
+static void modes_are_kept(void **)
 {
-    (void)state;
     uint32_t fid;
 
     assert_int_equal(wire_walk(&w, root, "version", &fid), 0);
@@ -275,9 +254,8 @@ static void modes_are_kept(void **state)
     assert_int_equal(ASK(&w, &a, .type = NINEP_TREMOVE, .fid = fid), NINEP_EPERM);
 }
 
-static void dotdot_finds_the_way_up_through_keys(void **state)
+static void dotdot_finds_the_way_up_through_keys(void **)
 {
-    (void)state;
     char text[64];
     uint32_t one, two;
     uint64_t path;
@@ -293,18 +271,16 @@ static void dotdot_finds_the_way_up_through_keys(void **state)
     assert_true(a.qid.path == path);
 }
 
-static void a_machine_that_went_away_is_not_found(void **state)
+static void a_machine_that_went_away_is_not_found(void **)
 {
-    (void)state;
     uint32_t fid = opened("vm/tiny/status", NINEP_RDONLY);
 
     names[2] = NULL;
     assert_int_equal(ASK(&w, &a, .type = NINEP_TREAD, .fid = fid, .count = 10), NINEP_ENOENT);
 }
 
-static void a_console_waits_and_opens_as_it_likes(void **state)
+static void a_console_waits_and_opens_as_it_likes(void **)
 {
-    (void)state;
     struct ninep_answer got;
     struct ninep_call *call;
     uint32_t fid = opened("vm/debian/cons", NINEP_RDWR), other, len;

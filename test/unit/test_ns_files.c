@@ -51,9 +51,8 @@ static void disk_done(err_t e)
     r->done(r, e);
 }
 
-static int group_setup(void **state)
+static int group_setup(void **)
 {
-    (void)state;
     memcpy(kernel + 0x202, "HdrS", 4);
     memcpy(app, "\xF9\xFFGoblin", 8);
     memcpy(other, "other bytes", 11);
@@ -63,16 +62,14 @@ static int group_setup(void **state)
     return 0;
 }
 
-static int end(void **state)
+static int end(void **)
 {
-    (void)state;
     files_detach(&f);
     return 0;
 }
 
-static void images_are_kernels_and_apps(void **state)
+static void images_are_kernels_and_apps(void **)
 {
-    (void)state;
     files_attach(&f, ns_img_fs());
     assert_string_equal(files_list(&f, ""), "vmlinuz lua.img ");
     assert_memory_equal(files_read(&f, "lua.img"), app, sizeof app);
@@ -80,12 +77,11 @@ static void images_are_kernels_and_apps(void **state)
     assert_null(files_read(&f, "top"));
 }
 
-static void a_file_has_its_length(void **state)
+static void a_file_has_its_length(void **)
 {
     struct ninep_msg a;
     uint32_t fid;
 
-    (void)state;
     files_attach(&f, ns_boot_fs());
     assert_int_equal(files_walk(&f, "apps/lua.img", &fid), 0);
     assert_int_equal(ASK(&f.w, &a, .type = NINEP_TGETATTR, .fid = fid), 0);
@@ -93,9 +89,8 @@ static void a_file_has_its_length(void **state)
     assert_int_equal(a.attr.mode, NINEP_S_IFREG | 0444);
 }
 
-static void boot_has_every_file_in_its_folder(void **state)
+static void boot_has_every_file_in_its_folder(void **)
 {
-    (void)state;
     files_attach(&f, ns_boot_fs());
     assert_string_equal(files_list(&f, ""), "debian apps other top ");
     assert_string_equal(files_list(&f, "debian"), "deep vmlinuz second ");
@@ -108,12 +103,11 @@ static void boot_has_every_file_in_its_folder(void **state)
     assert_null(files_read(&f, "deep"));
 }
 
-static void dot_dot_leads_up_folder_by_folder(void **state)
+static void dot_dot_leads_up_folder_by_folder(void **)
 {
     struct ninep_msg a, q = { .type = NINEP_TWALK, .nwalk = 5, .wname = { "debian", "deep", "er", "..", ".." } };
     uint32_t fid;
 
-    (void)state;
     files_attach(&f, ns_boot_fs());
     assert_int_equal(ninep_client_fid(&f.w.client, &fid), OK);
     q.fid = f.root;
@@ -128,9 +122,8 @@ static void dot_dot_leads_up_folder_by_folder(void **state)
     assert_int_equal(a.wqid[1].path, 0);
 }
 
-static void files_are_found_for_definitions(void **state)
+static void files_are_found_for_definitions(void **)
 {
-    (void)state;
     assert_ptr_equal(ns_file_find("/DEBIAN/vmlinuz"), &all[0]);
     assert_null(ns_file_find("vmlinuz"));
     assert_ptr_equal(ns_file_of(&all[4].blob), &all[4]);
@@ -158,9 +151,8 @@ static uint32_t disk_read(const char *path, uint64_t at, uint32_t n, err_t e, st
     return a->type == NINEP_RLERROR ? a->ecode : 0;
 }
 
-static void disks_tell_what_they_are(void **state)
+static void disks_tell_what_they_are(void **)
 {
-    (void)state;
     files_attach(&f, ns_blk_fs());
     assert_string_equal(files_list(&f, ""), "vda vda1 ");
     assert_string_equal(files_read(&f, "vda/info"), "name vda\nbytes 512000\nblock_size 4096\nread_only no\n");
@@ -169,11 +161,10 @@ static void disks_tell_what_they_are(void **state)
     assert_int_equal(files_write(&f, "vda/data", "x"), NINEP_EACCES);
 }
 
-static void disks_are_read_by_whole_blocks(void **state)
+static void disks_are_read_by_whole_blocks(void **)
 {
     struct ninep_msg a;
 
-    (void)state;
     files_attach(&f, ns_blk_fs());
     assert_int_equal(disk_read("vda/data", 5000, 600, OK, &a), 0);
     assert_int_equal(a.count, 600);
@@ -188,12 +179,11 @@ static void disks_are_read_by_whole_blocks(void **state)
     assert_int_equal(submitted, before);
 }
 
-static void every_read_asks_the_disk(void **state)
+static void every_read_asks_the_disk(void **)
 {
     struct ninep_msg a;
     unsigned before = submitted;
 
-    (void)state;
     files_attach(&f, ns_blk_fs());
     assert_int_equal(disk_read("vda/data", 0, 10, OK, &a), 0);
     assert_int_equal(disk_read("vda/data", 0, 10, OK, &a), 0);
@@ -201,13 +191,12 @@ static void every_read_asks_the_disk(void **state)
     assert_int_equal(disk_read("vda/data", 0, 10, ERR_IO, &a), NINEP_EIO);
 }
 
-static void a_wait_for_the_disk_is_no_end(void **state)
+static void a_wait_for_the_disk_is_no_end(void **)
 {
     struct ninep_answer got;
     struct ninep_call *call;
     uint32_t fid, len;
 
-    (void)state;
     files_attach(&f, ns_blk_fs());
     f.w.server.refills = true; /* a client that asks for the rest of a short answer */
     assert_int_equal(files_open(&f, "vda/data", NINEP_RDONLY, &fid), 0);
@@ -222,13 +211,12 @@ static void a_wait_for_the_disk_is_no_end(void **state)
     }
 }
 
-static void a_reader_that_went_away_leaves_no_old_bytes(void **state)
+static void a_reader_that_went_away_leaves_no_old_bytes(void **)
 {
     struct ninep_call *call;
     struct ninep_msg a;
     uint32_t fid, len;
 
-    (void)state;
     files_attach(&f, ns_blk_fs());
     assert_int_equal(files_open(&f, "vda/data", NINEP_RDONLY, &fid), 0);
     assert_int_equal(wire_send(&f.w, &(struct ninep_msg){ .type = NINEP_TREAD, .fid = fid, .offset = 0, .count = 10 }, &call), 0);

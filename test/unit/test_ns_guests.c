@@ -24,9 +24,8 @@ static void on_added(struct vm *vm) { (void)vm, added++; }
 static void on_removed(struct vm *vm) { (void)vm, removed++; }
 
 static char typed[64];
-static size_t line_input(struct tty *t, const uint8_t *bytes, size_t n)
+static size_t line_input(struct tty *, const uint8_t *bytes, size_t n)
 {
-    (void)t;
     snprintf(typed, sizeof typed, "%.*s", (int)n, (const char *)bytes);
     return n;
 }
@@ -41,9 +40,8 @@ static err_t pc_build(struct vm *vm)
     return kit_build(vm);
 }
 
-static void pc_destroy(struct vm *vm)
+static void pc_destroy(struct vm *)
 {
-    (void)vm;
     tty_close(&line);
 }
 
@@ -72,11 +70,10 @@ static void settle(void)
 
 static struct ns_setup setup = { .file = boot_files, .nfiles = ARRAY_LEN(boot_files), .disk = disk_find, .added = on_added, .removed = on_removed };
 
-static int begin(void **state)
+static int begin(void **)
 {
     struct vm_config cfg = { .name = "boss", .memory = MIB(4), .vcpus = 1, .spaces = "/dev /vm /img /boot:ro" };
 
-    (void)state;
     memcpy(kernel_bytes + 0x202, "HdrS", 4);
     pc = setup.pc = &pc_machine;
     cpu = &cpu_fake;
@@ -104,11 +101,10 @@ static int begin_without_vms(void **state)
     return begin_with_apps(state);
 }
 
-static int end(void **state)
+static int end(void **)
 {
     static char path[64];
 
-    (void)state;
     for (struct vm *vm = vm_next(NULL); vm; vm = vm_next(NULL)) {
         vm_stop(vm, VM_STOPPED, "%s", "");
         settle();
@@ -131,9 +127,8 @@ static uint32_t make(const char *name)
 
 #define SAYS(path, words) assert_non_null(strstr(files_read(&f, path), words))
 
-static void a_guest_is_made_defined_started_and_stopped(void **state)
+static void a_guest_is_made_defined_started_and_stopped(void **)
 {
-    (void)state;
     assert_int_equal(make("new"), 0);
     assert_int_equal(added, 2);
     SAYS("new/status", "kind none\nstate off\nwhy not started\n");
@@ -162,9 +157,8 @@ static void a_guest_is_made_defined_started_and_stopped(void **state)
     assert_int_equal(files_write(&f, "new/ctl", "power"), NINEP_EINVAL);
 }
 
-static void a_reset_guest_runs_again(void **state)
+static void a_reset_guest_runs_again(void **)
 {
-    (void)state;
     assert_int_equal(make("new"), 0);
     assert_int_equal(files_write(&f, "new/ctl", "linux /linux/vmlinuz memory=64M"), 0);
     assert_int_equal(files_write(&f, "new/ctl", "start"), 0);
@@ -174,9 +168,8 @@ static void a_reset_guest_runs_again(void **state)
     SAYS("new/status", "starts 2\n");
 }
 
-static void lines_may_come_one_by_one_and_change_what_they_name(void **state)
+static void lines_may_come_one_by_one_and_change_what_they_name(void **)
 {
-    (void)state;
     assert_int_equal(make("new"), 0);
     assert_int_equal(files_write(&f, "new/ctl", "linux /linux/vmlinuz\ninitrd /linux/initrd.img\nmemory 64M\noptions one two"), 0);
     assert_int_equal(files_write(&f, "new/ctl", "memory 128M"), 0);
@@ -196,7 +189,7 @@ static void lines_may_come_one_by_one_and_change_what_they_name(void **state)
     assert_true(vm->share[0].read_only);
 }
 
-static void a_mistake_is_told_and_changes_nothing(void **state)
+static void a_mistake_is_told_and_changes_nothing(void **)
 {
     static const struct {
         const char *text, *why;
@@ -219,7 +212,6 @@ static void a_mistake_is_told_and_changes_nothing(void **state)
         { "memory", "nothing follows", NINEP_EINVAL },
     };
 
-    (void)state;
     assert_int_equal(make("new"), 0);
     assert_int_equal(files_write(&f, "new/ctl", "linux /linux/vmlinuz memory=64M"), 0);
     struct vm_config before = vm_find("new")->cfg;
@@ -232,9 +224,8 @@ static void a_mistake_is_told_and_changes_nothing(void **state)
     }
 }
 
-static void an_app_may_be_put_into_a_vm(void **state)
+static void an_app_may_be_put_into_a_vm(void **)
 {
-    (void)state;
     assert_int_equal(make("new"), 0);
     assert_int_equal(files_write(&f, "new/ctl", "isolate vm"), NINEP_EINVAL);
     SAYS("new/ctl", "isolate: only for apps");
@@ -257,9 +248,8 @@ static void an_app_may_be_put_into_a_vm(void **state)
     assert_null(strstr(files_read(&f, "boss/status"), "isolate"));
 }
 
-static void without_virtualisation_an_app_is_not_isolated(void **state)
+static void without_virtualisation_an_app_is_not_isolated(void **)
 {
-    (void)state;
     assert_int_equal(make("new"), 0);
     assert_int_equal(files_write(&f, "new/ctl", "app /note isolate=vm"), NINEP_EOPNOTSUPP);
     SAYS("new/ctl", "isolate: the CPU has no AMD-V (SVM); write isolate none");
@@ -267,11 +257,10 @@ static void without_virtualisation_an_app_is_not_isolated(void **state)
     assert_int_equal(files_write(&f, "new/ctl", "app /note isolate=none"), 0);
 }
 
-static void names_are_checked(void **state)
+static void names_are_checked(void **)
 {
     static const char *const bad[] = { "a b", "ctl", ".hidden", "a:b", "0123456789012345678901234567890123456789", "\xc3\xa4" };
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
         char text[80];
         assert_int_equal(make(bad[i]), str_eq(bad[i], "ctl") ? NINEP_EEXIST : NINEP_EINVAL);
@@ -289,9 +278,8 @@ static void names_are_checked(void **state)
     assert_string_equal(files_list(&f, ""), "ctl boss ");
 }
 
-static void a_clone_is_like_its_origin_but_for_its_name(void **state)
+static void a_clone_is_like_its_origin_but_for_its_name(void **)
 {
-    (void)state;
     assert_int_equal(make("new"), 0);
     assert_int_equal(files_write(&f, "new/ctl", "linux /linux/vmlinuz memory=64M\nnamespace /dev"), 0);
     assert_int_equal(files_write(&f, "ctl", "clone new two"), 0);
@@ -309,11 +297,10 @@ static void a_clone_is_like_its_origin_but_for_its_name(void **state)
     assert_null(files_read(&f, "two/status"));
 }
 
-static void a_template_is_cloned_and_the_clone_runs(void **state)
+static void a_template_is_cloned_and_the_clone_runs(void **)
 {
     struct vm *new;
 
-    (void)state;
     assert_int_equal(make("new"), 0);
     assert_int_equal(files_write(&f, "new/ctl", "linux /linux/vmlinuz memory=64M\ntemplate yes"), NINEP_EINVAL);
     SAYS("new/ctl", "only an app can become one");
@@ -346,9 +333,8 @@ static void a_template_is_cloned_and_the_clone_runs(void **state)
     assert_int_equal(files_write(&f, "ctl", "remove new"), 0);
 }
 
-static void the_console_is_kept_and_can_be_typed_on(void **state)
+static void the_console_is_kept_and_can_be_typed_on(void **)
 {
-    (void)state;
     assert_int_equal(make("new"), 0);
     assert_int_equal(files_write(&f, "new/ctl", "linux /linux/vmlinuz memory=64M"), 0);
     assert_int_equal(files_write(&f, "new/cons", "x"), NINEP_EIO);
@@ -363,9 +349,8 @@ static void the_console_is_kept_and_can_be_typed_on(void **state)
     assert_string_equal(typed, "ls\n");
 }
 
-static void the_log_of_a_guest_has_its_own_lines(void **state)
+static void the_log_of_a_guest_has_its_own_lines(void **)
 {
-    (void)state;
     assert_int_equal(make("a"), 0);
     assert_int_equal(make("ab"), 0);
     ns_log("a: one");
@@ -379,11 +364,10 @@ static void the_log_of_a_guest_has_its_own_lines(void **state)
     assert_string_equal(files_read(&f, "a/log"), "a: four\n");
 }
 
-static void a_namespace_line_gives_these_trees_and_no_others(void **state)
+static void a_namespace_line_gives_these_trees_and_no_others(void **)
 {
     char why[160];
 
-    (void)state;
     assert_int_equal(boss->nshares, 4);
     assert_null(share_of(boss, "blk"));
     assert_ptr_equal(boss->line->dev != NULL, true);
@@ -400,11 +384,10 @@ static void a_namespace_line_gives_these_trees_and_no_others(void **state)
     assert_null(vm_find("bad"));
 }
 
-static void no_memory_for_a_guest_leaves_nothing_behind(void **state)
+static void no_memory_for_a_guest_leaves_nothing_behind(void **)
 {
     uint64_t before = fake_pages_in_use();
 
-    (void)state;
     for (unsigned n = 1; n <= 2; n++) {
         fake_fail_alloc(n);
         assert_int_equal(make("new"), NINEP_ENOMEM);

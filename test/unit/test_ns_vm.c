@@ -67,9 +67,8 @@ static const struct ns_guest_ops full_ops = { .status = act_status, .command = a
                                               .read = act_read, .type = act_type };
 static const struct ns_guest_ops bare_ops = { .status = act_status, .command = act_command };
 
-static int begin(void **state)
+static int begin(void **)
 {
-    (void)state;
     vm = (struct ns_vm){ 0 };
     ns_vm_init(&vm);
     ann = (struct actor){ .g = { .ops = &full_ops, .name = "ann", .key = 1 }, .on = true, .text = "0123456789", .takes = 100 };
@@ -80,25 +79,22 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
+static int end(void **)
 {
-    (void)state;
     files_detach(&f);
     return 0;
 }
 
-static void each_guest_is_a_directory(void **state)
+static void each_guest_is_a_directory(void **)
 {
-    (void)state;
     assert_string_equal(files_list(&f, ""), "ctl ann bob ");
     assert_string_equal(files_list(&f, "bob"), "ctl status cons log wait mem namespace ");
     ns_vm_remove(&ann.g);
     assert_string_equal(files_list(&f, ""), "ctl bob ");
 }
 
-static void status_is_a_word_and_its_value_a_line(void **state)
+static void status_is_a_word_and_its_value_a_line(void **)
 {
-    (void)state;
     const char *text = files_read(&f, "ann/status");
     assert_non_null(strstr(text, "name ann\n"));
     assert_non_null(strstr(text, "\nstate running\n"));
@@ -111,9 +107,8 @@ static void status_is_a_word_and_its_value_a_line(void **state)
     assert_string_equal(files_read(&f, "bob/log"), "");
 }
 
-static void a_bad_command_is_an_error_whose_reason_ctl_tells(void **state)
+static void a_bad_command_is_an_error_whose_reason_ctl_tells(void **)
 {
-    (void)state;
     assert_int_equal(files_write(&f, "ann/ctl", "evil\n"), NINEP_EINVAL);
     assert_string_equal(ann.last, "evil");
     assert_string_equal(files_read(&f, "ann/ctl"), "evil is not good\n");
@@ -124,13 +119,12 @@ static void a_bad_command_is_an_error_whose_reason_ctl_tells(void **state)
     assert_string_equal(ann.last, "good");
 }
 
-static void too_much_text_and_zero_bytes_are_refused(void **state)
+static void too_much_text_and_zero_bytes_are_refused(void **)
 {
     static char text[NS_TEXT_MAX + 2];
     struct ninep_msg a;
     uint32_t fid;
 
-    (void)state;
     memset(text, 'x', NS_TEXT_MAX + 1);
     assert_int_equal(files_write(&f, "ann/ctl", text), NINEP_EINVAL);
     assert_non_null(strstr(files_read(&f, "ann/ctl"), "4095 bytes"));
@@ -172,12 +166,11 @@ static bool answered(struct ninep_msg *a)
     return true;
 }
 
-static void wait_is_read_when_the_guest_has_ended(void **state)
+static void wait_is_read_when_the_guest_has_ended(void **)
 {
     struct ninep_msg a;
     uint32_t fid;
 
-    (void)state;
     assert_string_equal(files_read(&f, "bob/wait"), "powered off\n");
     assert_int_equal(files_open(&f, "ann/wait", NINEP_RDONLY, &fid), 0);
     assert_false(read_now(fid, 0, &a));
@@ -193,12 +186,11 @@ static void wait_is_read_when_the_guest_has_ended(void **state)
     files_close(&f, fid);
 }
 
-static void a_reader_of_a_guest_that_is_removed_is_told(void **state)
+static void a_reader_of_a_guest_that_is_removed_is_told(void **)
 {
     struct ninep_msg a;
     uint32_t fid;
 
-    (void)state;
     assert_int_equal(files_open(&f, "ann/wait", NINEP_RDONLY, &fid), 0);
     assert_false(read_now(fid, 0, &a));
     ns_vm_remove(&ann.g);
@@ -210,12 +202,11 @@ static void a_reader_of_a_guest_that_is_removed_is_told(void **state)
     files_close(&f, fid);
 }
 
-static void the_console_gives_what_is_kept_and_then_waits(void **state)
+static void the_console_gives_what_is_kept_and_then_waits(void **)
 {
     struct ninep_msg a;
     uint32_t fid;
 
-    (void)state;
     assert_int_equal(files_open(&f, "ann/cons", NINEP_RDONLY, &fid), 0);
     assert_true(read_now(fid, 0, &a));
     assert_int_equal(a.count, 8);
@@ -229,12 +220,11 @@ static void the_console_gives_what_is_kept_and_then_waits(void **state)
     assert_int_equal(files_open(&f, "bob/cons", NINEP_RDONLY, &fid), NINEP_EOPNOTSUPP);
 }
 
-static void a_client_that_fills_its_buffer_is_told_once_that_there_is_no_more(void **state)
+static void a_client_that_fills_its_buffer_is_told_once_that_there_is_no_more(void **)
 {
     struct ninep_msg a;
     uint32_t fid;
 
-    (void)state;
     f.w.server.refills = true;
     assert_int_equal(files_open(&f, "ann/cons", NINEP_RDONLY, &fid), 0);
     assert_true(read_now(fid, 0, &a));
@@ -250,14 +240,13 @@ static void a_client_that_fills_its_buffer_is_told_once_that_there_is_no_more(vo
     files_close(&f, fid);
 }
 
-static void typing_waits_for_room_and_fails_when_nobody_is_there(void **state)
+static void typing_waits_for_room_and_fails_when_nobody_is_there(void **)
 {
     struct ninep_answer got;
     struct ninep_call *call;
     struct ninep_msg a;
     uint32_t fid;
 
-    (void)state;
     assert_int_equal(files_write(&f, "ann/cons", "hello"), 0);
     assert_string_equal(ann.typed, "hello");
     ann.takes = 0;
@@ -274,11 +263,10 @@ static void typing_waits_for_room_and_fails_when_nobody_is_there(void **state)
     files_close(&f, fid);
 }
 
-static void where_nothing_can_be_made_making_is_refused(void **state)
+static void where_nothing_can_be_made_making_is_refused(void **)
 {
     struct ninep_msg a;
 
-    (void)state;
     assert_int_equal(ASK(&f.w, &a, .type = NINEP_TMKDIR, .dfid = f.root, .fid = f.root, .name = "new", .mode = 0755), NINEP_EPERM);
     assert_int_equal(ASK(&f.w, &a, .type = NINEP_TMKDIR, .dfid = f.root, .fid = f.root, .name = "ann", .mode = 0755), NINEP_EEXIST);
     assert_int_equal(files_write(&f, "ctl", "create x"), NINEP_EOPNOTSUPP);
@@ -287,11 +275,10 @@ static void where_nothing_can_be_made_making_is_refused(void **state)
     assert_int_equal(ASK(&f.w, &a, .type = NINEP_TUNLINKAT, .dfid = f.root, .fid = f.root, .name = "ctl"), NINEP_EPERM);
 }
 
-static void words_are_told_apart(void **state)
+static void words_are_told_apart(void **)
 {
     char line[] = "clone  a\tb", one[] = "word", none[] = "";
 
-    (void)state;
     char *rest = ns_word(line);
     assert_string_equal(line, "clone");
     assert_string_equal(rest, "a\tb");

@@ -24,9 +24,8 @@ static uint64_t look(uint64_t at, uint64_t *size)
     return entry;
 }
 
-static int setup(void **unused)
+static int setup(void **)
 {
-    (void)unused;
     fake_fail_alloc(0);
     return pagetable_make(&root);
 }
@@ -42,9 +41,8 @@ static void drop(uint64_t table, unsigned level)
     ground_pages_put(hpa(table), 0);
 }
 
-static int teardown(void **unused)
+static int teardown(void **)
 {
-    (void)unused;
     fake_fail_alloc(0);
     drop(root, 3);
     assert_int_equal(fake_pages_in_use(), 0);
@@ -61,9 +59,8 @@ static void assert_maps(uint64_t at, uint64_t flags, uint64_t page_size)
         assert_int_equal(entry & PTE_ADDR & ~(size - 1), at & ~(size - 1));
 }
 
-static void largest_pages_that_fit_are_used(void **unused)
+static void largest_pages_that_fit_are_used(void **)
 {
-    (void)unused;
     assert_int_equal(pagetable_map(root, GIB(1) - MIB(2) - 4096, GIB(3) + MIB(4), RW), OK);
     assert_maps(GIB(1) - MIB(2) - 4096, RW, 4096);
     assert_maps(GIB(1) - MIB(2) - 4097, 0, 4096);
@@ -75,11 +72,10 @@ static void largest_pages_that_fit_are_used(void **unused)
     assert_maps(GIB(512), 0, GIB(512));
 }
 
-static void one_page_is_cut_out_of_a_large_one(void **unused)
+static void one_page_is_cut_out_of_a_large_one(void **)
 {
     const uint64_t guard = GIB(1) + MIB(6) + 4096 * 3;
 
-    (void)unused;
     assert_int_equal(pagetable_map(root, 0, GIB(4), RW), OK);
     assert_int_equal(pagetable_map(root, guard, guard + 4096, 0), OK);
     assert_maps(guard, 0, 4096);
@@ -92,9 +88,8 @@ static void one_page_is_cut_out_of_a_large_one(void **unused)
     assert_maps(0, RW, MIB(2));
 }
 
-static void later_mapping_wins(void **unused)
+static void later_mapping_wins(void **)
 {
-    (void)unused;
     assert_int_equal(pagetable_map(root, 0, GIB(4), RW | PTE_PCD | PTE_PWT), OK);
     assert_int_equal(pagetable_map(root, MIB(1), MIB(300), RW), OK);
     assert_int_equal(pagetable_map(root, MIB(2), MIB(2) + 8192, RX), OK);
@@ -113,21 +108,19 @@ static void later_mapping_wins(void **unused)
     }
 }
 
-static void addresses_of_terabytes_work(void **unused)
+static void addresses_of_terabytes_work(void **)
 {
     const uint64_t top = 1ull << 46;
 
-    (void)unused;
     assert_int_equal(pagetable_map(root, top - GIB(1), top, RW), OK);
     assert_maps(top - 1, RW, MIB(2));
     assert_maps(top, 0, GIB(512));
 }
 
-static void every_failing_allocation_is_reported_and_nothing_lies(void **unused)
+static void every_failing_allocation_is_reported_and_nothing_lies(void **)
 {
     unsigned failures = 0;
 
-    (void)unused;
     assert_int_equal(pagetable_map(root, 0, GIB(2), RW), OK);
     for (unsigned n = 1;; n++) {
         fake_fail_alloc(n);

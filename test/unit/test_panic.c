@@ -8,9 +8,8 @@
 static struct vm *vm;
 static unsigned matched;
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     fake_set_cpus(1, 0);
     fake_set_tsc(5000);
     sched_init();
@@ -23,9 +22,8 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     vm->vcpu[1]->r.rflags = 0;
     atomic_store(&vm->vcpu[1]->state, VCPU_OFF);
     kit_end(vm);
@@ -48,25 +46,22 @@ static bool found_after(unsigned seconds, void (*also)(void))
     return atomic_load(&vm->state) == VM_STOPPING && vm->why == VM_PANICKED;
 }
 
-static void the_last_line_and_stillness_are_a_panic(void **state)
+static void the_last_line_and_stillness_are_a_panic(void **)
 {
-    (void)state;
     hear("[    1.0] ---[ end Kernel pa");
     hear("nic - not syncing: no root ]---\r\n");
     assert_false(found_after(2, NULL));
     assert_true(found_after(2, NULL));
 }
 
-static void the_line_is_found_behind_its_own_beginning(void **state)
+static void the_line_is_found_behind_its_own_beginning(void **)
 {
-    (void)state;
     hear("end Kernel panic - not eend Kernel panic - not syncing");
     assert_true(found_after(4, NULL));
 }
 
-static void stillness_without_the_line_is_none(void **state)
+static void stillness_without_the_line_is_none(void **)
 {
-    (void)state;
     hear("end Kernel panic - not sinking");
     assert_false(found_after(60, NULL));
     assert_true(panic_chore(ground_tsc()) == UINT64_MAX);

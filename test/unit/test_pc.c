@@ -28,9 +28,8 @@ static uint64_t pages_before;
 
 static void on_opened(struct tty *t) { lines[opened++ % 4] = t; }
 static void on_closed(struct tty *t) { (void)t; closed++; }
-static void on_output(struct tty *t, const uint8_t *bytes, size_t n)
+static void on_output(struct tty *, const uint8_t *bytes, size_t n)
 {
-    (void)t;
     strncat(typed_out, (const char *)bytes, n);
 }
 static void on_drained(struct tty *t) { (void)t; }
@@ -53,9 +52,8 @@ static void make_kernel(void)
     put_le32(kernel + 0x260, (uint32_t)MIB(3));
 }
 
-static int set_up(void **state)
+static int set_up(void **)
 {
-    (void)state;
     make_kernel();
     memset(initrd[0], 0x11, sizeof initrd[0]);
     memset(initrd[1], 0x22, sizeof initrd[1]);
@@ -126,12 +124,11 @@ static uint8_t byte_at(uint64_t at)
     return b;
 }
 
-static void memory_holds_what_the_kernel_needs(void **state)
+static void memory_holds_what_the_kernel_needs(void **)
 {
     uint8_t zero[4096], text[16];
     uint64_t at;
 
-    (void)state;
     start();
     assert_int_equal(mem_read(vm, gpa(vm->vcpu[0]->r.gpr[REG_RSI]), zero, sizeof zero), OK);
     assert_int_equal(vm->vcpu[0]->r.rip, MIB(2) + 0x200);
@@ -155,11 +152,10 @@ static void memory_holds_what_the_kernel_needs(void **state)
     end();
 }
 
-static void pci_has_disks_console_and_entropy_in_order(void **state)
+static void pci_has_disks_console_and_entropy_in_order(void **)
 {
     static const uint32_t ids[] = { 0x00081B36, 0x10421AF4, 0x10421AF4, 0x10431AF4, 0x10441AF4, 0xFFFFFFFF };
 
-    (void)state;
     start();
     for (uint32_t slot = 0; slot < ARRAY_LEN(ids); slot++) {
         uint64_t v;
@@ -172,9 +168,8 @@ static void pci_has_disks_console_and_entropy_in_order(void **state)
     end();
 }
 
-static void most_disks_fit(void **state)
+static void most_disks_fit(void **)
 {
-    (void)state;
     cfg.ndisks = VM_DISKS_MAX;
     cfg.vcpus = VM_VCPUS_MAX;
     for (unsigned i = 0; i < VM_DISKS_MAX; i++)
@@ -183,9 +178,8 @@ static void most_disks_fit(void **state)
     end();
 }
 
-static void a_guest_without_disk_initrd_and_user_runs(void **state)
+static void a_guest_without_disk_initrd_and_user_runs(void **)
 {
-    (void)state;
     cfg.ndisks = cfg.ninitrd = 0;
     add();
     vm->tty_user = NULL;
@@ -195,9 +189,8 @@ static void a_guest_without_disk_initrd_and_user_runs(void **state)
     end();
 }
 
-static void both_serial_lines_open_and_close(void **state)
+static void both_serial_lines_open_and_close(void **)
 {
-    (void)state;
     start();
     assert_int_equal(opened, 2);
     assert_ptr_not_equal(lines[0], lines[1]);
@@ -223,9 +216,8 @@ static void route(unsigned pin, unsigned vector, unsigned dest)
     assert_int_equal(bus_write(vm, BUS_MMIO, io + 0x10, 4, vector), OK);
 }
 
-static void typing_interrupts_the_right_cpu(void **state)
+static void typing_interrupts_the_right_cpu(void **)
 {
-    (void)state;
     start();
     route(PC_COM1_GSI, 0x34, 1);
     out(PC_COM1_PORT + 4, 1, 8);
@@ -238,9 +230,8 @@ static void typing_interrupts_the_right_cpu(void **state)
     end();
 }
 
-static void the_power_button_is_an_event(void **state)
+static void the_power_button_is_an_event(void **)
 {
-    (void)state;
     start();
     route(PC_EVENT_GSI, 0x55, 0);
     assert_int_equal(in(PC_EVENT_PORT, 1), 0);
@@ -254,9 +245,8 @@ static void the_power_button_is_an_event(void **state)
     machine_pc.power_button(vm); /* too late: nothing happens */
 }
 
-static void sleeping_deepest_is_power_off(void **state)
+static void sleeping_deepest_is_power_off(void **)
 {
-    (void)state;
     start();
     assert_int_equal(in(PC_SLEEP_PORT, 1), 0);
     assert_int_equal(in(PC_SLEEP_PORT + 1, 1), 0);
@@ -272,9 +262,8 @@ static void sleeping_deepest_is_power_off(void **state)
     assert_int_equal(fake_pages_in_use(), pages_before);
 }
 
-static void panic_is_told_from_a_crash_kernel(void **state)
+static void panic_is_told_from_a_crash_kernel(void **)
 {
-    (void)state;
     start();
     assert_int_equal(in(PC_PVPANIC_PORT, 1), 3);
     out(PC_PVPANIC_PORT, 1, 0);
@@ -287,11 +276,10 @@ static void panic_is_told_from_a_crash_kernel(void **state)
     assert_int_equal(vm->why, VM_PANICKED);
 }
 
-static void every_reset_starts_it_again(void **state)
+static void every_reset_starts_it_again(void **)
 {
     static const struct { uint16_t port; uint8_t val; } resets[] = { { PC_RESET_PORT, PC_RESET_VALUE }, { PC_KBD_PORT, 0xFE } };
 
-    (void)state;
     start();
     assert_int_equal(in(PC_KBD_PORT, 1), 0); /* "ready": Linux waits for this before its command */
     out(PC_KBD_PORT, 1, 0xFF);               /* pulses nothing */
@@ -322,9 +310,8 @@ static void start_fails(err_t expect, const char *why)
     assert_int_equal(vm_add(&cfg, &machine_pc, &vm), ERR_EXISTS);
 }
 
-static void what_is_wrong_is_said_with_its_cure(void **state)
+static void what_is_wrong_is_said_with_its_cure(void **)
 {
-    (void)state;
     cfg.blk[1] = NULL;
     strcpy(cfg.name, "debian");
     start_fails(ERR_NOTFOUND, "disk /img/b.raw is not there: correct `disk` in debian.conf");
@@ -346,12 +333,11 @@ static void what_is_wrong_is_said_with_its_cure(void **state)
     start_fails(ERR_INVAL, "the options have 13 characters, this kernel takes 4: shorten `options` in long.conf");
 }
 
-static void running_out_of_memory_anywhere_leaves_nothing(void **state)
+static void running_out_of_memory_anywhere_leaves_nothing(void **)
 {
     unsigned n = 0;
     err_t e;
 
-    (void)state;
     add();
     do {
         assert_int_equal(fake_pages_in_use(), pages_before);

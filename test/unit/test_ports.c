@@ -3,9 +3,8 @@
 #include "test/unit/unit.h"
 #include "tools/ports.h"
 
-static void ports_as_docker_writes_them(void **state)
+static void ports_as_docker_writes_them(void **)
 {
-    (void)state;
     static const struct {
         const char *spec, *address;
         uint16_t host, guest;
@@ -26,9 +25,8 @@ static void ports_as_docker_writes_them(void **state)
     }
 }
 
-static void what_is_no_port_is_refused(void **state)
+static void what_is_no_port_is_refused(void **)
 {
-    (void)state;
     static const char *const bad[] = { "", "80", ":80", "80:", "80:0", "0:80", "65536:80", "80:65536", "a:b", "80:80/sctp", "80:80/", "-1:80", "080:80",
                                        "0x50:80", "::1:80:80", "8000-8010:80", "80 :80" };
     char longer[200];
@@ -43,9 +41,8 @@ static void what_is_no_port_is_refused(void **state)
     assert_false(port_parse(longer, &p)); /* an address longer than there is room for */
 }
 
-static void networks_by_name(void **state)
+static void networks_by_name(void **)
 {
-    (void)state;
     enum guest_net net = GUEST_NET_HOST;
 
     assert_true(net_parse("none", &net) && net == GUEST_NET_NONE);

@@ -61,9 +61,8 @@ static void kbc_out(uint16_t port, uint8_t b)
 }
 static const struct port_ops ports = { .in8 = kbc_in, .out8 = kbc_out };
 
-static int fresh(void **state)
+static int fresh(void **)
 {
-    (void)state;
     memset(&kbc, 0, sizeof kbc);
     kbc.config = 0x33; /* translation off, keyboard and mouse off, both interrupts on */
     kbc.mouse_on = true;
@@ -85,7 +84,7 @@ static const char *type(const char *codes, size_t n)
 
 /* --- keys --- */
 
-static void keys_become_bytes(void **state)
+static void keys_become_bytes(void **)
 {
     static const struct {
         const char *codes, *bytes;
@@ -128,7 +127,6 @@ static void keys_become_bytes(void **state)
         { "\xE0\xE0\x48\xE0", "\33[A" },
         { "\x54\x59\x7F\x5B\xE0\x5B\xE0\x00\xFA\xEE\xAB", "" },
     };
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         fresh(NULL);
         type(cases[i].codes, strlen(cases[i].codes) + (i + 1 == ARRAY_LEN(cases) ? 4 : 0));
@@ -137,25 +135,22 @@ static void keys_become_bytes(void **state)
     }
 }
 
-static void a_key_is_one_call(void **state)
+static void a_key_is_one_call(void **)
 {
-    (void)state;
     TYPE("\xE0\x49\x1E\x38\x1E");
     assert_int_equal(nkeys, 3);
 }
 
-static void control_space_is_a_zero_byte(void **state)
+static void control_space_is_a_zero_byte(void **)
 {
-    (void)state;
     TYPE("\x1D\x39\x9D");
     assert_int_equal(ntyped, 1);
     assert_int_equal(typed[0], 0);
 }
 
-static void garbage_types_no_nonsense(void **state)
+static void garbage_types_no_nonsense(void **)
 {
     uint32_t seed = 1;
-    (void)state;
     for (unsigned i = 0; i < 100000; i++) {
         seed = seed * 1664525 + 1013904223;
         ntyped = 0;
@@ -169,9 +164,8 @@ static void garbage_types_no_nonsense(void **state)
 
 /* --- controller --- */
 
-static void start_turns_the_keyboard_on_and_the_mouse_off(void **state)
+static void start_turns_the_keyboard_on_and_the_mouse_off(void **)
 {
-    (void)state;
     assert_int_equal(kbc.config & 0x73, 0x61); /* translation, second port as it was, both IRQ bits: keyboard's only */
     assert_true(kbc.scanning && kbc.keyboard_on && !kbc.mouse_on);
     assert_int_equal(kbc.head, kbc.tail);
@@ -179,9 +173,8 @@ static void start_turns_the_keyboard_on_and_the_mouse_off(void **state)
     assert_false(ps2.keyboard.polled);
 }
 
-static void no_controller_is_found_out(void **state)
+static void no_controller_is_found_out(void **)
 {
-    (void)state;
     kbc.absent = true;
     assert_int_equal(ps2_init(&ps2, &ports), ERR_NOTFOUND);
     kbc.absent = false;
@@ -189,9 +182,8 @@ static void no_controller_is_found_out(void **state)
     assert_int_equal(ps2_init(&ps2, &ports), ERR_NOTFOUND);
 }
 
-static void old_bytes_and_a_silent_keyboard_do_not_stop_the_start(void **state)
+static void old_bytes_and_a_silent_keyboard_do_not_stop_the_start(void **)
 {
-    (void)state;
     memset(&kbc, 0, sizeof kbc);
     for (int i = 0; i < 10; i++)
         kbc_say(0x1E, false);
@@ -201,9 +193,8 @@ static void old_bytes_and_a_silent_keyboard_do_not_stop_the_start(void **state)
     assert_int_equal(kbc.config, 0x65);
 }
 
-static void bytes_of_the_mouse_are_dropped(void **state)
+static void bytes_of_the_mouse_are_dropped(void **)
 {
-    (void)state;
     kbc_say(0x1E, true);
     kbc_say(0x30, false);
     ps2.keyboard.poll(&ps2.keyboard);

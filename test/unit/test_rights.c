@@ -91,18 +91,16 @@ static int do_prctl(void)
     return prctl(PR_SET_NAME, "x", 0, 0, 0) || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0 ? 7 : 0; /* other prctls are refused */
 }
 
-static void calls_that_reach_beyond_the_guest_end_the_process(void **s)
+static void calls_that_reach_beyond_the_guest_end_the_process(void **)
 {
     int (*const acts[])(void) = { do_exec, do_fork, do_vfork, do_ptrace, do_kill, do_tgkill, do_mount, do_unshare, do_bpf, do_io_uring, do_open_by_handle, do_x32 };
 
-    (void)s;
     for (size_t i = 0; i < ARRAY_LEN(acts); i++)
         assert_int_equal(in_child(acts[i], RIGHTS_NET), ENDS);
 }
 
-static void some_are_answered_with_an_error(void **s)
+static void some_are_answered_with_an_error(void **)
 {
-    (void)s;
     assert_int_equal(in_child(do_clone3, 0), 7);
     assert_int_equal(in_child(do_other_ioctl, 0), 7);
     assert_int_equal(in_child(do_exec_memory, 0), 7);
@@ -112,9 +110,8 @@ static void some_are_answered_with_an_error(void **s)
     assert_int_equal(in_child(do_prctl, 0), 0);
 }
 
-static void what_serving_takes_still_works(void **s)
+static void what_serving_takes_still_works(void **)
 {
-    (void)s;
     assert_int_equal(in_child(do_inet_socket, RIGHTS_NET), 0);
     assert_int_equal(in_child(do_kvm_ioctl, 0), 7);
     assert_int_equal(in_child(do_thread, 0), 0);
@@ -122,9 +119,8 @@ static void what_serving_takes_still_works(void **s)
     assert_int_equal(in_child(do_read_etc, 0), 0);
 }
 
-static void files_outside_of_the_trees_cannot_be_opened(void **s)
+static void files_outside_of_the_trees_cannot_be_opened(void **)
 {
-    (void)s;
     if (syscall(SYS_landlock_create_ruleset, NULL, 0, 1) < 2)
         skip();
     assert_int_equal(in_child(do_read_outside, 0), 7);
@@ -145,11 +141,10 @@ static int do_renew_and_fork(void) { return rights_renew(RIGHTS_LISTEN) ? 8 : do
 static int do_renew_and_listen(void) { return rights_renew(RIGHTS_LISTEN) ? 8 : do_unix_socket(); }
 static int do_connect(void) { return connect(0, NULL, 0); }
 
-static void a_template_forks_and_listens_and_its_clones_only_listen(void **s)
+static void a_template_forks_and_listens_and_its_clones_only_listen(void **)
 {
     const unsigned flags = RIGHTS_TEMPLATE | RIGHTS_LISTEN;
 
-    (void)s;
     assert_int_equal(in_child(do_fork_once, flags), 0);
     assert_int_equal(in_child(do_unix_socket, flags), 0);
     assert_int_equal(in_child(do_exec, flags), ENDS);
@@ -162,12 +157,11 @@ static void a_template_forks_and_listens_and_its_clones_only_listen(void **s)
         assert_int_equal(in_child(do_signal_outside, flags), 7);
 }
 
-static void descriptors_left_open_are_closed(void **s)
+static void descriptors_left_open_are_closed(void **)
 {
     pid_t pid = fork();
     int status;
 
-    (void)s;
     if (pid == 0) {
         int a = fcntl(0, F_DUPFD, 10), keep = fcntl(0, F_DUPFD, 20), b = fcntl(0, F_DUPFD, 30);
         rights_close(keep);
@@ -177,15 +171,13 @@ static void descriptors_left_open_are_closed(void **s)
     assert_int_equal(status, 0);
 }
 
-static int make_folder(void **s)
+static int make_folder(void **)
 {
-    (void)s;
     return mkdtemp(folder) ? 0 : -1;
 }
 
-static int remove_folder(void **s)
+static int remove_folder(void **)
 {
-    (void)s;
     return rmdir(folder);
 }
 

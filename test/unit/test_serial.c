@@ -18,18 +18,16 @@ static bool line;
 static void on_opened(struct tty *t) { (void)t; opened++; }
 static void on_closed(struct tty *t) { (void)t; closed++; }
 static void on_drained(struct tty *t) { (void)t; drained++; }
-static void on_output(struct tty *t, const uint8_t *bytes, size_t n)
+static void on_output(struct tty *, const uint8_t *bytes, size_t n)
 {
-    (void)t;
     assert_true(out_len + n < sizeof out);
     memcpy(out + out_len, bytes, n);
     out_len += n;
 }
 static const struct tty_user_ops user = { on_opened, on_closed, on_output, on_drained };
 
-static void on_line(void *chip, unsigned gsi, bool level)
+static void on_line(void *, unsigned gsi, bool level)
 {
-    (void)chip;
     assert_int_equal(gsi, GSI);
     assert_true(level != line);
     line = level;
@@ -45,9 +43,8 @@ static unsigned in(unsigned reg)
 static void outb(unsigned reg, unsigned val) { assert_int_equal(bus_write(&vm, BUS_PIO, BASE + reg, 1, val), OK); }
 static size_t type(const char *s) { return uart.tty.dev->input(&uart.tty, (const uint8_t *)s, strlen(s)); }
 
-static int set_up(void **state)
+static int set_up(void **)
 {
-    (void)state;
     memset(&vm, 0, sizeof vm);
     vm.irq_line = on_line;
     out_len = drained = opened = closed = edges = 0;
@@ -58,9 +55,8 @@ static int set_up(void **state)
 }
 
 /* The steps of Linux's 8250 autoconfig. */
-static void linux_finds_a_16550a(void **state)
+static void linux_finds_a_16550a(void **)
 {
-    (void)state;
     outb(IER, 0);
     assert_int_equal(in(IER), 0);
     outb(IER, 0x0F);
@@ -93,9 +89,8 @@ static void linux_finds_a_16550a(void **state)
 }
 
 /* The THRE and TXEN tests of Linux's serial8250_do_startup. */
-static void enabling_thre_reports_it_every_time(void **state)
+static void enabling_thre_reports_it_every_time(void **)
 {
-    (void)state;
     outb(MCR, 8);
     for (int i = 0; i < 3; i++) {
         outb(IER, 2);
@@ -109,9 +104,8 @@ static void enabling_thre_reports_it_every_time(void **state)
     assert_int_equal(edges, 3);
 }
 
-static void every_byte_written_asks_for_more(void **state)
+static void every_byte_written_asks_for_more(void **)
 {
-    (void)state;
     outb(MCR, 8);
     outb(FCR, 1);
     outb(IER, 2);
@@ -128,9 +122,8 @@ static void every_byte_written_asks_for_more(void **state)
     assert_false(line);
 }
 
-static void input_interrupts_at_the_trigger_or_by_timeout(void **state)
+static void input_interrupts_at_the_trigger_or_by_timeout(void **)
 {
-    (void)state;
     outb(MCR, 8);
     outb(FCR, 0x41); /* 4 bytes */
     outb(IER, 5);
@@ -153,9 +146,8 @@ static void input_interrupts_at_the_trigger_or_by_timeout(void **state)
     assert_int_equal(edges, 1);
 }
 
-static void receive_comes_before_transmit(void **state)
+static void receive_comes_before_transmit(void **)
 {
-    (void)state;
     outb(IER, 3);
     type("x");
     assert_int_equal(in(IIR), 4);
@@ -164,9 +156,8 @@ static void receive_comes_before_transmit(void **state)
     assert_int_equal(in(IIR), 1);
 }
 
-static void nothing_reaches_the_wire_without_out2(void **state)
+static void nothing_reaches_the_wire_without_out2(void **)
 {
-    (void)state;
     outb(IER, 0x0F);
     type("x");
     assert_false(line);
@@ -176,11 +167,10 @@ static void nothing_reaches_the_wire_without_out2(void **state)
     assert_false(line);
 }
 
-static void a_full_fifo_takes_no_more_and_says_when_it_has_room(void **state)
+static void a_full_fifo_takes_no_more_and_says_when_it_has_room(void **)
 {
     char many[101];
 
-    (void)state;
     memset(many, 'z', sizeof many - 1);
     many[100] = 0;
     assert_int_equal(type(many), SERIAL_RX);
@@ -200,9 +190,8 @@ static void a_full_fifo_takes_no_more_and_says_when_it_has_room(void **state)
     assert_int_equal(in(LSR) & 1, 0);
 }
 
-static void loopback_receives_what_it_sends(void **state)
+static void loopback_receives_what_it_sends(void **)
 {
-    (void)state;
     outb(FCR, 1);
     outb(MCR, 0x10);
     outb(DATA, 'q');
@@ -218,9 +207,8 @@ static void loopback_receives_what_it_sends(void **state)
     assert_int_equal(in(IIR), 0xC1);
 }
 
-static void modem_changes_are_reported_once(void **state)
+static void modem_changes_are_reported_once(void **)
 {
-    (void)state;
     outb(IER, 8);
     outb(MCR, 0x1C); /* loopback with OUT1 and OUT2: ring and carrier; CTS and DSR fall */
     assert_int_equal(in(IIR), 0);
@@ -232,22 +220,20 @@ static void modem_changes_are_reported_once(void **state)
     assert_int_equal(in(MSR), 0xC0); /* its leading edge does not count */
 }
 
-static void wide_accesses_are_ignored(void **state)
+static void wide_accesses_are_ignored(void **)
 {
     uint64_t v;
 
-    (void)state;
     assert_int_equal(bus_write(&vm, BUS_PIO, BASE, 2, 0x4141), OK);
     assert_int_equal(out_len, 0);
     assert_int_equal(bus_read(&vm, BUS_PIO, BASE + 4, 4, &v), OK);
     assert_int_equal((uint32_t)v, UINT32_MAX);
 }
 
-static void the_line_opens_and_closes(void **state)
+static void the_line_opens_and_closes(void **)
 {
     struct serial other;
 
-    (void)state;
     assert_int_equal(serial_init(&other, &vm, BASE + 4, GSI), ERR_EXISTS);
     assert_int_equal(opened, 1);
     tty_close(&uart.tty);

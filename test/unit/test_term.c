@@ -16,9 +16,8 @@ static void feed(const char *bytes)
     term_write(&t, (const uint8_t *)bytes, strlen(bytes));
 }
 
-static int fresh(void **state)
+static int fresh(void **)
 {
-    (void)state;
     term_init(&t, COLS, ROWS, mem, sizeof mem);
     return 0;
 }
@@ -46,7 +45,7 @@ static const char *grid(uint32_t back)
     return text;
 }
 
-static void sequences_make_the_grid_they_should(void **state)
+static void sequences_make_the_grid_they_should(void **)
 {
     static const struct {
         const char *bytes, *grid;
@@ -122,7 +121,6 @@ static void sequences_make_the_grid_they_should(void **state)
         { "\33[65535;65535H\33[99999999999999Ax", "         x", 9, 0 },
         { "\33[1;2;3;4;5;6;7;8;9;10;11;12;13;14;15;16;17;18;19mx", "x", 1, 0 },
     };
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         fresh(NULL);
         feed(cases[i].bytes);
@@ -132,11 +130,10 @@ static void sequences_make_the_grid_they_should(void **state)
     }
 }
 
-static void one_byte_at_a_time_is_the_same(void **state)
+static void one_byte_at_a_time_is_the_same(void **)
 {
     const char *bytes = "a\33[1;31m\346\274\242\33[2;2H\33]0;x\33\\y";
     char whole[64];
-    (void)state;
     feed(bytes);
     str_copy(whole, sizeof whole, grid(0));
     fresh(NULL);
@@ -150,7 +147,7 @@ static void one_byte_at_a_time_is_the_same(void **state)
     assert_false(term_between(&t));
 }
 
-static void attributes_get_into_cells(void **state)
+static void attributes_get_into_cells(void **)
 {
     static const struct {
         const char *sgr;
@@ -177,7 +174,6 @@ static void attributes_get_into_cells(void **state)
         { "77;108;31", 0x01, CELL_FG },
     };
     char bytes[80];
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         fresh(NULL);
         snprintf(bytes, sizeof bytes, "\33[%smx", cases[i].sgr);
@@ -188,17 +184,15 @@ static void attributes_get_into_cells(void **state)
     }
 }
 
-static void erased_cells_take_the_background(void **state)
+static void erased_cells_take_the_background(void **)
 {
-    (void)state;
     feed("\33[41m\33[2J\33[m\33[K");
     assert_int_equal(term_row(&t, 3, 0)->color, 0x10);
     assert_int_equal(term_row(&t, 0, 0)->flags, 0);
 }
 
-static void lines_that_leave_the_top_can_be_looked_at(void **state)
+static void lines_that_leave_the_top_can_be_looked_at(void **)
 {
-    (void)state;
     feed("1\r\n2\r\n3\r\n4\r\n5\r\n6");
     assert_int_equal(t.history, 2);
     assert_string_equal(grid(0), "3|4|5|6");
@@ -212,9 +206,8 @@ static void lines_that_leave_the_top_can_be_looked_at(void **state)
     assert_int_equal(t.history, 0);
 }
 
-static void history_is_a_ring(void **state)
+static void history_is_a_ring(void **)
 {
-    (void)state;
     for (int i = 0; i < 1000; i++)
         feed("x\r\n");
     assert_int_equal(t.history, LINES - 2 * ROWS);
@@ -223,9 +216,8 @@ static void history_is_a_ring(void **state)
     assert_int_equal(t.scrolled, 997);
 }
 
-static void only_rows_that_changed_are_dirty(void **state)
+static void only_rows_that_changed_are_dirty(void **)
 {
-    (void)state;
     memset(t.dirty, 0, sizeof t.dirty);
     feed("\33[2;1Hx");
     assert_int_equal(t.dirty[0], 0);
@@ -236,9 +228,8 @@ static void only_rows_that_changed_are_dirty(void **state)
     assert_int_equal(t.dirty[3], TERM_DIRTY_ALL);
 }
 
-static void questions_are_answered_into_a_small_buffer(void **state)
+static void questions_are_answered_into_a_small_buffer(void **)
 {
-    (void)state;
     feed("\33[5n\33[2;3H\33[6n\33[c");
     assert_memory_equal(t.reply, "\33[0n\33[2;3R\33[?62;22c", t.nreply);
     assert_int_equal(t.nreply, 4 + 6 + 9);
@@ -248,7 +239,7 @@ static void questions_are_answered_into_a_small_buffer(void **state)
     feed("\33[?6n\33[>c"); /* not ours */
 }
 
-static void a_painted_terminal_goes_on_like_the_first(void **state)
+static void a_painted_terminal_goes_on_like_the_first(void **)
 {
     static const char *const before[] = {
         "plain\r\ntext",
@@ -269,7 +260,6 @@ static void a_painted_terminal_goes_on_like_the_first(void **state)
     struct term first, second;
     struct ring r;
     uint8_t b;
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(before) * ARRAY_LEN(after); i++) {
         char want[64];
         fresh(NULL);

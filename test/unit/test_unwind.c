@@ -26,7 +26,7 @@ static void function(unsigned n, const uint8_t *info, unsigned bytes)
     put32(PE + PE_EXCEPTIONS + 4, (n + 1) * 12);
 }
 
-static int setup(void **unused)
+static int setup(void **)
 {
     /* push rbp; push rsi; push rdi; sub rsp, 192 */
     static const uint8_t large[] = { 1, 0x0A, 5, 0, 0x0A, 1, 24, 0, 3, 0x70, 2, 0x60, 1, 0x50 };
@@ -38,7 +38,6 @@ static int setup(void **unused)
     /* lea rbp, [rsp + 128]: no code of ours has a frame pointer */
     static const uint8_t framed[] = { 1, 4, 1, 0x85, 4, 3 };
 
-    (void)unused;
     memset(image, 0, sizeof image);
     memset(stack, 0, sizeof stack);
     put32(PE_OFFSET_AT, PE);
@@ -52,11 +51,10 @@ static int setup(void **unused)
 
 static uint64_t code(unsigned at) { return (uintptr_t)image + at; }
 
-static void large_frame_leads_to_the_caller(void **unused)
+static void large_frame_leads_to_the_caller(void **)
 {
     struct unwind u = { .rip = code(0x1050) };
 
-    (void)unused;
     u.gpr[REG_RSP] = (uintptr_t)&stack[0];
     stack[24] = 0xD1;
     stack[25] = 0x51;
@@ -70,11 +68,10 @@ static void large_frame_leads_to_the_caller(void **unused)
     assert_ptr_equal(hpa_ptr(hpa(u.gpr[REG_RSP])), &stack[28]);
 }
 
-static void half_run_prologue_is_half_undone(void **unused)
+static void half_run_prologue_is_half_undone(void **)
 {
     struct unwind u = { .rip = code(0x1101) }; /* rbx is pushed, rsp not yet lowered */
 
-    (void)unused;
     u.gpr[REG_RSP] = (uintptr_t)&stack[3];
     stack[3] = 0xB3;
     stack[4] = code(0x1010);
@@ -83,11 +80,10 @@ static void half_run_prologue_is_half_undone(void **unused)
     assert_int_equal(u.gpr[REG_RBX], 0xB3);
 }
 
-static void function_without_entry_is_a_leaf(void **unused)
+static void function_without_entry_is_a_leaf(void **)
 {
     struct unwind u = { .rip = code(0x3000) };
 
-    (void)unused;
     u.gpr[REG_RSP] = (uintptr_t)&stack[9];
     stack[9] = code(0x1150);
     assert_true(unwind_step(&u, image, on_stack));
@@ -96,11 +92,10 @@ static void function_without_entry_is_a_leaf(void **unused)
     assert_true(unwind_step(&u, image, on_stack) == false);
 }
 
-static void interrupt_frame_leads_to_what_was_interrupted(void **unused)
+static void interrupt_frame_leads_to_what_was_interrupted(void **)
 {
     struct unwind u = { .rip = code(0x1240) };
 
-    (void)unused;
     u.gpr[REG_RSP] = (uintptr_t)&stack[1];
     stack[1] = 0xAA; /* rax; then vector, error, rip, cs, rflags, rsp */
     stack[4] = code(0x1160);
@@ -111,21 +106,19 @@ static void interrupt_frame_leads_to_what_was_interrupted(void **unused)
     assert_ptr_equal(hpa_ptr(hpa(u.gpr[REG_RSP])), &stack[40]);
 }
 
-static void unknown_operation_ends_the_chain(void **unused)
+static void unknown_operation_ends_the_chain(void **)
 {
     struct unwind u = { .rip = code(0x1350) };
 
-    (void)unused;
     u.gpr[REG_RSP] = (uintptr_t)&stack[9];
     stack[9] = code(0x1150);
     assert_false(unwind_step(&u, image, on_stack));
 }
 
-static void chain_ends_at_zero_and_at_the_stacks_edge(void **unused)
+static void chain_ends_at_zero_and_at_the_stacks_edge(void **)
 {
     struct unwind u = { .rip = code(0x3000) };
 
-    (void)unused;
     u.gpr[REG_RSP] = (uintptr_t)&stack[9];
     assert_false(unwind_step(&u, image, on_stack)); /* the return address is 0 */
     u.rip = code(0x1150);

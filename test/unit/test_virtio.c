@@ -9,17 +9,15 @@
 #define HIGH (MEM_HIGH_START + 0x1000)
 static struct virtio_rng rng;
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     guest_start(1);
     assert_int_equal(virtio_rng_init(&rng, &vm, &host, SLOT), OK);
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     assert_true(virtio_idle(&rng.dev));
     guest_end();
     return 0;
@@ -48,10 +46,9 @@ static void expect_none(void)
 
 /* --- registers --- */
 
-static void device_is_modern_virtio(void **state)
+static void device_is_modern_virtio(void **)
 {
     unsigned notify = cap_find(SLOT, PCI_CAP_VENDOR, VIRTIO_CAP_NOTIFY);
-    (void)state;
     drv_find(SLOT);
     assert_int_equal(cfg_get(SLOT, 0, 4), 0x1044 << 16 | 0x1AF4);
     assert_int_equal(cfg_get(SLOT, 8, 1), 1);
@@ -65,9 +62,8 @@ static void device_is_modern_virtio(void **state)
     assert_int_equal(common_get(VIRTIO_COMMON_DEVICE_FEATURE, 4), 0);
 }
 
-static void features_it_does_not_have_are_refused(void **state)
+static void features_it_does_not_have_are_refused(void **)
 {
-    (void)state;
     drv_find(SLOT);
     assert_false(drv_negotiate(VIRTIO_F_EVENT_IDX)); /* legacy */
     assert_false(drv_negotiate(VIRTIO_F_VERSION_1 | BIT64(0)));
@@ -80,9 +76,8 @@ static void features_it_does_not_have_are_refused(void **state)
     assert_int_equal(common_get(VIRTIO_COMMON_DRIVER_FEATURE, 4), 1);
 }
 
-static void queue_registers_keep_what_they_may(void **state)
+static void queue_registers_keep_what_they_may(void **)
 {
-    (void)state;
     drv_find(SLOT);
     assert_true(drv_negotiate(VIRTIO_F_VERSION_1));
     common_put(VIRTIO_COMMON_QUEUE_SELECT, 2, 1);
@@ -119,9 +114,8 @@ static void queue_registers_keep_what_they_may(void **state)
     assert_int_equal(common_get(VIRTIO_COMMON_DRIVER_FEATURE, 4), 0);
 }
 
-static void wrong_sizes_do_nothing(void **state)
+static void wrong_sizes_do_nothing(void **)
 {
-    (void)state;
     drv_find(SLOT);
     common_put(VIRTIO_COMMON_STATUS, 4, 1);
     common_put(VIRTIO_COMMON_QUEUE_SELECT + 1, 1, 1);
@@ -146,12 +140,11 @@ static void window_set(unsigned at, uint8_t bar, uint32_t off, uint32_t len)
     cfg_put(SLOT, at + 12, 4, len);
 }
 
-static void the_window_reaches_the_registers(void **state)
+static void the_window_reaches_the_registers(void **)
 {
     unsigned at = cap_find(SLOT, PCI_CAP_VENDOR, VIRTIO_CAP_PCI), common = cap_find(SLOT, PCI_CAP_VENDOR, VIRTIO_CAP_COMMON);
     uint8_t bar = (uint8_t)cfg_get(SLOT, common + 4, 1);
     uint32_t base = cfg_get(SLOT, common + 8, 4);
-    (void)state;
     assert_int_equal(cfg_get(SLOT, at + 2, 1), 20);
     window_set(at, bar, base + VIRTIO_COMMON_STATUS, 1);
     cfg_put(SLOT, at + 16, 1, VIRTIO_ACKNOWLEDGE);
@@ -163,12 +156,11 @@ static void the_window_reaches_the_registers(void **state)
     assert_int_equal(port_get(0xCFC, 2), mmio_get(drv.common + VIRTIO_COMMON_NUM_QUEUES, 2));
 }
 
-static void a_window_to_nowhere_does_nothing(void **state)
+static void a_window_to_nowhere_does_nothing(void **)
 {
     static const struct { uint8_t bar; uint32_t off, len; } bad[] = { { 1, 0x14, 0 }, { 1, 0x14, 3 }, { 1, 0x14, 8 }, { 1, 0x15, 2 },
         { 1, 0x1000, 1 }, { 1, UINT32_MAX, 1 }, { 3, 0x14, 1 }, { 6, 0x14, 1 }, { 255, 0x14, 1 }, { 1, 0x14, UINT32_MAX } };
     unsigned at = cap_find(SLOT, PCI_CAP_VENDOR, VIRTIO_CAP_PCI);
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
         window_set(at, bad[i].bar, bad[i].off, bad[i].len);
         cfg_put(SLOT, at + 16, 4, 0x5A5A5A5A);
@@ -178,9 +170,8 @@ static void a_window_to_nowhere_does_nothing(void **state)
     assert_int_equal(stopped.count, 0);
 }
 
-static void a_driver_without_msix_can_poll(void **state)
+static void a_driver_without_msix_can_poll(void **)
 {
-    (void)state;
     drv_start(SLOT, 8, 0);
     msix_control(SLOT, 0);
     assert_int_equal(submit(0, ask(64)), OK);
@@ -192,11 +183,10 @@ static void a_driver_without_msix_can_poll(void **state)
 
 /* --- rings --- */
 
-static void requests_are_served(void **state)
+static void requests_are_served(void **)
 {
     struct piece two[] = { { BUF, 10, true }, { HIGH, 20, true } };
     uint8_t b[300] = { 0 };
-    (void)state;
     drv_start(SLOT, 8, 0);
     assert_int_equal(submit(0, ask(64)), OK);
     expect_used(0, 64);
@@ -215,20 +205,18 @@ static void requests_are_served(void **state)
     expect_none();
 }
 
-static void buffers_may_cross_ram_chunks_that_are_apart(void **state)
+static void buffers_may_cross_ram_chunks_that_are_apart(void **)
 {
     struct piece p = { MEM_CHUNK - 7, 256, true };
     uint8_t b[256];
-    (void)state;
     drv_start(SLOT, 8, 0);
     assert_int_equal(submit(0, chain_put(0, &p, 1)), OK);
     ram_read(p.at, b, sizeof b);
     assert_int_equal((uint8_t)(b[255] - b[0]), 255);
 }
 
-static void rings_may_cross_ram_chunks_and_lie_high(void **state)
+static void rings_may_cross_ram_chunks_and_lie_high(void **)
 {
-    (void)state;
     drv_find(SLOT);
     assert_true(drv_negotiate(VIRTIO_F_VERSION_1));
     drv.q[0] = (struct drvq){
@@ -242,9 +230,8 @@ static void rings_may_cross_ram_chunks_and_lie_high(void **state)
     }
 }
 
-static void chains_added_before_driver_ok_are_found(void **state)
+static void chains_added_before_driver_ok_are_found(void **)
 {
-    (void)state;
     drv_find(SLOT);
     assert_true(drv_negotiate(features_offered()));
     queue_up(0, 8);
@@ -255,9 +242,8 @@ static void chains_added_before_driver_ok_are_found(void **state)
     expect_used(0, 5);
 }
 
-static void without_bus_master_there_is_no_dma(void **state)
+static void without_bus_master_there_is_no_dma(void **)
 {
-    (void)state;
     drv_start(SLOT, 8, 0);
     cfg_put(SLOT, CFG_COMMAND, 2, 3);
     avail_put(0, ask(5));
@@ -289,20 +275,17 @@ static void indices_wrap(uint64_t without)
     }
     assert_int_equal(stopped.count, 0);
 }
-static void indices_wrap_with_event_idx(void **state)
+static void indices_wrap_with_event_idx(void **)
 {
-    (void)state;
     indices_wrap(0);
 }
-static void indices_wrap_without_event_idx(void **state)
+static void indices_wrap_without_event_idx(void **)
 {
-    (void)state;
     indices_wrap(VIRTIO_F_EVENT_IDX);
 }
 
-static void interrupts_are_left_out_on_request(void **state)
+static void interrupts_are_left_out_on_request(void **)
 {
-    (void)state;
     drv_start(SLOT, 8, VIRTIO_F_EVENT_IDX);
     ram_put16(drv.q[0].driver, VIRTQ_AVAIL_NO_INTERRUPT);
     submit(0, ask(1));
@@ -323,10 +306,9 @@ static void interrupts_are_left_out_on_request(void **state)
     assert_int_equal(msi.count, 1);
 }
 
-static void indirect_tables_work(void **state)
+static void indirect_tables_work(void **)
 {
     struct piece p[] = { { BUF, 3, true }, { BUF + 100, 4, true }, { BUF + 200, 5, true } };
-    (void)state;
     drv_start(SLOT, 2, 0); /* the table may hold more than the queue */
     for (unsigned i = 0; i < 5; i++) {
         assert_int_equal(submit(0, indirect_put(0, TABLE, p, 3)), OK);
@@ -338,9 +320,8 @@ static void indirect_tables_work(void **state)
     expect_used(1, 13);
 }
 
-static void reset_forgets_everything(void **state)
+static void reset_forgets_everything(void **)
 {
-    (void)state;
     drv_start(SLOT, 8, 0);
     avail_put(0, ask(5));
     common_put(VIRTIO_COMMON_STATUS, 1, 0);
@@ -351,10 +332,9 @@ static void reset_forgets_everything(void **state)
     expect_used(0, 6);
 }
 
-static void init_fails_where_there_is_no_room(void **state)
+static void init_fails_where_there_is_no_room(void **)
 {
     static struct virtio_rng second;
-    (void)state;
     assert_int_equal(virtio_rng_init(&second, &vm, &host, SLOT), ERR_EXISTS);
     host.next_mmio = PC_WINDOW_BASE + PC_WINDOW_SIZE - 4096; /* room for the registers, none for MSI-X */
     assert_int_equal(virtio_rng_init(&second, &vm, &host, 6), ERR_FULL);
@@ -409,9 +389,8 @@ static const struct hostile {
     { .text = "past the table", .desc = { { TABLE, 32, I, 0 } }, .table = { { BUF, 1, W | N, 2 } } },
 };
 
-static void hostile_chains_stop_the_guest(void **state)
+static void hostile_chains_stop_the_guest(void **)
 {
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(hostile); i++) {
         const struct hostile *h = &hostile[i];
         uint8_t before[64], after[64];
@@ -436,10 +415,9 @@ static void hostile_chains_stop_the_guest(void **state)
     }
 }
 
-static void available_index_may_not_jump(void **state)
+static void available_index_may_not_jump(void **)
 {
     static const uint16_t idx[] = { 9, 100, 0x8000, 0xFFFF };
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(idx); i++) {
         drv_start(SLOT, 8, 0);
         stopped.count = 0;
@@ -450,7 +428,7 @@ static void available_index_may_not_jump(void **state)
     }
 }
 
-static void impossible_queues_are_refused(void **state)
+static void impossible_queues_are_refused(void **)
 {
     static const struct {
         uint16_t size;
@@ -472,7 +450,6 @@ static void impossible_queues_are_refused(void **state)
         { 8, 0x1000, 0x2000, UINT64_MAX - 3 },
         { 8, MEM_HIGH_START + RAM_HIGH, 0x2000, 0x3000 },
     };
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
         drv_find(SLOT);
         assert_true(drv_negotiate(VIRTIO_F_VERSION_1));

@@ -31,16 +31,14 @@ static struct virtio_9p dev;
 static bool news;
 static unsigned opened;
 
-static err_t text_print(struct tree *t, uint64_t key, struct tree_text *x)
+static err_t text_print(struct tree *, uint64_t, struct tree_text *x)
 {
-    (void)t, (void)key;
     tree_print(x, "hello\n");
     return OK;
 }
 
-static err_t wait_print(struct tree *t, uint64_t key, struct tree_text *x)
+static err_t wait_print(struct tree *, uint64_t, struct tree_text *x)
 {
-    (void)t, (void)key;
     if (!news)
         return ERR_AGAIN;
     tree_print(x, "news\n");
@@ -57,11 +55,10 @@ static const struct tree_row rows[] = {
 };
 static struct tree tree = { .rows = rows, .nrows = 3 };
 
-static int setup(void **state)
+static int setup(void **)
 {
     static struct vm_share share = { .name = "tree" };
 
-    (void)state;
     guest_start(1);
     tree_init(&tree);
     share.fs = &tree.fs;
@@ -71,9 +68,8 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     assert_true(virtio_idle(&dev.dev));
     virtio_9p_fini(&dev);
     assert_int_equal(opened, 0);
@@ -141,9 +137,8 @@ static void session(const char *file)
     assert_int_equal(answer.type, NINEP_TLOPEN + 1);
 }
 
-static void the_tag_names_the_tree(void **state)
+static void the_tag_names_the_tree(void **)
 {
-    (void)state;
     drv_start(SLOT, 16, 0);
     assert_int_equal(mmio_get(drv.config, 2), 4);
     assert_int_equal(mmio_get(drv.config + 2, 4), 0x65657274); /* "tree" */
@@ -151,9 +146,8 @@ static void the_tag_names_the_tree(void **state)
     assert_int_equal(cfg_get(SLOT, 2, 2), 0x1049);
 }
 
-static void files_are_read_through_the_ring(void **state)
+static void files_are_read_through_the_ring(void **)
 {
-    (void)state;
     drv_start(SLOT, 16, 0);
     session("text");
     unsigned interrupts = msi.count;
@@ -166,11 +160,10 @@ static void files_are_read_through_the_ring(void **state)
     assert_int_equal(answer.ecode, NINEP_EBADF);
 }
 
-static void nothing_is_served_in_the_exit(void **state)
+static void nothing_is_served_in_the_exit(void **)
 {
     struct virtq_used_elem e;
 
-    (void)state;
     drv_start(SLOT, 16, 0);
     (void)offer(0, &(struct ninep_msg){ .type = NINEP_TVERSION, .tag = NINEP_NOTAG, .msize = 8192, .text = NINEP_VERSION }, 100);
     assert_true(asked);
@@ -179,11 +172,10 @@ static void nothing_is_served_in_the_exit(void **state)
     assert_true(used_take(0, &e));
 }
 
-static void a_question_may_wait_while_others_are_answered(void **state)
+static void a_question_may_wait_while_others_are_answered(void **)
 {
     struct virtq_used_elem e;
 
-    (void)state;
     drv_start(SLOT, 16, 0);
     session("wait");
     uint16_t waits = offer(1, &(struct ninep_msg){ .type = NINEP_TREAD, .tag = 9, .fid = 1, .count = 100 }, 200);
@@ -200,9 +192,8 @@ static void a_question_may_wait_while_others_are_answered(void **state)
     assert_memory_equal(answer.data, "news\n", 5);
 }
 
-static void a_flush_ends_what_waits_and_then_answers(void **state)
+static void a_flush_ends_what_waits_and_then_answers(void **)
 {
-    (void)state;
     drv_start(SLOT, 16, 0);
     session("wait");
     uint16_t waits = offer(1, &(struct ninep_msg){ .type = NINEP_TREAD, .tag = 9, .fid = 1, .count = 100 }, 200);
@@ -215,11 +206,10 @@ static void a_flush_ends_what_waits_and_then_answers(void **state)
     assert_int_equal(answer.type, NINEP_TFLUSH + 1);
 }
 
-static void there_is_always_room_for_a_flush(void **state)
+static void there_is_always_room_for_a_flush(void **)
 {
     struct virtq_used_elem e;
 
-    (void)state;
     drv_start(SLOT, 128, 0);
     session("wait");
     for (unsigned i = 0; i < VIRTIO_9P_SLOTS; i++)
@@ -233,9 +223,8 @@ static void there_is_always_room_for_a_flush(void **state)
     assert_true(used_take(0, &e));
 }
 
-static void a_tag_in_use_is_refused_and_both_chains_come_back(void **state)
+static void a_tag_in_use_is_refused_and_both_chains_come_back(void **)
 {
-    (void)state;
     drv_start(SLOT, 16, 0);
     session("wait");
     uint16_t first = offer(1, &(struct ninep_msg){ .type = NINEP_TREAD, .tag = 9, .fid = 1, .count = 100 }, 200);
@@ -249,11 +238,10 @@ static void a_tag_in_use_is_refused_and_both_chains_come_back(void **state)
     expect(1, first);
 }
 
-static void a_new_version_gives_all_chains_back(void **state)
+static void a_new_version_gives_all_chains_back(void **)
 {
     struct virtq_used_elem e;
 
-    (void)state;
     drv_start(SLOT, 16, 0);
     session("wait");
     uint16_t waits = offer(1, &(struct ninep_msg){ .type = NINEP_TREAD, .tag = 9, .fid = 1, .count = 100 }, 200);
@@ -267,11 +255,10 @@ static void a_new_version_gives_all_chains_back(void **state)
     assert_int_equal(opened, 0);
 }
 
-static void a_reset_ends_the_session(void **state)
+static void a_reset_ends_the_session(void **)
 {
     struct virtq_used_elem e;
 
-    (void)state;
     drv_start(SLOT, 16, 0);
     session("wait");
     (void)offer(1, &(struct ninep_msg){ .type = NINEP_TREAD, .tag = 9, .fid = 1, .count = 100 }, 200);
@@ -285,11 +272,10 @@ static void a_reset_ends_the_session(void **state)
     session("text");
 }
 
-static void an_answer_that_does_not_fit_is_an_error(void **state)
+static void an_answer_that_does_not_fit_is_an_error(void **)
 {
     struct virtq_used_elem e;
 
-    (void)state;
     drv_start(SLOT, 16, 0);
     session("text");
     uint16_t head = offer(0, &(struct ninep_msg){ .type = NINEP_TREAD, .tag = 2, .fid = 1, .count = 100 }, 12);
@@ -302,12 +288,11 @@ static void an_answer_that_does_not_fit_is_an_error(void **state)
     assert_int_equal(e.len, 0);
 }
 
-static void nonsense_is_answered(void **state)
+static void nonsense_is_answered(void **)
 {
     static const uint8_t bad[][16] = { { 7, 0, 0, 0, 99, 3, 0 }, { 200, 0, 0, 0, 100, 3, 0 }, { 0, 0, 0, 0, 100, 3, 0 }, { 7, 0, 0, 0, 101, 3, 0 },
                                        { 11, 0, 0, 0, 120, 3, 0, 1, 2, 3, 4 } };
 
-    (void)state;
     drv_start(SLOT, 16, 0);
     session("text");
     for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
@@ -337,47 +322,42 @@ static void broken(const struct piece *p, unsigned n, const char *text)
     assert_int_equal(stopped.count, 1);
 }
 
-static void a_message_longer_than_any_stops_the_guest(void **state)
+static void a_message_longer_than_any_stops_the_guest(void **)
 {
     const struct piece p[] = { { 0x100000, VIRTIO_9P_MSIZE + 1, false }, { ANSWER_AT(0), 100, true } };
 
-    (void)state;
     drv_start(SLOT, 16, 0);
     broken(p, 2, "too long");
 }
 
-static void a_message_without_a_header_stops_the_guest(void **state)
+static void a_message_without_a_header_stops_the_guest(void **)
 {
     const struct piece p[] = { { ASK_AT(0), 6, false }, { ANSWER_AT(0), 100, true } };
 
-    (void)state;
     drv_start(SLOT, 16, 0);
     broken(p, 2, "whole header");
 }
 
-static void a_chain_of_too_many_pieces_stops_the_guest(void **state)
+static void a_chain_of_too_many_pieces_stops_the_guest(void **)
 {
     struct piece p[VIRTIO_9P_BUFS + 1];
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(p); i++)
         p[i] = (struct piece){ ASK_AT(0) + i, 1, false };
     drv_start(SLOT, 32, 0);
     broken(p, ARRAY_LEN(p), "too long");
 }
 
-static void a_chain_outside_memory_stops_the_guest(void **state)
+static void a_chain_outside_memory_stops_the_guest(void **)
 {
     const struct piece p[] = { { RAM_LOW - 3, 11, false }, { ANSWER_AT(0), 100, true } };
 
-    (void)state;
     drv_start(SLOT, 16, 0);
     broken(p, 2, "outside memory");
 }
 
-static void questions_are_copied_before_they_are_read(void **state)
+static void questions_are_copied_before_they_are_read(void **)
 {
-    (void)state;
     drv_start(SLOT, 16, 0);
     session("wait");
     uint16_t waits = offer(1, &(struct ninep_msg){ .type = NINEP_TREAD, .tag = 9, .fid = 1, .count = 100 }, 200);
@@ -390,13 +370,12 @@ static void questions_are_copied_before_they_are_read(void **state)
     assert_memory_equal(answer.data, "news\n", 5);
 }
 
-static void no_memory_is_an_error(void **state)
+static void no_memory_is_an_error(void **)
 {
     static struct virtio_9p other;
     const struct vm_share share = { .name = "x", .fs = &tree.fs };
     uint64_t before = fake_pages_in_use();
 
-    (void)state;
     fake_fail_alloc(1);
     assert_int_equal(virtio_9p_init(&other, &vm, &host, SLOT + 1, &share), ERR_NOMEM);
     fake_fail_alloc(0);

@@ -20,9 +20,8 @@ static void user_opened(struct tty *t)
     assert_ptr_equal(t, &con.tty);
     user.open = true;
 }
-static void user_closed(struct tty *t)
+static void user_closed(struct tty *)
 {
-    (void)t;
     user.open = false;
 }
 static void user_output(struct tty *t, const uint8_t *bytes, size_t n)
@@ -37,16 +36,14 @@ void vm_hear(struct vm *v, unsigned *matched, const uint8_t *bytes, size_t n) /*
     assert_true(v == &vm && matched == &con.heard && bytes);
     user.heard += n;
 }
-static void user_drained(struct tty *t)
+static void user_drained(struct tty *)
 {
-    (void)t;
     user.drained++;
 }
 
-static int setup(void **state)
+static int setup(void **)
 {
     static const struct tty_user_ops ops = { user_opened, user_closed, user_output, user_drained };
-    (void)state;
     guest_start(1);
     memset(&user, 0, sizeof user);
     assert_int_equal(virtio_console_init(&con, &vm, &host, SLOT), OK);
@@ -55,9 +52,8 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     tty_close(&con.tty);
     assert_false(user.open);
     guest_end();
@@ -86,11 +82,10 @@ static void expect_input(const char *text, uint64_t at)
     assert_memory_equal(b, text, e.len);
 }
 
-static void output_reaches_the_user(void **state)
+static void output_reaches_the_user(void **)
 {
     struct piece p[] = { { BUF, 5, false }, { BUF + 100, 6, false } };
     struct virtq_used_elem e;
-    (void)state;
     drv_start(SLOT, 16, 0);
     assert_int_equal(cfg_get(SLOT, 2, 2), 0x1043);
     ram_write(BUF, "Hello", 5);
@@ -104,11 +99,10 @@ static void output_reaches_the_user(void **state)
     assert_int_equal(msi.data, 0x42);
 }
 
-static void long_output_is_whole_and_endless_output_is_cut(void **state)
+static void long_output_is_whole_and_endless_output_is_cut(void **)
 {
     struct piece p = { BUF, 40000, false };
     uint8_t b[1000];
-    (void)state;
     drv_start(SLOT, 16, 0);
     for (unsigned i = 0; i < 40; i++) {
         memset(b, 'a' + (int)(i % 26), sizeof b);
@@ -131,9 +125,8 @@ static void long_output_is_whole_and_endless_output_is_cut(void **state)
     assert_int_equal(kicks_repeated, 2); /* others had their turn */
 }
 
-static void input_reaches_the_guest(void **state)
+static void input_reaches_the_guest(void **)
 {
-    (void)state;
     drv_start(SLOT, 16, 0);
     give_buffer(BUF, 4);
     give_buffer(BUF + 100, 16);
@@ -145,9 +138,8 @@ static void input_reaches_the_guest(void **state)
     assert_int_equal(user.drained, 0);
 }
 
-static void refused_input_is_asked_for_again(void **state)
+static void refused_input_is_asked_for_again(void **)
 {
-    (void)state;
     assert_int_equal(type("x"), 0); /* no driver yet */
     drv_start(SLOT, 16, 0);
     user.drained = 0;
@@ -164,11 +156,10 @@ static void refused_input_is_asked_for_again(void **state)
     assert_int_equal(user.drained, 1); /* nothing waits */
 }
 
-static void wrong_way_buffers(void **state)
+static void wrong_way_buffers(void **)
 {
     struct piece p = { BUF, 4, false };
     struct virtq_used_elem e;
-    (void)state;
     drv_start(SLOT, 16, 0);
     submit(VIRTIO_CONSOLE_RX, chain_put(VIRTIO_CONSOLE_RX, &p, 1)); /* cannot be filled: handed back empty */
     give_buffer(BUF, 4);
@@ -182,9 +173,8 @@ static void wrong_way_buffers(void **state)
     assert_int_equal(stopped.count, 0);
 }
 
-static void a_broken_receive_queue_stops_the_guest(void **state)
+static void a_broken_receive_queue_stops_the_guest(void **)
 {
-    (void)state;
     drv_start(SLOT, 16, 0);
     avail_put(VIRTIO_CONSOLE_RX, 99);
     assert_int_equal(kick(VIRTIO_CONSOLE_RX), OK);

@@ -13,16 +13,14 @@ static struct walk got;
 #define RW (PTE_P | PTE_W)
 #define RWU (PTE_P | PTE_W | PTE_U)
 
-static int set_up(void **state)
+static int set_up(void **)
 {
-    (void)state;
     memset(&vm, 0, sizeof vm);
     vm.cfg.memory = 2 * MEM_CHUNK;
     return ram_get(&vm);
 }
-static int tear_down(void **state)
+static int tear_down(void **)
 {
-    (void)state;
     ram_put(&vm);
     return fake_pages_in_use() != 0;
 }
@@ -53,19 +51,17 @@ static void mode_long(void)
         assert_int_equal(got.pf_error, code);                               \
     } while (0)
 
-static void four_levels_lead_to_a_page(void **state)
+static void four_levels_lead_to_a_page(void **)
 {
-    (void)state;
     mode_long();
     WALKS(VA, WALK_WRITE, 0x123456789ABC);
     assert_int_equal(got.run, 0x1000 - 0xABC);
 }
 
-static void each_level_may_be_absent(void **state)
+static void each_level_may_be_absent(void **)
 {
     static const struct { uint64_t table; unsigned index; } at[] = { { 0x1000, 0x1A5 }, { 0x2000, 3 }, { 0x3000, 0xFF }, { 0x4000, 0x111 } };
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(at); i++) {
         mode_long();
         entry64(at[i].table, at[i].index, 0x5000 | PTE_W | PTE_U);
@@ -76,12 +72,11 @@ static void each_level_may_be_absent(void **state)
     }
 }
 
-static void each_level_may_forbid_user_and_write(void **state)
+static void each_level_may_forbid_user_and_write(void **)
 {
     static const struct { uint64_t table; unsigned index; uint64_t to; } at[] = {
         { 0x1000, 0x1A5, 0x2000 }, { 0x2000, 3, 0x3000 }, { 0x3000, 0xFF, 0x4000 }, { 0x4000, 0x111, 0x7000 } };
 
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(at); i++) {
         mode_long();
         sys.cpl = 3;
@@ -97,9 +92,8 @@ static void each_level_may_forbid_user_and_write(void **state)
     }
 }
 
-static void smap_keeps_the_kernel_from_user_pages(void **state)
+static void smap_keeps_the_kernel_from_user_pages(void **)
 {
-    (void)state;
     mode_long();
     sys.cr4 |= CR4_SMAP;
     FAULTS(VA, WALK_READ, 1);
@@ -109,9 +103,8 @@ static void smap_keeps_the_kernel_from_user_pages(void **state)
     WALKS(VA, WALK_READ, 0x123456789ABC);
 }
 
-static void large_pages_end_the_walk(void **state)
+static void large_pages_end_the_walk(void **)
 {
-    (void)state;
     mode_long();
     entry64(0x3000, 0xFF, 0x8000200000 | RWU | PTE_PS | BIT64(12)); /* bit 12 is PAT here */
     WALKS(VA, WALK_WRITE, 0x8000200000 | (VA & 0x1FFFFF));
@@ -121,9 +114,8 @@ static void large_pages_end_the_walk(void **state)
     assert_int_equal(got.run, 0x40000000 - (VA & 0x3FFFFFFF));
 }
 
-static void addresses_must_be_canonical(void **state)
+static void addresses_must_be_canonical(void **)
 {
-    (void)state;
     mode_long();
     assert_int_equal(walk_page(&vm, &sys, VA ^ BIT64(63), WALK_READ, &got), ERR_RANGE);
     assert_int_equal(walk_page(&vm, &sys, BIT64(47), WALK_READ, &got), ERR_RANGE);
@@ -132,9 +124,8 @@ static void addresses_must_be_canonical(void **state)
     assert_int_equal(walk_page(&vm, &sys, BIT64(56), WALK_READ, &got), ERR_RANGE);
 }
 
-static void five_levels_lead_to_a_page(void **state)
+static void five_levels_lead_to_a_page(void **)
 {
-    (void)state;
     mode_long();
     sys.cr4 |= CR4_LA57;
     sys.cr3 = 0x6000;
@@ -142,9 +133,8 @@ static void five_levels_lead_to_a_page(void **state)
     WALKS(VA, WALK_READ, 0x123456789ABC);
 }
 
-static void tables_outside_ram_are_the_guests_fault(void **state)
+static void tables_outside_ram_are_the_guests_fault(void **)
 {
-    (void)state;
     mode_long();
     entry64(0x3000, 0xFF, 0xFFFFF000 | RWU);
     assert_int_equal(walk_page(&vm, &sys, VA, WALK_READ, &got), ERR_GUEST);

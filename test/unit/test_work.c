@@ -28,9 +28,8 @@ static bool job_run(struct work *w)
 
 static struct job a, b;
 
-static int begin(void **state)
+static int begin(void **)
 {
-    (void)state;
     fake_set_cpus(2, 0);
     sched_init();
     work_init();
@@ -46,9 +45,8 @@ static void pass(uint64_t ns)
     sched_step();
 }
 
-static void only_what_was_asked_for_runs_once(void **state)
+static void only_what_was_asked_for_runs_once(void **)
 {
-    (void)state;
     work_ask(&a.work);
     work_ask(&a.work);
     pass(1);
@@ -57,9 +55,8 @@ static void only_what_was_asked_for_runs_once(void **state)
     assert_int_equal(b.runs, 0);
 }
 
-static void cpu_0_is_kicked_even_by_itself(void **state)
+static void cpu_0_is_kicked_even_by_itself(void **)
 {
-    (void)state;
     unsigned before = fake_kicks(0);
     work_ask(&a.work); /* a guest that runs on CPU 0 has to be left */
     assert_int_equal(fake_kicks(0), before + 1);
@@ -72,9 +69,8 @@ static void cpu_0_is_kicked_even_by_itself(void **state)
     assert_int_equal(a.runs + b.runs, 2);
 }
 
-static void work_that_asks_for_itself_lets_others_in(void **state)
+static void work_that_asks_for_itself_lets_others_in(void **)
 {
-    (void)state;
     a.asks = true;
     work_ask(&a.work);
     work_ask(&b.work);
@@ -87,9 +83,8 @@ static void work_that_asks_for_itself_lets_others_in(void **state)
     pass(1);
 }
 
-static void a_change_wakes_those_that_wait_and_no_others(void **state)
+static void a_change_wakes_those_that_wait_and_no_others(void **)
 {
-    (void)state;
     work_changed();
     pass(10000000);
     assert_int_equal(a.runs + b.runs, 0);
@@ -110,9 +105,8 @@ static void a_change_wakes_those_that_wait_and_no_others(void **state)
     assert_int_equal(a.runs, 3);
 }
 
-static void many_changes_are_one_every_few_milliseconds(void **state)
+static void many_changes_are_one_every_few_milliseconds(void **)
 {
-    (void)state;
     a.waits = true;
     work_ask(&a.work);
     pass(10000000);
@@ -131,9 +125,8 @@ static void many_changes_are_one_every_few_milliseconds(void **state)
     pass(1);
 }
 
-static void a_change_while_it_looks_is_not_lost(void **state)
+static void a_change_while_it_looks_is_not_lost(void **)
 {
-    (void)state;
     a.waits = a.changes = true;
     work_ask(&a.work);
     pass(10000000);
@@ -145,9 +138,8 @@ static void a_change_while_it_looks_is_not_lost(void **state)
     pass(1);
 }
 
-static void work_may_be_removed_by_other_work(void **state)
+static void work_may_be_removed_by_other_work(void **)
 {
-    (void)state;
     a.removes = &b.work;
     work_ask(&a.work);
     work_ask(&b.work);
@@ -156,9 +148,8 @@ static void work_may_be_removed_by_other_work(void **state)
     assert_int_equal(b.runs, 0);
 }
 
-static void work_without_end_leaves_half_of_the_time(void **state)
+static void work_without_end_leaves_half_of_the_time(void **)
 {
-    (void)state;
     a.asks = true;
     a.takes = 1000000;
     work_ask(&a.work);
