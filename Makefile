@@ -29,10 +29,11 @@ objects = $(patsubst %,$(OUT)/obj/$(1)/%.o,$(basename $(2)))
 
 FREESTANDING := -ffreestanding -fno-stack-protector -mno-red-zone -mgeneral-regs-only -mno-stack-arg-probe \
 	-fomit-frame-pointer
-efi_FLAGS := --target=x86_64-unknown-windows $(FREESTANDING) -O2
+# a section for each function, and whose address counts: so that the linker keeps equal functions and equal data for unwinding once
+efi_FLAGS := --target=x86_64-unknown-windows $(FREESTANDING) -O2 -ffunction-sections -faddrsig
 # what guests never wait for is small rather than fast
 SMALL := dev/acpi dev/pc dev/pci dev/power hal/acpi hal/disks hal/pci hal/ps2 hal/uart app/app app/boot
-$(foreach d,boot console ground ns,$(OUT)/obj/efi/$d/%.o) $(SMALL:%=$(OUT)/obj/efi/%.o): efi_FLAGS += -Os
+$(foreach d,boot console ground ns,$(OUT)/obj/efi/$d/%.o) $(SMALL:%=$(OUT)/obj/efi/%.o): efi_FLAGS += -Oz
 host_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 fuzz_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 guest_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fno-pic -mcmodel=small
@@ -63,7 +64,7 @@ all: $(EFI) ## build the EFI program, out/BOOTX64.EFI
 
 $(EFI): $(call objects,efi,$(CORE) $(HAL) $(EFI_C) $(EFI_S)) $(call objects,efi,$(GEN_C))
 	$(call say,link,$@)lld-link /subsystem:efi_application /entry:efi_main /nodefaultlib /debug:dwarf \
-		/opt:ref /out:$(OUT)/goblin.debug.efi $^
+		/opt:ref,safeicf /out:$(OUT)/goblin.debug.efi $^
 	$(if $(V),,@)llvm-objcopy --strip-all $(OUT)/goblin.debug.efi $@
 
 # host library: tests and fuzzers pull from it what they use
