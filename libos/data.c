@@ -312,9 +312,10 @@ int node_truncate(struct node *n, uint64_t size)
 int node_stat(struct node *n, struct stat *s)
 {
     int e = node_refresh(n);
+    uint64_t blocks = n->m && !n->memory && !n->lower ? n->blocks : node_is(n, S_IFREG) ? align_up(n->size, 4096) / 512 : 0;
 
     *s = (struct stat){ .st_dev = n->m ? n->m->dev : 15, .st_ino = n->ino, .st_nlink = n->nlink, .st_mode = n->mode, .st_uid = n->uid, .st_gid = n->gid,
-                        .st_rdev = n->rdev, .st_size = (int64_t)n->size, .st_blksize = 4096, .st_blocks = (int64_t)((n->size + 511) / 512),
+                        .st_rdev = n->rdev, .st_size = (int64_t)n->size, .st_blksize = 4096, .st_blocks = (int64_t)blocks,
                         .st_atime = (uint64_t)n->atime.sec, .st_atime_nsec = (uint64_t)n->atime.nsec, .st_mtime = (uint64_t)n->mtime.sec,
                         .st_mtime_nsec = (uint64_t)n->mtime.nsec, .st_ctime = (uint64_t)n->ctime.sec, .st_ctime_nsec = (uint64_t)n->ctime.nsec };
     return e;

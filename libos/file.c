@@ -97,12 +97,12 @@ static int open_check(struct node *n, uint32_t flags)
     uint32_t kind = n->mode & S_IFMT;
     bool write = (flags & O_ACCMODE) != O_RDONLY;
 
+    if (flags & O_DIRECTORY && kind != S_IFDIR)
+        return -ENOTDIR;
     if (flags & O_PATH)
         return 0;
     if (kind == S_IFLNK)
         return -ELOOP;
-    if (flags & O_DIRECTORY && kind != S_IFDIR)
-        return -ENOTDIR;
     if (kind == S_IFDIR)
         return write || flags & O_CREAT ? -EISDIR : 0;
     if (kind == S_IFSOCK || ((kind == S_IFCHR || kind == S_IFBLK) && !n->ops))

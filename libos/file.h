@@ -60,7 +60,7 @@ struct node {
     bool memory;   /* data is all here */
     bool mounted;  /* a mount's root */
     uint32_t mode, uid, gid, nlink;
-    uint64_t ino, size, rdev;
+    uint64_t ino, size, rdev, blocks; /* blocks: of 512 bytes, as the server told */
     struct timespec atime, mtime, ctime;
     struct mount *m; /* NULL: only in memory */
     uint32_t fid, open_fid; /* NINEP_NOFID: none */

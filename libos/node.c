@@ -173,6 +173,7 @@ void attr_take(struct node *n, const struct ninep_msg *a)
     n->gid = a->attr.gid;
     n->nlink = (uint32_t)a->attr.nlink;
     n->size = a->attr.size;
+    n->blocks = a->attr.blocks;
     n->rdev = a->attr.rdev;
     n->ino = a->qid.path;
     n->atime = node_time(a->attr.atime);

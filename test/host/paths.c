@@ -59,6 +59,11 @@ static void opens(void)
     SHOW(fcntl(fd, F_GETFL));
     SHOW(fcntl(dir, F_GETFL) & ~0200000);
     close(fd);
+    SHOW(open("f", O_PATH | O_DIRECTORY));
+    SHOW(open("l", O_PATH | O_DIRECTORY));
+    SHOW(open("l", O_PATH | O_DIRECTORY | O_NOFOLLOW));
+    SHOW(open("l", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    SHOW(close(open("d", O_PATH | O_DIRECTORY)));
     fd = open("f", O_PATH);
     SHOW(fcntl(fd, F_GETFL));
     SHOW(read(fd, text, 1));
