@@ -105,7 +105,7 @@ char *mem_text(const char *s, size_t n)
 /* --- the program's memory --- */
 bool user_range(user_t at, uint64_t n)
 {
-    return at >= PAGE_SIZE && n <= boot->free && at <= boot->free - n; /* page 0 is the sled, not the program's */
+    return !n || (at >= PAGE_SIZE && n <= boot->free && at <= boot->free - n); /* page 0 is the sled, not the program's */
 }
 
 int user_read(void *dst, user_t from, size_t n)

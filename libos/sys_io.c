@@ -17,7 +17,7 @@ static int64_t transfer(struct file *f, bool out, user_t at, uint64_t len, uint6
 {
     int64_t n;
 
-    if (!user_range(at, len) && len)
+    if (!user_range(at, len))
         return -EFAULT;
     len = min_u64(len, 0x7FFFF000);
     file_get(f); /* it may be closed while this one waits */

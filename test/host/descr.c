@@ -12,12 +12,49 @@
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <time.h>
 
 #define BAD ((void *)8)
 static struct stat st;
 static char buf[70000], text[100];
+
+/* No bytes need no memory: musl ends each program with such a writev to its output. */
+static void nothing_at_null(void)
+{
+    struct iovec v[3] = { { NULL, 0 }, { "one", 3 }, { NULL, 0 } }, r[3] = { { NULL, 0 }, { text, 9 }, { NULL, 0 } };
+    struct msghdr m = { .msg_iov = v, .msg_iovlen = 3 };
+    int p[2], s[2], fd = open("n", O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+    pipe(p);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    SHOW(writev(p[1], v, 3));
+    SHOW(readv(p[0], r, 3));
+    SHOW(writev(s[1], v, 3));
+    SHOW(readv(s[0], r, 3));
+    SHOW(sendmsg(s[1], &m, 0));
+    m.msg_iov = r;
+    SHOW(recvmsg(s[0], &m, 0));
+    SHOW(writev(fd, v, 3));
+    SHOW(preadv(fd, r, 3, 0));
+    SHOW(write(p[1], NULL, 0));
+    SHOW(read(p[0], NULL, 0));
+    SHOW(write(s[1], NULL, 0));
+    SHOW(send(s[1], NULL, 0, 0));
+    SHOW(recv(s[0], NULL, 0, MSG_DONTWAIT));
+    SHOW(write(fd, NULL, 0));
+    SHOW(read(fd, NULL, 0));
+    SHOW(pread(fd, NULL, 0, 0));
+    SHOW(write(1, NULL, 0));
+    SHOW(syscall(SYS_getrandom, NULL, 0, 0));
+    SHOW(syscall(SYS_readlink, "/proc/self/exe", NULL, 0));
+    SHOW(syscall(SYS_getcwd, NULL, 0));
+    SHOW(syscall(SYS_getdents64, fd, NULL, 0));
+    SHOW(syscall(SYS_select, 0, NULL, NULL, NULL, &(struct timeval){ 0 }));
+    SHOW(syscall(SYS_poll, NULL, 0, 0));
+    SHOW(mincore((void *)4096, 0, NULL));
+}
 
 static void vectors(void)
 {
@@ -533,6 +570,7 @@ static void memory_files(void)
 int main(void)
 {
     umask(022);
+    nothing_at_null();
     vectors();
     sizes();
     copies();
