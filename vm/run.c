@@ -52,11 +52,9 @@ static enum next await(struct vcpu *v, const struct vm_wish *w)
 
     v->quiet_until = 0; /* its end comes by interrupt */
     quiet_update(v);
-    while (ground_tsc() - start < VM_SPIN_EXITS * exit && !wanted(v)) {
+    while (ground_tsc() - start < VM_SPIN_EXITS * exit && !wanted(v)) /* no PAUSE: for that an emulator takes the lock its disk needs */
         if (w->poll(w->dev, VM_POLL_LOOK))
             return RUN_ON;
-        __builtin_ia32_pause();
-    }
     while (!w->poll(w->dev, VM_POLL_SLEEP)) {
         if (ground_tsc() - start > VM_QUIET_EXITS * exit) {
             (void)w->poll(w->dev, VM_POLL_END);
