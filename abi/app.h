@@ -7,7 +7,7 @@
 #include "base/types.h"
 
 #define APP_MAGIC 0x6E6C426Fu /* "oBln" */
-#define APP_VERSION 3u        /* the monitor starts only a libos with the same number */
+#define APP_VERSION 4u        /* the monitor starts only a libos with the same number */
 
 typedef uint64_t app_addr_t;
 
@@ -67,7 +67,8 @@ enum app_call {
     APP_MAP_FILE,   /* (address, bytes, prot, channel << 32 | fid, offset): the bytes of an open file; APP_IMAGE << 32: of the image */
     APP_UNMAP,      /* (address, bytes) */
     APP_PROTECT,    /* (address, bytes, prot): contents stay; what was not mapped becomes zeroed memory */
-    APP_TEMPLATE,   /* (): freezes a guest with APP_BOOT_TEMPLATE for ever; 1 in each clone of it, 0 where nothing happens */
+    APP_TEMPLATE,   /* (): freezes a guest with APP_BOOT_TEMPLATE for ever; 1 in each clone of it, which calls again when it is ready to be used: from then
+                     * on its boot record says who it is. 0 where nothing happens */
     APP_KICK,       /* (channel): questions lie in the ring */
     APP_WAIT,       /* (deadline, 0: none): sleeps until an event is pending; kicks the channel of APP_MOUNT_NET first */
     APP_WAKE,       /* (cpu): an event for another CPU */

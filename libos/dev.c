@@ -236,6 +236,14 @@ static struct node *link_add(struct node *dir, const char *name, const char *tar
 
 static const char *const std_names[3] = { "stdin", "stdout", "stderr" };
 
+void dev_terminals(void)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        std_node[i]->mode = boot->tty & BIT(i) ? S_IFCHR | 0620 : S_IFIFO | 0600;
+        std_node[i]->rdev = boot->tty & BIT(i) ? 136 << 8 : 0;
+    }
+}
+
 int dev_attach(void)
 {
     static struct opening o[4];
@@ -245,11 +253,8 @@ int dev_attach(void)
     input.asked = input.end = false;
     input.have = input.taken = 0;
     input.error = 0;
-    for (unsigned i = 0; i < 3 && !e; i++) {
-        std_node[i]->mode = boot->tty & BIT(i) ? S_IFCHR | 0620 : S_IFIFO | 0600;
-        std_node[i]->rdev = boot->tty & BIT(i) ? 136 << 8 : 0;
+    for (unsigned i = 0; i < 3 && !e; i++)
         e = p9_open_post(devices, &o[i], std_names[i], i ? O_WRONLY : O_RDONLY, &std_fid[i]);
-    }
     if (!e)
         e = p9_open_post(devices, &o[3], "ttyctl", O_RDWR, &ctl_fid);
     if (e)
@@ -294,5 +299,6 @@ int dev_init(void)
         std_node[i]->arg = 16 + i;
         std_node[i]->ops = &tty_node;
     }
+    dev_terminals();
     return dev_attach();
 }

@@ -13,7 +13,7 @@
     .section .head, "ax"
     .globl image_head
 image_head:
-    .long 0x6E6C426F, 3
+    .long 0x6E6C426F, 4
     .quad start, syscall_missed_entry, upcall_stubs, boot_stack_top, cpu0, text_end, data_end, sled
 
     .text

@@ -213,6 +213,7 @@ void file_list_drop(struct file *);
 int file_list(struct file *); /* sees to it that f->list has what is in the directory */
 int dev_init(void);
 int dev_attach(void); /* opens the monitor's devices: at the start, and in a clone */
+void dev_terminals(void); /* which of them are terminals, as the boot record says */
 #define DEV_FIDS 4u   /* they have so many fids */
 int proc_init(void);
 void proc_renumber(void); /* boot->pid is another */

@@ -333,10 +333,15 @@ int64_t thread_freeze(void)
         next_tid = t->tid + 1;
     if (t->clear_tid && !user_read(&known, t->clear_tid, sizeof known) && known == old)
         user_write(t->clear_tid, &t->tid, sizeof t->tid);
-    t->used_ns = 0;
-    t->started_ns = time_mono();
-    turn_begin(cpu_self(), t->started_ns);
+    thread_born();
     return cloned;
+}
+
+void thread_born(void)
+{
+    current->used_ns = 0;
+    current->started_ns = time_mono();
+    turn_begin(cpu_self(), current->started_ns);
 }
 
 /* --- another program in their place --- */

@@ -67,6 +67,7 @@ void thread_leave(void);       /* before the CPU goes back to the program: other
 NORETURN void thread_idle(void); /* what a CPU does that has nothing to do */
 void thread_timer_event(void);
 int64_t thread_freeze(void); /* APP_TEMPLATE by the only thread; 1: this is a clone, and it has the number of the boot record */
+void thread_born(void); /* in a clone: its CPU time begins now */
 void thread_name(struct thread *, const char *path); /* the last part of it */
 /* For execve: all threads but this one end before it returns, and this one has the process' number. */
 void threads_end_others(void);

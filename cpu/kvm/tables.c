@@ -143,7 +143,7 @@ static void block_set(struct tables *t, uint64_t addr, uint64_t end, unsigned ri
     for (; addr < end; addr += PAGE_SIZE) {
         uint64_t *e = &table[addr >> 12 & (ENTRIES - 1)];
         t->pages -= leaf_used(*e);
-        *e = leaf(addr, rights);
+        *e = rights ? leaf(addr, rights) : *e & (PTE_A | PTE_D); /* tables_used() */
         t->pages += leaf_used(*e);
     }
 }
@@ -161,21 +161,37 @@ err_t tables_set(struct tables *t, uint64_t addr, uint64_t len, unsigned rights,
     return OK;
 }
 
+/* The lowest entry for addr there is; what it says goes up to *end. */
+static uint64_t *leaf_at(const struct tables *t, uint64_t addr, uint64_t *end)
+{
+    uint64_t *e = &page_at(t, page_at(t, t->root)[0])[addr >> 30];
+
+    *end = align_down(addr, GIB(1)) + GIB(1);
+    if (!(*e & PTE_P))
+        return e;
+    e = &page_at(t, *e)[addr >> 21 & (ENTRIES - 1)];
+    *end = align_down(addr, BLOCK) + BLOCK;
+    if (!(*e & PTE_P) || *e & PTE_PS)
+        return e;
+    *end = align_down(addr, PAGE_SIZE) + PAGE_SIZE;
+    return &page_at(t, *e)[addr >> 12 & (ENTRIES - 1)];
+}
+
 bool tables_get(const struct tables *t, uint64_t addr, unsigned *rights, uint64_t *end)
 {
-    const uint64_t *pdpt = page_at(t, page_at(t, t->root)[0]), *e;
-
-    *rights = 0;
-    if (!(pdpt[addr >> 30] & PTE_P)) {
-        *end = align_down(addr, GIB(1)) + GIB(1);
-        return false;
-    }
-    e = &page_at(t, pdpt[addr >> 30])[addr >> 21 & (ENTRIES - 1)];
-    *end = align_down(addr, BLOCK) + BLOCK;
-    if (*e & PTE_P && !(*e & PTE_PS)) {
-        e = &page_at(t, *e)[addr >> 12 & (ENTRIES - 1)];
-        *end = align_down(addr, PAGE_SIZE) + PAGE_SIZE;
-    }
-    *rights = leaf_rights(*e);
+    *rights = leaf_rights(*leaf_at(t, addr, end));
     return *rights != 0;
+}
+
+void tables_clean(struct tables *t)
+{
+    for (uint64_t at = 0, end; at < t->top; at = end)
+        *leaf_at(t, at, &end) &= ~(PTE_A | PTE_D);
+}
+
+unsigned tables_used(const struct tables *t, uint64_t addr, uint64_t *end)
+{
+    uint64_t e = *leaf_at(t, addr, end);
+
+    return (e & PTE_A ? TABLES_READ : 0) | (e & PTE_D ? TABLES_WRITE : 0);
 }

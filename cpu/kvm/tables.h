@@ -35,3 +35,7 @@ uint64_t tables_need(const struct tables *, uint64_t addr, uint64_t len);
 MUST_USE err_t tables_set(struct tables *, uint64_t addr, uint64_t len, unsigned rights, bool fresh);
 /* The rights of the page at addr; false: neither mapped nor kept. *end: the pages up to there are alike. */
 bool tables_get(const struct tables *, uint64_t addr, unsigned *rights, uint64_t *end);
+/* Before CPUs run: from now on they note what they read and write. */
+void tables_clean(struct tables *);
+/* TABLES_READ, TABLES_WRITE: what was done with the page at addr, whose end is *end, be it unmapped again; fresh pages count as written. */
+unsigned tables_used(const struct tables *, uint64_t addr, uint64_t *end);

@@ -313,18 +313,25 @@ void ctl_open(struct app *g, const struct guest_config *cfg)
     ns_vm_add(&ctl.tree, &ctl.files);
 }
 
-const char *ctl_renew(const char *name)
+void ctl_leave(void)
 {
     if (ctl.listener < 0)
-        return *name ? name : "clone";
+        return;
     close(ctl.listener);
     close(ctl.statm);
+    ctl.listener = -1;
     pthread_mutex_init(&lock, NULL);
     for (unsigned i = 0; i < CONNECTIONS; i++)
         if (ctl.connection[i]) {
             close(ctl.connection[i]->fd);
             ctl.connection[i] = NULL;
         }
+}
+
+const char *ctl_renew(const char *name)
+{
+    if (!ctl.guest)
+        return *name ? name : "clone";
     if (*name)
         name_set(name);
     ctl.listener = *name ? socket_listen() : -1;

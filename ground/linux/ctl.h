@@ -8,7 +8,9 @@ struct sockaddr_un;
 
 /* Makes the socket. Where that cannot be, the guest runs without one: nobody is told of it. Before rights_drop(). */
 void ctl_open(struct app *, const struct guest_config *);
-/* In a process that was forked from the one that made it: a socket of its own, with that name, or "": the other one's with a number. The name it got. */
+/* In a process that was forked from the one that made it: its socket is none of ours. */
+void ctl_leave(void);
+/* Then, one of our own, with that name, or "": the other one's with a number. The name it got. */
 const char *ctl_renew(const char *name);
 /* What is readable when somebody comes, for the waiting thread; -1: no socket. */
 int ctl_fd(void);

@@ -26,9 +26,13 @@ err_t app_map_image(struct app *g, uint64_t at, uint64_t len, unsigned prot, uin
     return space_map_file(&g->space, at, len, prot, g->root->fd, g->root->at + from);
 }
 
-/* In the template no CPU goes on; its clones return from the call: template.c. */
+/* In the template no CPU goes on; its clones return from the call: template.c. They call again when they have come as far as all clones come. */
 bool app_template(struct app_vcpu *c)
 {
+    if (c->guest->ahead) {
+        template_wait(c->guest);
+        return true;
+    }
     if (!c->guest->template || c->guest->frozen)
         return false;
     __atomic_store_n(&c->guest->frozen, c, __ATOMIC_SEQ_CST);

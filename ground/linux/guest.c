@@ -214,13 +214,16 @@ static err_t record_make(struct app *g, const struct guest_config *cfg)
     b->pid = (uint32_t)getpid();
     b->umask = g->umask;
     b->flags = g->template ? APP_BOOT_TEMPLATE : 0;
-    return e ? e : record_write(&g->space, b);
+    if (e || !g->ahead)
+        return e ? e : record_write(&g->space, b);
+    return space_write(&g->space, APP_AREA, b, sizeof *b);
 }
 
 static err_t boot_make(struct app *g, const struct guest_config *cfg)
 {
     static const uint8_t gates[] = { 0xE7, KVM_APP_PORT, 0xC3,              /* the gate: out %eax, $port; ret */
-                                     0x89, 0xF8, 0xE7, KVM_APP_BELL, 0xC3 }; /* the bell: mov %edi, %eax; out %eax, $port; ret */
+                                     0x89, 0xF8, 0xE7, KVM_APP_BELL, 0xC3, /* the bell: mov %edi, %eax; out %eax, $port; ret */
+                                     0x48, 0xAD, 0x8A, 0x10, 0xE2, 0xFA, 0xE7, KVM_APP_PORT }; /* GATE_TOUCH: 1: lodsq; mov (%rax), %dl; loop 1b; out */
     err_t e = space_map(&g->space, APP_AREA_GATE, PAGE_SIZE, APP_READ | APP_EXEC | APP_SMALL);
 
     if (!e)
@@ -243,7 +246,7 @@ static err_t poke_make(void)
 }
 
 /* What is shared with the process it was forked from stays that one's. */
-err_t guest_renew(struct app *g)
+err_t guest_renew(struct app *g, const struct guest_config *cfg)
 {
     err_t e;
 
@@ -260,17 +263,19 @@ err_t guest_renew(struct app *g)
         e = space_unmap(&g->space, APP_AREA_STRINGS, APP_AREA_STRINGS_MAX);
     boot = (struct app_boot){ 0 };
     if (!e)
-        e = mounts_make(g, g->cfg, &boot);
+        e = mounts_make(g, cfg, &boot);
+    if (!e)
+        e = guest_tell(g, cfg);
     return e ? e : guest_cpu_make(g, 0, g->kept.rip, g->cpus[0].shared);
 }
 
-err_t guest_begin(struct app *g, const struct guest_config *cfg)
-{
-    err_t e = record_make(g, cfg);
+err_t guest_go(struct app *g) { return guest_cpu_start(g, 0, &g->kept, g->cpus[0].shared); }
 
+err_t guest_tell(struct app *g, const struct guest_config *cfg)
+{
     g->cfg = cfg;
     guest_time(g);
-    return e ? e : guest_cpu_start(g, 0, &g->kept, g->cpus[0].shared);
+    return record_make(g, cfg);
 }
 
 /* --- from outside -------------------------------------------------------------------------------------------------------- */

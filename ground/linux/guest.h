@@ -11,6 +11,7 @@
 #include "ground/linux/space.h"
 #include "ninep/tree.h"
 
+#define GATE_TOUCH 8u            /* in the gate's page: reads a byte at each of the rcx addresses at rsi */
 #define CHANNEL_FIDS 4096u       /* files of a host directory that a guest may hold at a time */
 #define CHANNEL_FIDS_OWN 512u    /* of the monitor's own trees: the table costs memory in every guest */
 
@@ -49,6 +50,7 @@ struct app {
     uint32_t status, umask;
     bool exiting; /* atomically */
     bool template;           /* it is to become one */
+    bool ahead;              /* a clone that nobody wants yet */
     struct app_vcpu *frozen; /* it has: the CPU that said so. atomically */
     struct kvm_regs_app kept; /* that CPU's */
     int client;              /* of a clone: the socket of whoever wanted it; -1: none */
@@ -69,20 +71,23 @@ int guest_poked(void); /* the same eventfd, and what was poked is forgotten */
 void guest_time(struct app *); /* keeps the time page current */
 uint64_t clock_ns(clockid_t);
 uint64_t guest_now(void);        /* CLOCK_MONOTONIC, ns */
-/* For a clone: all but its memory and its CPU, as if it were new; then, when its name and arguments are known, the rest. */
-MUST_USE err_t guest_renew(struct app *);
-MUST_USE err_t guest_begin(struct app *, const struct guest_config *);
+/* For a clone: all but its memory, as if it were new; then its CPU goes on; then, when its name and arguments are known, its boot record tells them. */
+MUST_USE err_t guest_renew(struct app *, const struct guest_config *);
+MUST_USE err_t guest_go(struct app *);
+MUST_USE err_t guest_tell(struct app *, const struct guest_config *);
 /* template.c */
 /* Splits the process: the command's waits until the template is ready, its exit status; the one that becomes it: -1. */
 int template_part(void);
 MUST_USE err_t template_open(const struct guest_config *); /* before rights_drop(). On an error a line has been written */
-/* Serves a frozen guest: returns in each clone that somebody wants, and in the template when it is to end. */
+/* Serves a frozen guest: returns in each clone, whose CPU runs, and in the template when it is to end. */
 void template_serve(struct app *, int signals);
+/* By the CPU of a clone that has made all that can be made ahead, under the lock: returns when somebody wants this clone. */
+void template_wait(struct app *);
 void template_end(struct app *, int status, int killed); /* told to whoever wanted this clone; the template's name is free */
-/* hot.c: pages that clones write to */
-void hot_tell(const struct app *, int to); /* by one that ends */
-void hot_hear(int from);                  /* by the template */
-void hot_touch(struct app *);             /* by one that waits */
+/* hot.c: pages that clones use */
+void hot_share(void);                /* by the template, before there are any */
+void hot_tell(const struct app *);   /* by one that ends */
+void hot_touch(struct app *);        /* by one that is made, before its CPU goes on */
 /* vcpu.c */
 bool thread_start(void *(*)(void *), void *arg, size_t stack, pthread_t *); /* one that nobody waits for. stack 0: the system's choice */
 struct app_cpu *cpu_shared(struct app_vcpu *); /* where the monitor sees it */
@@ -92,6 +97,7 @@ void guest_bell(struct app *, uint32_t number); /* the bell was rung, and the ne
 void guest_roots(struct app *); /* waits until no CPU uses old tables */
 MUST_USE err_t guest_cpu_make(struct app *, unsigned number, uint64_t entry, app_addr_t shared); /* all but its start */
 MUST_USE err_t guest_cpu_start(struct app *, unsigned number, const struct kvm_regs_app *, app_addr_t shared);
+void guest_cpu_touch(struct app *, const uint64_t *pages, uint64_t n); /* the first CPU, which was made, reads of each, and KVM knows it; all are mapped */
 void guest_cpus_end(struct app *); /* when it is over: waits for all CPUs, and takes them away */
 /* channel.c, under the lock */
 MUST_USE err_t channel_serve(struct channel *);  /* as a kick of the guest's: with answers that had to wait */

@@ -104,7 +104,7 @@ static const uint16_t always[] = {
     /* the guest's memory */
     SYS_munmap, SYS_madvise, SYS_mremap, SYS_brk, SYS_memfd_create, SYS_ftruncate,
     /* threads, waiting, time */
-    SYS_futex, SYS_set_robust_list, SYS_rseq, SYS_exit, SYS_exit_group, SYS_sched_yield, SYS_sched_getaffinity, SYS_gettid, SYS_getpid, SYS_getuid,
+    SYS_futex, SYS_set_robust_list, SYS_rseq, SYS_exit, SYS_exit_group, SYS_sched_yield, SYS_sched_getaffinity, SYS_gettid, SYS_getpid, SYS_getppid, SYS_getuid,
     SYS_geteuid, SYS_getgid, SYS_getegid, SYS_nanosleep, SYS_clock_nanosleep, SYS_clock_gettime, SYS_gettimeofday, SYS_timer_create, SYS_timer_settime,
     SYS_timer_delete, SYS_restart_syscall, SYS_getrandom, SYS_prlimit64, SYS_sysinfo, SYS_uname,
     /* signals; to whom is asked below */
@@ -126,7 +126,7 @@ static const uint16_t with_net[] = {
     SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_sendmmsg, SYS_recvmmsg,
 };
 
-static const uint16_t with_listen[] = { SYS_bind, SYS_listen }, with_template[] = { SYS_seccomp, SYS_getppid };
+static const uint16_t with_listen[] = { SYS_bind, SYS_listen }, with_template[] = { SYS_seccomp };
 
 /* Of these an argument decides: (argument & mask) must be one of the values. */
 struct condition {

@@ -1,6 +1,7 @@
 /* A template on Linux: the guest is frozen, and its process serves its clones from then on. A clone is a fork of that process: the kernel shares the
- * guest's memory until it is written to. A few are made ahead, each with an empty machine of KVM's over that memory, and wait at the template's socket:
- * whichever gets a connection is the clone that was asked for. docs/goblin-template.md is the page.
+ * guest's memory until it is written to. A few are made ahead, each with a machine of KVM's over that memory, in which the guest has got its files anew and
+ * asks the gate who it is; that call waits at the template's socket: whichever gets a connection is the clone that was asked for.
+ * docs/goblin-template.md is the page.
  *
  * The template's process looks after the socket's name, after `goblin ps` and `stop`, and makes new ones; what waits dies with it, what runs does not. */
 #define _GNU_SOURCE
@@ -30,7 +31,8 @@
 
 static int ready = -1, listener = -1, null = -1;
 static char path[108];
-static int told[2] = { -1, -1 }; /* by clones that end: hot.c */
+static pid_t parent;  /* the template's process */
+static int taken;     /* a clone's end of its pipe in the pool */
 static int pool[POOL]; /* from each that waits: a byte when it was taken, the end when it is no more; -1: to be made */
 
 /* --- becoming one --------------------------------------------------------------------------------------------------------------- */
@@ -95,9 +97,9 @@ void template_end(struct app *g, int status, int killed)
 
     if (g->client >= 0) {
         (void)!write(g->client, &a, sizeof a);
-        hot_tell(g, told[1]);
+        hot_tell(g);
     }
-    if (listener >= 0)
+    if (listener >= 0 && !g->ahead)
         (void)unlink(path);
 }
 
@@ -153,23 +155,35 @@ static bool config_take(int fd, struct guest_config *cfg)
     return at == text + ask.bytes;
 }
 
-/* In a process of its own: makes all that can be made ahead, and returns when somebody wants it. */
-static void clone_wait(struct app *g, pid_t template, int taken)
+/* In a process of its own: makes all that can be made ahead, and lets the guest come to template_wait(). */
+static void clone_begin(struct app *g)
 {
     static struct guest_config cfg;
     const unsigned rights = RIGHTS_LISTEN | (g->cfg->net != GUEST_NET_NONE ? RIGHTS_NET : 0);
 
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != template)
-        _exit(125);
+    ctl_leave();
+    cfg = *g->cfg;
+    cfg.argc = cfg.envc = 0;
     g->template = false;
+    g->ahead = true;
     g->cpus[0].shared = g->frozen->shared;
     g->frozen = NULL;
     if (ready >= 0)
         close(ready);
     ready = -1;
-    if (guest_renew(g) || rights_renew(rights))
+    if (guest_renew(g, &cfg) || rights_renew(rights))
         give_up(g, "not enough memory, or too many files are open");
     hot_touch(g);
+    if (guest_go(g))
+        give_up(g, "not enough memory");
+}
+
+void template_wait(struct app *g)
+{
+    static struct guest_config cfg;
+
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent) /* this thread's word goes for the process */
+        _exit(125);
     while ((g->client = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
         if (errno != EINTR && errno != ECONNABORTED)
             _exit(125);
@@ -181,8 +195,10 @@ static void clone_wait(struct app *g, pid_t template, int taken)
     cfg = *g->cfg;
     if (!config_take(g->client, &cfg))
         _exit(125);
-    if (guest_begin(g, &cfg))
+    if (guest_tell(g, &cfg))
         give_up(g, "not enough memory");
+    g->ahead = false;
+    guest_poke(); /* there is a client to look after, and a socket */
 }
 
 /* --- the template ------------------------------------------------------------------------------------------------------------------ */
@@ -198,11 +214,10 @@ static void guest_rest(struct app *g)
         dup3(null, fd, 0);
 }
 
-/* Makes those that are missing; true in one that was just made, and is wanted. */
+/* Makes those that are missing; true in one that was just made. */
 static bool pool_fill(struct app *g)
 {
-    pid_t template = getpid();
-
+    parent = getpid();
     for (unsigned i = 0; i < POOL; i++) {
         int ends[2];
         if (pool[i] >= 0 || pipe2(ends, O_CLOEXEC))
@@ -212,7 +227,8 @@ static bool pool_fill(struct app *g)
                 if (pool[k] >= 0)
                     close(pool[k]);
             close(ends[0]);
-            clone_wait(g, template, ends[1]);
+            taken = ends[1];
+            clone_begin(g);
             return true;
         }
         close(ends[1]);
@@ -263,23 +279,19 @@ void template_serve(struct app *g, int signals)
     guest_rest(g);
     signal(SIGCHLD, SIG_IGN); /* they leave nothing behind */
     memset(pool, -1, sizeof pool);
-    if (pipe2(told, O_CLOEXEC | O_NONBLOCK))
-        guest_end(g, 125);
+    hot_share();
     while (!__atomic_load_n(&g->exiting, __ATOMIC_SEQ_CST)) {
-        struct pollfd p[4 + POOL] = { { .fd = signals, .events = POLLIN }, { .fd = ctl_fd(), .events = POLLIN }, { .fd = guest_poked(), .events = POLLIN },
-                                     { .fd = told[0], .events = POLLIN } };
+        struct pollfd p[3 + POOL] = { { .fd = signals, .events = POLLIN }, { .fd = ctl_fd(), .events = POLLIN }, { .fd = guest_poked(), .events = POLLIN } };
         if (wanting && pool_fill(g))
             return;
         for (unsigned i = 0; i < POOL; i++)
-            p[4 + i] = (struct pollfd){ .fd = pool[i], .events = POLLIN };
+            p[3 + i] = (struct pollfd){ .fd = pool[i], .events = POLLIN };
         n = poll(p, ARRAY_LEN(p), missing && !wanting ? rest : -1);
         if (p[0].revents)
             signals_take(g, signals);
         if (p[1].revents)
             ctl_ready();
-        if (p[3].revents)
-            hot_hear(told[0]);
-        missing = pool_look(p + 4, &rest);
+        missing = pool_look(p + 3, &rest);
         wanting = missing && (n == 0 || (missing == POOL && rest == REST_MS));
     }
 }

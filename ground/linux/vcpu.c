@@ -206,6 +206,25 @@ err_t guest_cpu_start(struct app *g, unsigned number, const struct kvm_regs_app 
     return c->started ? OK : ERR_NOMEM;
 }
 
+void guest_cpu_touch(struct app *g, const uint64_t *pages, uint64_t n)
+{
+    const struct kvm_regs_app at = { .rip = APP_AREA_GATE + GATE_TOUCH, .rsi = APP_AREA_STRINGS, .rcx = n, .rflags = KVM_APP_RFLAGS };
+    const uint64_t len = align_up(n * sizeof *pages, PAGE_SIZE);
+    struct kvm_cpu *c = &g->cpus[0].cpu;
+    enum kvm_stop stop;
+    const char *why;
+
+    if (!n || space_map(&g->space, APP_AREA_STRINGS, len, APP_READ | APP_SMALL) || space_write(&g->space, APP_AREA_STRINGS, pages, n * sizeof *pages))
+        return;
+    kvm_cpu_start(c, &at);
+    do
+        stop = kvm_cpu_run(c, false, &why);
+    while (stop == KVM_STOP_KICK);
+    if (stop == KVM_STOP_GATE)
+        (void)kvm_cpu_run(c, true, &why);
+    (void)!space_unmap(&g->space, APP_AREA_STRINGS, len);
+}
+
 void guest_cpus_end(struct app *g)
 {
     for (unsigned i = 0; i < g->ncpus; i++) {

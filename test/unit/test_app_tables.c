@@ -108,6 +108,27 @@ static void refuses_when_the_arena_is_full_and_changes_nothing(void **state)
     assert_int_equal(t.pages, pages);
 }
 
+static void tells_what_was_used_even_where_nothing_is_any_more(void **state)
+{
+    uint64_t end, *table;
+    (void)state;
+    assert_int_equal(tables_set(&t, 0x400000, 0x3000, TABLES_READ | TABLES_WRITE, true), OK);
+    assert_int_equal(tables_used(&t, 0x400000, &end), TABLES_READ | TABLES_WRITE);
+    tables_clean(&t);
+    assert_int_equal(tables_used(&t, 0x400000, &end), 0);
+    assert_int_equal(end, 0x401000);
+    table = (uint64_t *)(void *)(arena + t.used - PAGE_SIZE); /* the last one that was made */
+    table[1] |= PTE_A | PTE_D;                                /* as the processor does */
+    table[2] |= PTE_A;
+    assert_int_equal(tables_set(&t, 0x401000, 0x1000, 0, false), OK);
+    assert_int_equal(walk(t.root, 0x401000), 0);
+    assert_int_equal(t.pages, 2);
+    assert_int_equal(tables_used(&t, 0x401000, &end), TABLES_READ | TABLES_WRITE);
+    assert_int_equal(tables_used(&t, 0x402000, &end), TABLES_READ);
+    assert_int_equal(tables_used(&t, GIB(3), &end), 0);
+    assert_int_equal(end, GIB(4));
+}
+
 static void the_system_area_is_not_the_users(void **state)
 {
     (void)state;
@@ -125,6 +146,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_block_that_was_large_is_not_split_in_place_later, set_up, tear_down),
         cmocka_unit_test_setup_teardown(kept_pages_count_but_are_not_present, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_when_the_arena_is_full_and_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tells_what_was_used_even_where_nothing_is_any_more, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_system_area_is_not_the_users, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
