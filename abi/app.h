@@ -77,8 +77,14 @@ enum app_call {
     APP_TIMER,      /* (deadline, 0: none): one timer for each CPU */
     APP_FAULT,      /* (): the address of this CPU's last page fault */
     APP_REWRITE,    /* (address, bytes): turns `syscall` into `call *%rax` where that is safe; the number of sites */
+    APP_BATCH,      /* (address, n): so many struct app_batched up to APP_BATCH_MAX, one after the other; the first error, or 0 */
     APP_CALLS
 };
+struct app_batched {
+    uint64_t call; /* APP_MAP, APP_MAP_FILE, APP_UNMAP or APP_PROTECT */
+    uint64_t a[5]; /* its arguments */
+};
+#define APP_BATCH_MAX 16u
 #define APP_EXIT_SIGNAL 0x100u
 
 /* The bell, called by `call` with one of these numbers in edi; changes rax and flags. It costs a tenth of a call of the gate, nobody waits for what it

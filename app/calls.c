@@ -157,11 +157,27 @@ static int64_t call_rewrite(struct app_vcpu *c, const uint64_t a[5])
     return space_mapped(v.space, a[0], a[1]) ? (int64_t)app_rewrite(v.app, a[0], a[1]) : APP_RANGE;
 }
 
+/* Copied one at a time: what the first ones map may be where the others lie. */
+static int64_t call_batch(struct app_vcpu *c, const uint64_t a[5])
+{
+    static call_fn *const allowed[APP_CALLS] = { [APP_MAP] = call_map, [APP_MAP_FILE] = call_map_file, [APP_UNMAP] = call_unmap, [APP_PROTECT] = call_protect };
+    int64_t e = a[1] <= APP_BATCH_MAX ? 0 : APP_INVAL;
+
+    for (uint64_t i = 0; e >= 0 && i < a[1]; i++) {
+        struct app_batched b;
+        if (space_read(app_view(c).space, a[0] + i * sizeof b, &b, sizeof b))
+            return APP_RANGE;
+        e = b.call < APP_CALLS && allowed[b.call] ? allowed[b.call](c, b.a) : APP_INVAL;
+    }
+    return e;
+}
+
 static call_fn *const calls[APP_CALLS] = {
     [APP_LOG] = call_log,           [APP_EXIT] = call_exit,       [APP_MAP] = call_map,     [APP_MAP_FILE] = call_map_file,
     [APP_UNMAP] = call_unmap,       [APP_PROTECT] = call_protect, [APP_TEMPLATE] = call_template, [APP_KICK] = call_kick,
     [APP_WAIT] = call_wait,         [APP_WAKE] = call_wake,       [APP_CPU_START] = call_cpu_start,
     [APP_CPU_STOP] = call_cpu_stop, [APP_TIMER] = call_timer,     [APP_FAULT] = call_fault, [APP_REWRITE] = call_rewrite,
+    [APP_BATCH] = call_batch,
 };
 
 int64_t app_call(struct app_vcpu *c, uint64_t number, const uint64_t a[5])

@@ -2,6 +2,7 @@
 #include "abi/image.h"
 #include "libos/node.h"
 #include "libos/user.h"
+#include "libos/vma.h"
 
 struct node *cwd;
 uint32_t umask_bits;
@@ -227,10 +228,8 @@ int64_t file_read_at(struct file *f, void *to, uint64_t len, uint64_t offset)
     return node_read(f->node, to, len, offset);
 }
 
-bool file_rewritten(const struct file *f)
-{
-    return f && f->node && f->node->lower && !f->node->memory && boot->image_flags & IMAGE_REWRITTEN;
-}
+bool file_in_image(const struct file *f) { return f && f->node && f->node->lower && !f->node->memory && !f->node->object; }
+bool file_rewritten(const struct file *f) { return file_in_image(f) && boot->image_flags & IMAGE_REWRITTEN; }
 
 int64_t file_map_direct(struct file *f, uint64_t addr, uint64_t len, unsigned prot, bool shared, uint64_t offset)
 {
@@ -256,6 +255,6 @@ int64_t file_map_direct(struct file *f, uint64_t addr, uint64_t len, unsigned pr
         return e;
     if (shared && n->m->flags & (APP_MOUNT_LAYER | APP_MOUNT_READONLY) && prot & APP_WRITE)
         return -ENODEV;
-    e = gate(addr, len, prot | (shared ? APP_SHARED : 0), (uint64_t)n->m->number << 32 | n->open_fid, offset, APP_MAP_FILE);
+    e = maps_call(APP_MAP_FILE, addr, len, prot | (shared ? APP_SHARED : 0), (uint64_t)n->m->number << 32 | n->open_fid, offset);
     return e == 0 ? 0 : e == APP_NOMEM ? -ENOMEM : -ENODEV;
 }

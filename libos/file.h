@@ -181,7 +181,8 @@ int file_open(struct node *from, const char *path, uint32_t flags, uint32_t mode
 struct file *file_nameless(struct node *, uint32_t flags); /* of a new node */
 int64_t file_read_at(struct file *, void *to, uint64_t len, uint64_t offset); /* zeros behind the end */
 int64_t file_map_direct(struct file *, uint64_t addr, uint64_t len, unsigned prot, bool shared, uint64_t offset);
-bool file_rewritten(const struct file *); /* NULL: no */
+bool file_in_image(const struct file *); /* and unchanged. NULL: no */
+bool file_rewritten(const struct file *); /* so, and its system calls are calls already */
 extern struct node *cwd;
 void cwd_start(void); /* where the boot record says, or the root */
 extern uint32_t umask_bits;

@@ -2,6 +2,7 @@
  * Above it is a layer as above any tree that is not written to. node.c and data.c know what has a file in the image by n->lower. */
 #include "libos/erofs.h"
 #include "libos/node.h"
+#include "libos/vma.h"
 
 static struct erofs image;
 
@@ -125,14 +126,14 @@ int64_t image_map(struct node *n, uint64_t addr, uint64_t len, unsigned prot, ui
             part = min_u64(align_up(have, PAGE_SIZE), end - addr);
         if (!part || !from || (uint64_t)from % PAGE_SIZE)
             break;
-        e = gate(addr, part, prot, (uint64_t)APP_IMAGE << 32, (uint64_t)from - boot->image, APP_MAP_FILE);
+        e = maps_call(APP_MAP_FILE, addr, part, prot, (uint64_t)APP_IMAGE << 32, (uint64_t)from - boot->image);
     }
     if (e || addr == end)
         return e == APP_NOMEM ? -ENOMEM : e ? -ENODEV : 0;
-    e = gate(addr, end - addr, APP_READ | APP_WRITE, 0, 0, APP_MAP);
+    e = maps_call(APP_MAP, addr, end - addr, APP_READ | APP_WRITE, 0, 0);
     if (e >= 0)
         e = node_read(n, (void *)addr, end - addr, offset);
     if (e >= 0 && !(prot & APP_WRITE))
-        e = gate(addr, end - addr, prot, 0, 0, APP_PROTECT);
+        e = maps_call(APP_PROTECT, addr, end - addr, prot, 0, 0);
     return e < 0 ? -ENOMEM : 0;
 }

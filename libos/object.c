@@ -47,7 +47,7 @@ static void place_put(uint64_t at, uint64_t room)
 {
     struct place *p = mem_get(sizeof *p);
 
-    gate(at, room, 0, 0, 0, APP_UNMAP);
+    maps_call(APP_UNMAP, at, room, 0, 0, 0);
     if (!p)
         return; /* addresses that will not be used again */
     *p = (struct place){ .next = free_places[size_of(room)], .at = at };
@@ -57,7 +57,7 @@ static void place_put(uint64_t at, uint64_t room)
 /* --- objects ---------------------------------------------------------------------------------------------------------------- */
 static int64_t map_at(const struct object *o, uint64_t at, uint64_t len, unsigned prot, uint64_t offset)
 {
-    int64_t e = gate(at, len, prot, (uint64_t)dev_mount()->number << 32 | o->fid, offset, APP_MAP_FILE);
+    int64_t e = maps_call(APP_MAP_FILE, at, len, prot, (uint64_t)dev_mount()->number << 32 | o->fid, offset);
 
     return e == 0 ? 0 : e == APP_NOMEM ? -ENOMEM : -ENODEV;
 }

@@ -7,9 +7,14 @@ extern const uint8_t user_copy_end[], user_copy_fault[], pending_short[], pendin
 
 static void page_fault(struct regs *r)
 {
-    uint64_t at = (uint64_t)gate(0, 0, 0, 0, 0, APP_FAULT);
-    const struct vma *v = vma_find(at);
     uint32_t need = r->error & 2 ? PROT_WRITE : r->error & 16 ? PROT_EXEC : PROT_READ;
+    const struct vma *v;
+    uint64_t at;
+
+    if (maps_flush())
+        return;
+    at = (uint64_t)gate(0, 0, 0, 0, 0, APP_FAULT);
+    v = vma_find(at);
 
     /* the processor may have remembered less than is allowed now: then it is enough to try again */
     if (v && (v->prot & need || (need == PROT_READ && v->prot))) {
@@ -129,6 +134,8 @@ void upcall_program(struct regs *r)
 /* entry.S: a fault in the libos. Only copies from and to the program may. */
 void upcall_libos(struct regs *r)
 {
+    if (r->vector == 14 && maps_flush())
+        return;
     if (r->vector == 14 && r->rip >= (uint64_t)user_copy && r->rip < (uint64_t)user_copy_end) {
         r->rip = (uint64_t)user_copy_fault;
         return;

@@ -188,8 +188,10 @@ static bool null_matters(struct file *f, uint64_t addr)
 /* System-call sites in fresh text become calls, unless that was done when the image was made. */
 static void rewrite(struct file *f, uint64_t addr, uint64_t len)
 {
-    if (!file_rewritten(f))
-        gate(addr, len, 0, 0, 0, APP_REWRITE);
+    if (file_rewritten(f))
+        return;
+    maps_flush();
+    gate(addr, len, 0, 0, 0, APP_REWRITE);
 }
 
 /* How much of that range of a file there is to be mapped: whole pages. */
@@ -215,13 +217,13 @@ static int64_t file_map(struct file *f, uint64_t addr, uint64_t len, uint32_t pr
     e = file_map_direct(f, addr, len, p ? p : APP_READ, shared, offset);
 
     if (e == -ENODEV && !(shared && prot & PROT_WRITE)) {
-        e = error_of(gate(addr, len, APP_READ | APP_WRITE, 0, 0, APP_MAP));
+        e = error_of(maps_call(APP_MAP, addr, len, APP_READ | APP_WRITE, 0, 0));
         if (!e)
             e = file_read_at(f, (void *)addr, len, offset);
         if (e >= 0 && !(prot & PROT_WRITE))
-            e = error_of(gate(addr, len, p, 0, 0, APP_PROTECT));
+            e = error_of(maps_call(APP_PROTECT, addr, len, p, 0, 0));
     } else if (!e && !p) {
-        e = error_of(gate(addr, len, 0, 0, 0, APP_PROTECT));
+        e = error_of(maps_call(APP_PROTECT, addr, len, 0, 0, 0));
     }
     if (e >= 0 && prot & PROT_EXEC && !shared) {
         rewrite(f, addr, len);
@@ -265,7 +267,7 @@ int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, str
             return -ENOMEM;
         forget(addr, len, &any);
         if (any && !f && !app_prot(prot)) /* other calls replace what is there */
-            gate(addr, len, 0, 0, 0, APP_UNMAP);
+            maps_call(APP_UNMAP, addr, len, 0, 0, 0);
     } else {
         uint64_t want = addr;
         addr = place(addr, len, flags, !f && prot & PROT_WRITE && !(flags & MAP_STACK));
@@ -274,13 +276,15 @@ int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, str
     }
     have = f ? there(f, offset, len) : len;
     if (any && have < len)
-        gate(addr + have, len - have, 0, 0, 0, APP_UNMAP);
+        maps_call(APP_UNMAP, addr + have, len - have, 0, 0, 0);
+    maps_may_wait = (!any || maps_wait(addr, len)) && (f ? file_in_image(f) && !shared : flags & MAP_FIXED);
     if (f)
         e = file_map(f, addr, have, prot, shared, offset);
     else if (app_prot(prot))
-        e = error_of(gate(addr, len, app_prot(prot) | (flags & MAP_STACK ? APP_SMALL : 0), 0, 0, APP_MAP));
+        e = error_of(maps_call(APP_MAP, addr, len, app_prot(prot) | (flags & MAP_STACK ? APP_SMALL : 0), 0, 0));
+    maps_may_wait = false;
     if (e < 0) {
-        gate(addr, len, 0, 0, 0, APP_UNMAP);
+        maps_call(APP_UNMAP, addr, len, 0, 0, 0);
         return e;
     }
     if (f)
@@ -330,7 +334,7 @@ int64_t vma_munmap(uint64_t addr, uint64_t len)
         return -ENOMEM;
     forget(addr, len, &any);
     if (any)
-        gate(addr, len, 0, 0, 0, APP_UNMAP);
+        maps_call(APP_UNMAP, addr, len, 0, 0, 0);
     return 0;
 }
 
@@ -351,7 +355,7 @@ int64_t vma_mprotect(uint64_t addr, uint64_t len, uint32_t prot)
         return 0;
     if (!reserve(3))
         return -ENOMEM;
-    e = error_of(gate(addr, end - addr, app_prot(prot), 0, 0, APP_PROTECT));
+    e = error_of(maps_call(APP_PROTECT, addr, end - addr, app_prot(prot), 0, 0));
     if (e)
         return e;
     split(addr);
@@ -360,7 +364,7 @@ int64_t vma_mprotect(uint64_t addr, uint64_t len, uint32_t prot)
         if (prot & PROT_EXEC && !(vmas[i].prot & PROT_EXEC) && vmas[i].file)
             rewrite(vmas[i].file, vmas[i].start, vmas[i].end - vmas[i].start);
         if (vmas[i].lack < vmas[i].end) /* the gate has put zeros there */
-            gate(vmas[i].lack, vmas[i].end - vmas[i].lack, 0, 0, 0, APP_UNMAP);
+            maps_call(APP_UNMAP, vmas[i].lack, vmas[i].end - vmas[i].lack, 0, 0, 0);
         vmas[i].prot = prot;
         vmas[i].reserved = false;
     }
@@ -438,9 +442,9 @@ int64_t vma_madvise(uint64_t addr, uint64_t len, uint32_t advice)
             if (e)
                 return e;
         } else if (app_prot(v->prot)) {
-            gate(addr, next - addr, app_prot(v->prot) | (v->stack ? APP_SMALL : 0), 0, 0, APP_MAP); /* of a thread that ends */
+            maps_call(APP_MAP, addr, next - addr, app_prot(v->prot) | (v->stack ? APP_SMALL : 0), 0, 0); /* of a thread that ends */
         } else {
-            gate(addr, next - addr, 0, 0, 0, APP_UNMAP);
+            maps_call(APP_UNMAP, addr, next - addr, 0, 0, 0);
         }
     }
     return hole || addr < end ? -ENOMEM : 0;
@@ -489,7 +493,7 @@ int64_t vma_brk(uint64_t to)
         more = end - brk_start < BRK_LARGE ? align_up(end - brk_mapped, BRK_STEP) : align_up(end, BRK_LARGE_STEP) - brk_mapped;
         if (!is_free(brk_mapped, more))
             more = end - brk_mapped;
-        if (!is_free(brk_mapped, more) || !reserve(2) || gate(brk_mapped, more, APP_READ | APP_WRITE, 0, 0, APP_MAP) < 0)
+        if (!is_free(brk_mapped, more) || !reserve(2) || maps_call(APP_MAP, brk_mapped, more, APP_READ | APP_WRITE, 0, 0) < 0)
             return (int64_t)brk_now;
         i = index_of(brk_mapped);
         insert(i, (struct vma){ .start = brk_mapped, .end = brk_mapped + more, .prot = PROT_READ | PROT_WRITE, .brk = true,

@@ -21,6 +21,12 @@ struct vma {
     uint64_t lack;       /* from here to the end nothing is mapped: the file was too short; or end */
 };
 
+/* maps.c: a memory call of the gate, at once, with all that wait, whose error it may be; or when it is needed */
+int64_t maps_call(uint64_t call, uint64_t addr, uint64_t len, unsigned prot, uint64_t from, uint64_t offset);
+extern bool maps_may_wait;                   /* what is asked for now may: there is nothing where it goes */
+bool maps_wait(uint64_t addr, uint64_t len); /* all that is there waits itself */
+bool maps_flush(void);                       /* something waited: whatever faulted may try again */
+
 void vma_init(uint64_t top);
 void mem_init(uint64_t from, uint64_t to);
 int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, struct file *, uint64_t offset);

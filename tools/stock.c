@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "base/crc.h"
@@ -67,16 +68,17 @@ static bool is_current(const char *path)
     struct image_file f;
     const char *why;
     size_t size = (size_t)(libos_image_end - libos_image);
-    uint8_t *libos = malloc(size);
-    bool same = libos && head_read(path, &f, &why);
+    bool same = head_read(path, &f, &why);
+    void *libos;
 
-    if (same) {
-        same = f.image.head.drivers == drivers_crc() && f.image.head.libos_size == size && pread(f.fd, libos, size, (off_t)f.image.head.libos_at) == (ssize_t)size &&
-               memcmp(libos, libos_image, size) == 0;
-        close(f.fd);
-        free(f.bytes);
-    }
-    free(libos);
+    if (!same)
+        return false;
+    libos = f.image.head.libos_size == size ? mmap(NULL, size, PROT_READ, MAP_SHARED, f.fd, (off_t)f.image.head.libos_at) : MAP_FAILED; /* libos_at: whole pages */
+    same = f.image.head.drivers == drivers_crc() && libos != MAP_FAILED && memcmp(libos, libos_image, size) == 0;
+    if (libos != MAP_FAILED)
+        munmap(libos, size);
+    close(f.fd);
+    free(f.bytes);
     return same;
 }
 

@@ -54,6 +54,21 @@ static bool needed(uint64_t at, uint64_t len)
     return !heap && !channel && at < APP_TOP && len && len <= APP_TOP;
 }
 
+/* false: one of them would take the ground from under this program */
+static bool batch(uint64_t a[5])
+{
+    static struct app_batched list[4];
+
+    for (unsigned i = 0; i < ARRAY_LEN(list); i++) {
+        list[i] = (struct app_batched){ APP_MAP + below(4), { value(), value(), value(), value(), value() } };
+        if (needed(list[i].a[0], list[i].a[1]))
+            return false;
+    }
+    a[0] = below(4) ? (uint64_t)list : a[0];
+    a[1] = below(ARRAY_LEN(list) + 1);
+    return true;
+}
+
 static void call(void)
 {
     uint64_t n = below(APP_CALLS + 3), a[5];
@@ -64,6 +79,8 @@ static void call(void)
     if (n == APP_EXIT || (n == APP_LOG && below(2000)))
         return;
     if ((n == APP_MAP || n == APP_MAP_FILE || n == APP_UNMAP || n == APP_PROTECT || n == APP_REWRITE) && needed(a[0], a[1]))
+        return;
+    if (n == APP_BATCH && !batch(a))
         return;
     if (n == APP_WAIT)
         a[0] = now_ns() + below(200000) - 100000; /* no sleep without an end */

@@ -467,6 +467,30 @@ static void memory_calls_check_their_arguments(void **state)
     end();
 }
 
+static void a_batch_of_memory_calls_ends_at_the_first_that_fails(void **state)
+{
+    struct app_batched b[3] = { { APP_MAP, { HEAP + PAGE_SIZE, PAGE_SIZE, 3 } }, { APP_MAP, { HEAP + 1, PAGE_SIZE, 3 } }, { APP_MAP, { HEAP + 2 * PAGE_SIZE, PAGE_SIZE, 3 } } };
+
+    (void)state;
+    assert_int_equal(start(1), OK);
+    assert_int_equal(call(APP_MAP, HEAP, PAGE_SIZE, 3, 0, 0), 0);
+    assert_int_equal(space_write(&app->space, HEAP, b, sizeof b), OK);
+    assert_int_equal(call(APP_BATCH, HEAP, 3, 0, 0, 0), APP_INVAL);
+    assert_true(space_mapped(&app->space, HEAP + PAGE_SIZE, PAGE_SIZE));
+    assert_false(space_mapped(&app->space, HEAP + 2 * PAGE_SIZE, PAGE_SIZE));
+    b[1] = (struct app_batched){ APP_UNMAP, { HEAP, PAGE_SIZE } }; /* where the list is */
+    assert_int_equal(space_write(&app->space, HEAP, b, sizeof b), OK);
+    assert_int_equal(call(APP_BATCH, HEAP, 3, 0, 0, 0), APP_RANGE);
+    assert_int_equal(call(APP_MAP, HEAP, PAGE_SIZE, 3, 0, 0), 0);
+    b[1].call = APP_EXIT;
+    assert_int_equal(space_write(&app->space, HEAP, b, sizeof b), OK);
+    assert_int_equal(call(APP_BATCH, HEAP, 3, 0, 0, 0), APP_INVAL);
+    assert_int_equal(call(APP_BATCH, HEAP, APP_BATCH_MAX + 1, 0, 0, 0), APP_INVAL);
+    assert_int_equal(call(APP_BATCH, HEAP, 0, 0, 0, 0), 0);
+    assert_int_equal(call(APP_BATCH, ~0ull, 1, 0, 0, 0), APP_RANGE);
+    end();
+}
+
 static void files_of_the_image_are_mapped_and_copied_on_write(void **state)
 {
     uint8_t byte = 'x';
@@ -745,7 +769,7 @@ int main(void)
         T(whatever_allocation_fails_a_clone_leaves_nothing),
         T(without_a_page_for_its_write_only_the_clone_ends),
         T(memory_calls_check_their_arguments),
-        T(files_of_the_image_are_mapped_and_copied_on_write),
+        T(a_batch_of_memory_calls_ends_at_the_first_that_fails), T(files_of_the_image_are_mapped_and_copied_on_write),
         T(log_lines_are_cleaned_and_bounded),
         T(exit_ends_the_guest_with_its_status),
         T(a_fault_of_its_own_enters_the_libos),

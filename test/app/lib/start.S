@@ -2,7 +2,7 @@
 #include "arch/x86/asm.h"
 
     .section .head, "ax"
-    .long 0x6E6C426F, 3
+    .long 0x6E6C426F, 4
     .quad start, missed, upcall_stubs, boot_stack_top, cpu0, text_end, data_end, 0
 
     .text
