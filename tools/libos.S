@@ -5,4 +5,5 @@
 libos_image:
     .incbin "libos.bin"
 libos_image_end:
+    .balign 4096 /* zeros: whole pages are mapped from this file */
     .section .note.GNU-stack, "", @progbits

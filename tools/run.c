@@ -1,6 +1,8 @@
 /* goblin run: finds out what is to be run, and in which root, and runs it. */
 #define _GNU_SOURCE
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -93,6 +95,18 @@ static char *command_find(const char *name, bool scripts)
     return NULL;
 }
 
+/* Where in this command's file the libos is: guests map it from there, and share it. */
+static uint64_t libos_at(void)
+{
+    extern const Elf64_Ehdr __ehdr_start; /* the linker's */
+    const Elf64_Phdr *p = (const Elf64_Phdr *)(const void *)((const char *)&__ehdr_start + __ehdr_start.e_phoff);
+    const uint64_t at = (uintptr_t)libos_image - (uintptr_t)&__ehdr_start;
+
+    while (p->p_type != PT_LOAD || at - p->p_vaddr >= p->p_filesz)
+        p++;
+    return p->p_offset + at - p->p_vaddr;
+}
+
 static int run_host(struct options *o, const char *program, char **argv, int argc)
 {
     struct guest_config *c = &o->cfg;
@@ -103,7 +117,10 @@ static int run_host(struct options *o, const char *program, char **argv, int arg
     for (char **env = environ; *env; env++)
         env_set(o, *env, false);
     c->sites = cache_maybe("sites");
-    c->libos = libos_image;
+    c->libos_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (c->libos_fd < 0)
+        return fail("/proc/self/exe, in which the libos is: %m");
+    c->libos_at = libos_at();
     c->libos_size = (size_t)(libos_image_end - libos_image);
     c->program = program;
     c->argv = argv;
@@ -147,6 +164,7 @@ int run_image(struct options *o, const char *path, char **more, int count)
     root = (struct guest_image){ .fd = f.fd, .at = h->fs_at, .size = h->fs_size, .flags = h->flags };
     arguments(o, &f, more, count);
     env_set(o, text_of("%s", "TERM"), false);
+    o->cfg.libos_fd = f.fd;
     o->cfg.libos_at = h->libos_at;
     o->cfg.libos_size = (size_t)h->libos_size;
     o->cfg.image = &root;

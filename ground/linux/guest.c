@@ -104,24 +104,15 @@ static uint64_t tsc_hz(struct app *g)
 static err_t part_map(void *owner, uint64_t at, uint64_t len, unsigned prot, uint64_t from)
 {
     struct app *g = owner;
-    const struct guest_config *cfg = g->cfg;
-    err_t e;
 
-    if (!cfg->libos) /* in the image: zeros follow it up to the end of its last page */
-        return space_map_file(&g->space, at, len, prot, cfg->image->fd, cfg->libos_at + from);
-    e = space_map(&g->space, at, len, prot | APP_SMALL);
-    return e ? e : space_write(&g->space, at, cfg->libos + from, min_u64(len, cfg->libos_size - from));
+    return space_map_file(&g->space, at, len, prot, g->cfg->libos_fd, g->cfg->libos_at + from);
 }
 
 static err_t libos_load(struct app *g, const struct guest_config *cfg)
 {
     struct app_image *i = &g->image;
 
-    if (cfg->libos_size < sizeof *i || (!cfg->libos && pread(cfg->image->fd, i, sizeof *i, (off_t)cfg->libos_at) != sizeof *i))
-        return ERR_FORMAT;
-    if (cfg->libos)
-        memcpy(i, cfg->libos, sizeof *i);
-    if (!libos_sound(i, cfg->libos_size))
+    if (cfg->libos_size < sizeof *i || pread(cfg->libos_fd, i, sizeof *i, (off_t)cfg->libos_at) != sizeof *i || !libos_sound(i, cfg->libos_size))
         return ERR_FORMAT;
     kvm_machine_gates(&g->machine, i);
     return libos_map(&g->space, i, cfg->libos_size, part_map, g);
@@ -455,7 +446,7 @@ err_t guest_run(const struct guest_config *cfg, int *status, int *killed)
 
     if (!g)
         return ERR_NOMEM;
-    rights_close(cfg->image ? cfg->image->fd : -1);
+    rights_close(cfg->libos_fd);
     *killed = 0;
     *status = cfg->template ? template_part() : -1;
     if (*status >= 0)

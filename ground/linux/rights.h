@@ -10,7 +10,7 @@ struct rights_tree { /* a directory of the host that is served, or used by the m
     bool sockets; /* with it: made, and renamed */
 };
 
-/* Closes all descriptors above 2 but `keep` (-1: none): whoever started us may have left some open. */
+/* Closes all descriptors above 2 but `keep`: whoever started us may have left some open. */
 void rights_close(int keep);
 /* Gives up, for good and for all threads to come: privileges by exec, capabilities but those over files (and, with RIGHTS_NET, low ports), files outside of
  * the trees where the kernel has Landlock, and all system calls but those of rights.c' tables. One that is not among them ends the process with SIGSYS and

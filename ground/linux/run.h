@@ -26,7 +26,7 @@ enum guest_net {
     GUEST_NET_HOST, /* all that a program on this machine can do */
 };
 struct guest_config {
-    const uint8_t *libos; /* NULL: it is in the image's file, at libos_at */
+    int libos_fd;      /* the file that the libos is in, the image if there is one; zeros follow it up to the end of its last page */
     uint64_t libos_at;
     size_t libos_size;
     const char *program; /* its path */
@@ -51,7 +51,7 @@ struct guest_config {
 /* The directory of the running guests' sockets, made if it is not there. False: there is none that is only ours. */
 bool guest_dir(char *path, size_t size);
 /* Runs it to its end. *status is an exit status, or 128 + a signal's number, as a shell shows it; *killed the signal, or 0. On error, a line has been written
- * to stderr. Descriptors above 2 are closed, but the image's; afterwards the process has the rights of a guest's monitor only (rights.h). */
+ * to stderr. Descriptors above 2 are closed, but libos_fd; afterwards the process has the rights of a guest's monitor only (rights.h). */
 MUST_USE err_t guest_run(const struct guest_config *, int *status, int *killed);
 
 /* Runs a clone of that template, with this process's standard files, to its end. name: "": the template's, with a number. On an error, a line has been
