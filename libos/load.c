@@ -1,5 +1,6 @@
 /* From a path to a program that can start: scripts' interpreters, ELF segments, the first stack. */
 #include <linux/auxvec.h>
+#include "arch/x86/cpu.h"
 #include "libos/load.h"
 #include "libos/file.h"
 #include "libos/user.h"
@@ -90,15 +91,13 @@ static void strings_push(struct stack *s, const struct program_args *args, uint6
 
 static unsigned auxv_fill(const struct elf *e, uint64_t bias, uint64_t base, uint64_t random, uint64_t name, uint64_t platform)
 {
-    uint32_t leaf1[4];
     uint64_t *v = program_auxv;
     unsigned n = 0;
 
-    cpuid(1, 0, leaf1);
     const uint64_t rows[][2] = {
         { AT_PHDR, e->phdr ? e->phdr + bias : 0 }, { AT_PHENT, 56 }, { AT_PHNUM, e->phnum }, { AT_PAGESZ, PAGE_SIZE }, { AT_BASE, base }, { AT_FLAGS, 0 },
         { AT_ENTRY, e->entry + bias }, { AT_UID, user_id.real }, { AT_EUID, user_id.effective }, { AT_GID, group_id.real }, { AT_EGID, group_id.effective }, { AT_SECURE, 0 },
-        { AT_RANDOM, random }, { AT_HWCAP, leaf1[3] }, { AT_HWCAP2, 2 }, { AT_CLKTCK, 100 }, { AT_PLATFORM, platform }, { AT_EXECFN, name },
+        { AT_RANDOM, random }, { AT_HWCAP, cpu_id(1, 0).edx }, { AT_HWCAP2, 2 }, { AT_CLKTCK, 100 }, { AT_PLATFORM, platform }, { AT_EXECFN, name },
         { AT_SYSINFO_EHDR, (uint64_t)vdso_image }, { AT_MINSIGSTKSZ, fpu_size + 1200 }, { AT_NULL, 0 },
     };
     for (; n < ARRAY_LEN(rows); n++) {

@@ -1,4 +1,5 @@
 /* The texts of /proc, and of the few files of /sys that say how many CPUs there are. proc.c puts them in their places. */
+#include "arch/x86/cpu.h"
 #include "base/fmt.h"
 #include "libos/file.h"
 #include "libos/load.h"
@@ -140,11 +141,10 @@ static void meminfo(struct text *t)
 
 static void cpuid_text(struct text *t, uint32_t leaf)
 {
-    uint32_t r[4], vendor[3];
+    const struct cpuid r = cpu_id(leaf, 0);
+    const uint32_t vendor[3] = { r.ebx, r.edx, r.ecx };
 
-    cpuid(leaf, 0, r);
-    memcpy(vendor, (const uint32_t[3]){ r[1], r[3], r[2] }, sizeof vendor);
-    put(t, "%.*s", leaf ? 16 : 12, (const char *)(leaf ? r : vendor));
+    put(t, "%.*s", leaf ? 16 : 12, leaf ? (const char *)&r : (const char *)vendor);
 }
 
 /* What programs ask for: of leaf 1 edx and ecx, leaf 7 ebx, leaf 0x80000001 edx and ecx; in order of bits, "" where nobody asks. */
@@ -158,12 +158,9 @@ static const char *const flag_names[5] = {
 
 static void flags_put(struct text *t)
 {
-    uint32_t one[4], seven[4], ext[4];
+    const struct cpuid one = cpu_id(1, 0), ext = cpu_id(0x80000001, 0);
+    const uint32_t words[5] = { one.edx, one.ecx, cpu_id(7, 0).ebx, ext.edx, ext.ecx };
 
-    cpuid(1, 0, one);
-    cpuid(7, 0, seven);
-    cpuid(0x80000001, 0, ext);
-    const uint32_t words[5] = { one[3], one[2], seven[1], ext[3], ext[2] };
     for (unsigned w = 0; w < 5; w++) {
         const char *p = flag_names[w];
         for (unsigned bit = 0; *p; bit++) {
@@ -177,18 +174,17 @@ static void flags_put(struct text *t)
 
 static void cpuinfo(struct text *t)
 {
-    uint32_t one[4];
+    uint32_t one = cpu_id(1, 0).eax;
     const volatile struct app_time *clock = (const volatile struct app_time *)boot->time;
     ull khz = (1000000ull << 32) / (clock->mult ? clock->mult : 1);
 
-    cpuid(1, 0, one);
     for (unsigned i = 0; i < cpus_limit(); i++) {
         put(t, "processor\t: %u\nvendor_id\t: ", i);
         cpuid_text(t, 0);
-        put(t, "\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: ", (one[0] >> 8 & 15) + (one[0] >> 20 & 0xFF), (one[0] >> 4 & 15) | (one[0] >> 12 & 0xF0));
+        put(t, "\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: ", (one >> 8 & 15) + (one >> 20 & 0xFF), (one >> 4 & 15) | (one >> 12 & 0xF0));
         for (uint32_t leaf = 0x80000002; leaf <= 0x80000004; leaf++)
             cpuid_text(t, leaf);
-        put(t, "\nstepping\t: %u\ncpu MHz\t\t: %llu.%03llu\nphysical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\nfpu\t\t: yes\nflags\t\t:", one[0] & 15,
+        put(t, "\nstepping\t: %u\ncpu MHz\t\t: %llu.%03llu\nphysical id\t: 0\nsiblings\t: %u\ncore id\t\t: %u\ncpu cores\t: %u\nfpu\t\t: yes\nflags\t\t:", one & 15,
             khz / 1000, khz % 1000, cpus_limit(), i, cpus_limit());
         flags_put(t);
         put(t, "\nbogomips\t: %llu.%02llu\n\n", khz / 500, khz / 5 % 100);

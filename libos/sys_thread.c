@@ -119,11 +119,9 @@ SYS(getcpu)
 
 SYS(arch_prctl)
 {
-    uint64_t fs;
-
     switch (a[0]) {
-    case ARCH_SET_FS: __asm__ volatile("wrfsbase %0" ::"r"(a[1])); return 0;
-    case ARCH_GET_FS: __asm__ volatile("rdfsbase %0" : "=r"(fs)); return user_write(a[1], &fs, sizeof fs);
+    case ARCH_SET_FS: fs_set(a[1]); return 0;
+    case ARCH_GET_FS: return user_write(a[1], &(uint64_t){ fs_get() }, 8);
     }
     return -EINVAL;
 }

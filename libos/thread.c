@@ -2,6 +2,7 @@
  *
  * A thread that becomes ready is first left to the CPU that made it so: most often that one waits a moment later itself, and goes on with
  * the other much sooner than a further CPU could be told. Only if it computes on is a parked CPU woken, and only if a whole turn passes is one more started. */
+#include "arch/x86/cpu.h"
 #include "libos/sched.h"
 
 #define TURN 5000000u        /* ns */
@@ -23,27 +24,12 @@ void thread_first(struct regs *);
 
 void threads_init(void)
 {
-    uint32_t r[4], low, high;
-
     next_tid = boot->pid;
     fpu_size = 512; /* FXSAVE, which a mask of 0 stands for */
-    cpuid(1, 0, r);
-    if (!(r[2] & BIT(27))) /* no XSAVE */
+    if (!(cpu_id(1, 0).ecx & BIT(27))) /* no XSAVE */
         return;
-    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    cpuid(0xD, 0, r);
-    fpu_mask = ((uint64_t)high << 32 | low) & 0xE7; /* x87, SSE, AVX, AVX-512 */
-    fpu_size = r[1];
-}
-
-static void fs_set(uint64_t v) { __asm__ volatile("wrfsbase %0" ::"r"(v)); }
-
-static uint64_t fs_get(void)
-{
-    uint64_t v;
-
-    __asm__ volatile("rdfsbase %0" : "=r"(v));
-    return v;
+    fpu_mask = cpu_xgetbv(0) & 0xE7; /* x87, SSE, AVX, AVX-512 */
+    fpu_size = cpu_id(0xD, 0).ebx;
 }
 
 static void wake_by_timer(struct timer *t)

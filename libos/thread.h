@@ -76,9 +76,13 @@ void thread_renew(void); /* no vector registers, no FS base, no robust list: as 
 void thread_fpu_copy(struct thread *); /* the new thread's vector registers are those of now */
 void thread_fpu_fresh(struct thread *); /* they are as a program finds them at its start */
 bool thread_frame_leave(struct regs *); /* prepares entry.S' leave(); false: the stack is gone */
-static inline void cpuid(uint32_t leaf, uint32_t sub, uint32_t r[4]) /* eax, ebx, ecx, edx */
+static inline void fs_set(uint64_t v) { __asm__ volatile("wrfsbase %0" ::"r"(v)); }
+static inline uint64_t fs_get(void)
 {
-    __asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3]) : "a"(leaf), "c"(sub));
+    uint64_t v;
+
+    __asm__ volatile("rdfsbase %0" : "=r"(v));
+    return v;
 }
 extern uint64_t fpu_mask;
 extern uint32_t fpu_size;
