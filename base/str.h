@@ -16,6 +16,13 @@ static inline bool char_is_digit(char c) { return c >= '0' && c <= '9'; }
 static inline char char_lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; } /* ASCII only */
 static inline bool str_eq(const char *a, const char *b) { return strcmp(a, b) == 0; }
 static inline bool str_starts(const char *s, const char *prefix) { return strncmp(s, prefix, strlen(prefix)) == 0; }
+/* Control characters, with which a text of a guest or a file could do things to a terminal, become '?'. */
+static inline void str_tame(char *s)
+{
+    for (; *s; s++)
+        if ((uint8_t)*s < 0x20 || *s == 0x7F)
+            *s = '?';
+}
 /* Copies at most size-1 bytes and always ends dst with 0. False if src was cut. size > 0. */
 bool str_copy(char *dst, size_t size, const char *src);
 /* True if the strings are equal, ASCII letters without regard to case. */

@@ -62,9 +62,7 @@ void console_log(const char *line)
     size_t n;
 
     n = min_size(fmt_text(text, sizeof text - 2, "%s", line), sizeof text - 3);
-    for (size_t i = 0; i < n; i++)
-        if ((uint8_t)text[i] < 0x20 || text[i] == 0x7F) /* it may quote a guest */
-            text[i] = '?';
+    str_tame(text); /* it may quote a guest */
     str_copy(text + n, 3, "\r\n");
     view_text(&log, text);
     view_text(&status.view, text);

@@ -96,11 +96,9 @@ static void PRINTF(4, 5) put_row(struct status *s, unsigned y, bool reverse, con
     va_end(ap);
     for (; reverse && n < cols - 1; n++)
         str_copy(text + n, 2, " ");
-    for (char *c = text; *c; c++) {
-        if ((uint8_t)*c < 0x20 || *c == 0x7F) /* names and reasons come from files and guests */
-            *c = '?';
+    str_tame(text); /* names and reasons come from files and guests */
+    for (const char *c = text; *c; c++)
         hash = (hash ^ (uint8_t)*c) * 16777619u;
-    }
     if (s->hash[y] == hash)
         return;
     s->hash[y] = hash;

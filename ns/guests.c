@@ -68,9 +68,7 @@ static void status_why(const struct guest *g, char *why)
     if (!is_off(g))
         return;
     (void)fmt_text(why, NS_WHY_MAX, "%s%s%s", vm_why_text(vm->why), *vm->why_text ? ": " : "", vm->why_text);
-    for (char *c = why; *c; c++)
-        if ((uint8_t)*c < 0x20 || *c == 0x7F) /* a reason may quote a guest */
-            *c = '?';
+    str_tame(why); /* a reason may quote a guest */
 }
 
 static void guest_status(struct ns_guest *ng, struct ns_status *s)
