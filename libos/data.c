@@ -13,7 +13,7 @@ int node_open(struct node *n, uint32_t flags)
         return 0;
     if (n->open_fid != NINEP_NOFID && (n->open_flags == want || n->open_flags == O_RDWR))
         return 0;
-    e = fid_walk(n->m, n->fid, NULL, &fid, &attr);
+    e = node_ask(n, NULL, &fid, &attr);
     if (e)
         return e;
     if (n->open_fid != NINEP_NOFID) /* opened for the other half before: both, if it may be */
@@ -241,6 +241,8 @@ int node_setattr(struct node *n, const struct ninep_attr *a, uint32_t set)
     if (!node_may_write(n))
         return -EROFS;
     if (node_served(n))
+        e = node_fid(n);
+    if (node_served(n) && !e)
         e = p9_do(n->m, .type = NINEP_TSETATTR, .fid = n->fid, .flags = set, .attr = *a);
     if (e)
         return e;

@@ -28,7 +28,7 @@ static __attribute__((noinline)) int fid_clone(struct node *n, uint32_t *fid)
 {
     struct rpc unused;
 
-    return fid_walk(n->m, n->fid, NULL, fid, &unused);
+    return node_ask(n, NULL, fid, &unused);
 }
 
 static __attribute__((noinline)) int list_lower(struct node *dir, struct dirlist *l)
@@ -85,7 +85,7 @@ int node_list(struct node *dir, struct dirlist *l)
         e = dirlist_add(l, "..", dir->parent ? dir->parent->ino : dir->ino, 4);
     if (!e && dir->lower)
         e = image_list(dir, l);
-    else if (!e && dir->fid != NINEP_NOFID)
+    else if (!e && node_known(dir))
         e = list_lower(dir, l);
     for (struct node *n = dir->ops && dir->ops->list ? NULL : dir->children; !e && n; n = n->next)
         if (!n->negative && (!node_direct(dir->m) || n->mounted || n->memory))

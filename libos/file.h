@@ -18,6 +18,7 @@ struct mount {
     uint32_t root;  /* fid */
     struct rpc *attach; /* under way since p9_mount() */
     struct node *at;    /* its root in the guest's tree, or NULL */
+    struct list held;   /* nodes with fids, the longest unused first */
 };
 struct rpc {
     struct ninep_answer a; /* its texts and data are good until the next p9_post() */
@@ -59,11 +60,14 @@ struct node {
     bool gone;     /* its name was removed */
     bool memory;   /* data is all here */
     bool mounted;  /* a mount's root */
+    bool away;     /* it has given up its fid, and gets another by its name: node_fid() */
+    bool moved;    /* in a layer: the server has it under another name, so it keeps its fid */
     uint32_t mode, uid, gid, nlink;
     uint64_t ino, size, rdev, blocks; /* blocks: of 512 bytes, as the server told */
     struct timespec atime, mtime, ctime;
     struct mount *m; /* NULL: only in memory */
     uint32_t fid, open_fid; /* NINEP_NOFID: none */
+    struct list held;       /* in its mount's list, while it has a fid that it may give up */
     uint32_t open_flags;
     char *link;             /* a symbolic link's target */
     uint8_t **pages;        /* of CHUNK bytes; NULL: zeros */

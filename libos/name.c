@@ -4,7 +4,7 @@
 
 static int make_lower(struct node *dir, const char *name, uint32_t mode)
 {
-    struct ninep_msg q = { .type = NINEP_TLCREATE, .fid = dir->fid, .name = name, .mode = mode & 07777, .gid = group_id.effective };
+    struct ninep_msg q = { .type = NINEP_TLCREATE, .name = name, .mode = mode & 07777, .gid = group_id.effective };
     struct rpc attr;
     uint32_t fid;
     int e;
@@ -12,9 +12,11 @@ static int make_lower(struct node *dir, const char *name, uint32_t mode)
     if ((mode & S_IFMT) != S_IFREG) {
         q.type = (mode & S_IFMT) == S_IFDIR ? NINEP_TMKDIR : NINEP_TMKNOD;
         q.mode = (mode & S_IFMT) == S_IFDIR ? mode & 07777 : mode;
-        return p9_tell(dir->m, &q);
+        e = node_fid(dir);
+        q.fid = dir->fid;
+        return e ? e : p9_tell(dir->m, &q);
     }
-    e = fid_walk(dir->m, dir->fid, NULL, &fid, &attr);
+    e = node_ask(dir, NULL, &fid, &attr);
     if (e)
         return e;
     q.fid = fid;
@@ -62,6 +64,8 @@ int node_symlink(struct node *dir, const char *name, const char *target)
     struct node *n;
     int e;
 
+    if (node_served(dir) && (e = node_fid(dir)))
+        return e;
     if (node_served(dir))
         return p9_do(dir->m, .type = NINEP_TSYMLINK, .fid = dir->fid, .name = name, .text = target, .gid = group_id.effective);
     e = node_make(dir, name, S_IFLNK | 0777, &n);
@@ -84,7 +88,7 @@ static bool has_entries(struct node *dir)
 /* The server's file of that name must not show through. */
 static void name_hide(struct node *dir, const char *name)
 {
-    struct node *hide = (dir->fid == NINEP_NOFID && !dir->lower) || node_direct(dir->m) || node_child(dir, name) ? NULL : node_add(dir, name, 0);
+    struct node *hide = (!node_known(dir) && !dir->lower) || node_direct(dir->m) || node_child(dir, name) ? NULL : node_add(dir, name, 0);
 
     if (hide)
         hide->negative = true;
@@ -117,7 +121,11 @@ int node_unlink(struct node *dir, struct node *n, bool directory)
         return -ENOTEMPTY;
     str_copy(name, sizeof name, n->name);
     lower = node_direct(dir->m) && !n->memory;
+    if (lower && n->refs) /* what loses its name is only known by its fid then */
+        (void)node_fid(n);
     if (lower)
+        e = node_fid(dir);
+    if (lower && !e)
         e = p9_do(dir->m, .type = NINEP_TUNLINKAT, .fid = dir->fid, .name = name, .flags = directory ? NINEP_REMOVEDIR : 0);
     if (e)
         return e;
@@ -152,6 +160,19 @@ static int rename_check(struct node *from, const struct node *n, struct node *to
     return over && dir && has_entries(over) ? -ENOTEMPTY : 0;
 }
 
+/* Both at the same time. */
+static int fids_have(struct node *a, struct node *b)
+{
+    int e;
+
+    node_get(a);
+    e = node_fid(a);
+    if (!e)
+        e = node_fid(b);
+    node_put(a);
+    return e;
+}
+
 int node_rename(struct node *from, struct node *n, struct node *to, const char *name, struct node *over)
 {
     static uint32_t cookie;
@@ -166,7 +187,10 @@ int node_rename(struct node *from, struct node *n, struct node *to, const char *
     copy = mem_text(name, strlen(name));
     if (!copy)
         return -ENOMEM;
-    if (node_direct(from->m) && !n->memory)
+    if (over && over->refs)
+        (void)node_fid(over);
+    e = node_direct(from->m) ? fids_have(from, to) : node_fid(n);
+    if (!e && node_direct(from->m) && !n->memory)
         e = p9_do(from->m, .type = NINEP_TRENAMEAT, .fid = from->fid, .name = n->name, .dfid = to->fid, .text = name);
     if (e) {
         mem_put(copy);
@@ -176,6 +200,7 @@ int node_rename(struct node *from, struct node *n, struct node *to, const char *
     name_tell(from, n, n->name, IN_MOVED_FROM, cookie);
     name_tell(to, n, name, IN_MOVED_TO, cookie);
     inotify_tell(node_real(n), IN_MOVE_SELF, NULL, 0);
+    n->moved = !node_direct(from->m);
     name_drop(to, name); /* `over`, or a negative one */
     links_count(from, n, -1);
     links_count(to, n, 1);
@@ -199,6 +224,10 @@ int node_exchange(struct node *a, struct node *b)
         e = rename_check(b_dir, b, a_dir, NULL);
     if (e || node_direct(a_dir->m))
         return e ? e : -EINVAL;
+    e = fids_have(a, b);
+    if (e)
+        return e;
+    a->moved = b->moved = true;
     links_count(a_dir, a, -1);
     links_count(a_dir, b, 1);
     links_count(b_dir, b, -1);
@@ -221,7 +250,8 @@ int node_link(struct node *file, struct node *dir, const char *name)
     if (e)
         return e;
     if (node_served(dir)) {
-        e = p9_do(dir->m, .type = NINEP_TLINK, .dfid = dir->fid, .fid = file->fid, .name = name);
+        e = fids_have(file, dir);
+        e = e ? e : p9_do(dir->m, .type = NINEP_TLINK, .dfid = dir->fid, .fid = file->fid, .name = name);
         e = e ? e : node_refresh(file);
     } else {
         n = layer_add(dir, name, file->mode);

@@ -65,15 +65,10 @@ static struct node *node_new(const char *name)
         return NULL;
     }
     n->fid = n->open_fid = NINEP_NOFID;
+    list_init(&n->held);
     n->nlink = 1;
     waitq_init(&n->wait);
     return n;
-}
-
-void fid_clunk(struct mount *m, uint32_t fid)
-{
-    if (fid != NINEP_NOFID)
-        p9_do(m, .type = NINEP_TCLUNK, .fid = fid);
 }
 
 static void node_free(struct node *n)
@@ -81,6 +76,7 @@ static void node_free(struct node *n)
     if (n->gone && n->parent)
         node_put(n->parent);
     object_put(n);
+    list_remove(&n->held);
     if (n->m) {
         fid_clunk(n->m, n->open_fid);
         fid_clunk(n->m, n->fid);
@@ -186,49 +182,28 @@ int node_refresh(struct node *n)
     struct rpc r = { 0 };
     int e;
 
-    if (!node_served(n) || n->fid == NINEP_NOFID)
+    if (!node_served(n) || !node_known(n))
         return 0;
-    e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TGETATTR, .fid = n->fid, .attr.valid = NINEP_GETATTR_BASIC }, &r);
+    e = node_fid(n);
+    if (!e)
+        e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TGETATTR, .fid = n->fid, .attr.valid = NINEP_GETATTR_BASIC }, &r);
     if (!e)
         attr_take(n, &r.a.msg);
     return e;
-}
-
-/* A walk by one name, or none, and the attributes of what is there, in one exchange. */
-int fid_walk(struct mount *m, uint32_t from, const char *name, uint32_t *fid, struct rpc *attr)
-{
-    struct ninep_msg walk = { .type = NINEP_TWALK, .fid = from, .nwalk = name ? 1 : 0, .wname = { name } };
-    struct rpc r = { 0 };
-    int e;
-
-    *attr = (struct rpc){ 0 };
-    if (ninep_client_fid(&m->client, fid))
-        return -ENFILE;
-    walk.dfid = *fid;
-    e = p9_post(m, &walk, &r);
-    if (e) {
-        ninep_client_fid_put(&m->client, *fid);
-        return e;
-    }
-    e = p9_post(m, &(struct ninep_msg){ .type = NINEP_TGETATTR, .fid = *fid, .attr.valid = NINEP_GETATTR_BASIC }, attr);
-    p9_kick(m);
-    if (!e)
-        e = p9_finish(attr);
-    return p9_finish(&r) ? r.error : e;
 }
 
 static int child_load(struct node *dir, const char *name, struct node **out)
 {
     struct node *n = node_new(name);
     struct rpc attr;
+    uint32_t fid;
     int e;
 
     if (!n)
         return -ENOMEM;
     n->m = dir->m;
-    e = fid_walk(n->m, dir->fid, name, &n->fid, &attr);
+    e = node_ask(dir, name, &fid, &attr);
     if (e) {
-        n->fid = NINEP_NOFID;
         n->negative = true;
         if (e != -ENOENT || node_direct(n->m)) {
             node_free(n);
@@ -236,6 +211,7 @@ static int child_load(struct node *dir, const char *name, struct node **out)
         }
     } else {
         attr_take(n, &attr.a.msg);
+        node_fid_set(n, fid);
     }
     name_attach(dir, n);
     *out = n;
@@ -247,11 +223,14 @@ static int child_check(struct node *dir, struct node *n, struct node **out)
 {
     struct rpc attr;
     uint32_t fid;
-    int e = fid_walk(dir->m, dir->fid, n->name, &fid, &attr);
+    int e = node_ask(dir, n->name, &fid, &attr);
 
     if (!e && attr.a.msg.qid.path == n->ino) {
         attr_take(n, &attr.a.msg);
-        fid_clunk(dir->m, fid);
+        if (n->away)
+            node_fid_set(n, fid);
+        else
+            fid_clunk(dir->m, fid);
         *out = n;
         return 0;
     }
@@ -283,5 +262,5 @@ int child_get(struct node *dir, const char *name, struct node **out)
     }
     if (dir->lower)
         return image_child(dir, name, out);
-    return dir->fid == NINEP_NOFID ? -ENOENT : child_load(dir, name, out);
+    return node_known(dir) ? child_load(dir, name, out) : -ENOENT;
 }

@@ -7,9 +7,16 @@ struct timespec node_time(struct ninep_time);
 bool node_direct(const struct mount *); /* it may be written: everything goes to the server */
 static inline bool node_served(const struct node *n) { return node_direct(n->m) && !n->memory; } /* the server has its contents */
 int node_copy_up(struct node *);        /* the first write to a file of a layer: all of it comes into memory */
+
+/* fid.c */
 void fid_clunk(struct mount *, uint32_t fid);
 /* A walk by one name, or none (NULL), and the attributes of what is there, in one exchange. */
 int fid_walk(struct mount *, uint32_t from, const char *name, uint32_t *fid, struct rpc *attr);
+int node_ask(struct node *from, const char *name, uint32_t *fid, struct rpc *attr); /* the same from a node */
+/* Whether the server has it; n->fid is good for the next question only, and only after node_fid(). */
+static inline bool node_known(const struct node *n) { return n->fid != NINEP_NOFID || n->away; }
+int node_fid(struct node *);                  /* sees to it that n->fid is its fid, if node_known() */
+void node_fid_set(struct node *, uint32_t fid); /* a new node's */
 void node_pages_free(struct node *);
 
 /* object.c. 0 or -errno. */

@@ -122,6 +122,7 @@ int p9_mount(struct mount *m, unsigned number, const struct app_mount *am)
 
     *m = (struct mount){ .channel = (struct app_channel *)am->channel, .number = number, .flags = am->flags, .dev = 16 + number };
     m->client = (struct ninep_client){ .ncalls = CALLS, .nfids = FIDS, .msize = APP_CHANNEL_MSIZE };
+    list_init(&m->held);
     m->client.calls = mem_get(CALLS * sizeof *m->client.calls);
     m->client.fids = mem_get(FIDS / 8);
     if (!m->client.calls || !m->client.fids)

@@ -1,5 +1,6 @@
 /* System calls that find what a path names: open it, look at it, be in it. */
 #include <linux/magic.h>
+#include "libos/node.h"
 #include "libos/sys.h"
 #include "libos/user.h"
 
@@ -158,14 +159,14 @@ SYS(readlinkat)
     return e;
 }
 
-static int64_t statfs_out(const struct node *n, user_t to)
+static int64_t statfs_out(struct node *n, user_t to)
 {
     struct statfs s = { .f_type = n->m ? V9FS_MAGIC : TMPFS_MAGIC, .f_bsize = 4096, .f_namelen = NAME_MAX, .f_frsize = 4096,
                         .f_blocks = (int64_t)(boot->mem_limit / 4096), .f_bfree = (int64_t)(boot->mem_limit / 8192),
                         .f_bavail = (int64_t)(boot->mem_limit / 8192), .f_files = 1 << 20, .f_ffree = 1 << 20 };
     struct rpc r = { 0 };
 
-    if (n->m && !n->memory && !p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TSTATFS, .fid = n->fid }, &r)) {
+    if (n->m && !n->memory && !node_fid(n) && !p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TSTATFS, .fid = n->fid }, &r)) {
         const struct ninep_statfs *f = &r.a.msg.statfs;
         s.f_bsize = s.f_frsize = f->bsize;
         s.f_blocks = (int64_t)f->blocks;

@@ -16,7 +16,9 @@ int node_link_text(struct node *n, char *to, size_t room)
             return e;
     }
     if (!n->link) {
-        e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TREADLINK, .fid = n->fid }, &r);
+        e = node_fid(n);
+        if (!e)
+            e = p9_call(n->m, &(struct ninep_msg){ .type = NINEP_TREADLINK, .fid = n->fid }, &r);
         if (e)
             return e;
         n->link = mem_text(r.a.msg.text, strlen(r.a.msg.text));
