@@ -4,7 +4,6 @@
 #include "base/bytes.h"
 #include "base/panic.h"
 #include "base/str.h"
-#include "dev/ioapic.h"
 #include "dev/pc_map.h"
 #include "vm/vm.h"
 

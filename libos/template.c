@@ -5,7 +5,6 @@
  * A clone has the memory of its template and nothing else of it: no connection to the monitor, no other CPU, no timer. So whatever the
  * program has that would not survive is looked for before. */
 #include "libos/node.h"
-#include "libos/sched.h"
 #include "libos/sock.h"
 #include "libos/sys.h"
 #include "libos/syscall.h"

@@ -1,5 +1,4 @@
 /* Upcalls: what the processor reports while the program runs, or, by mistake, the libos. entry.S calls them. */
-#include "libos/signal.h"
 #include "libos/syscall.h"
 #include "libos/vma.h"
 

@@ -1,6 +1,5 @@
 /* The /vm tree: ns/vm.h. */
 #include "ns/vm.h"
-#include "base/fmt.h"
 #include "base/str.h"
 
 enum { ROOT, CTL, GUEST, GUEST_CTL, STATUS, CONS, LOG, WAIT, MEM, NAMESPACE, ROWS };

@@ -1,6 +1,5 @@
 #pragma once
 /* Other programs that the goblin command uses: apt-get, tar, mkfs.erofs ... They are started directly, never through a shell. */
-#include <stdio.h>
 #include "base/types.h"
 
 /* Runs argv (ends with NULL) with its output going to the file `log`; dir: where, or NULL. True if it ended well. */

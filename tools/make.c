@@ -1,7 +1,6 @@
 /* Makes an app image: a tree of files, an EROFS file system of it, and in front of that the head and the libos (abi/image.h). */
 #define _GNU_SOURCE
 #include "tools/make.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

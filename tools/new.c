@@ -1,6 +1,5 @@
 /* goblin new: a working web app to begin with, a directory for `goblin run`. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

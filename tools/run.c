@@ -1,7 +1,6 @@
 /* goblin run: finds out what is to be run, and in which root, and runs it. */
 #define _GNU_SOURCE
 #include <elf.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <signal.h>

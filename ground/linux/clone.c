@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <termios.h>
-#include <unistd.h>
 #include "ground/linux/run.h"
 
 static int sock;

@@ -2,7 +2,6 @@
  * are on; mem, memory that can be mapped in several places. Reads of stdin wait without holding anybody up. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>

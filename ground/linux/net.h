@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include "abi/net.h"
-#include "base/list.h"
 #include "ground/linux/run.h"
 #include "ninep/tree.h"
 

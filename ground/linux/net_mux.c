@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "base/list.h"
 #include "base/str.h"
 #include "ground/linux/net.h"
 

@@ -1,10 +1,8 @@
 /* A guest CPU on Linux: a thread that runs it, the events it is told of, how it waits, and what the others must know before a call of its returns.
  * Called by the gate (gate.c), by the guest's set-up and by whoever has an event for it. */
 #define _GNU_SOURCE
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
