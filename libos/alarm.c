@@ -124,9 +124,9 @@ SYS(setitimer)
     if (a[1] && user_read(v, a[1], sizeof v))
         return -EFAULT;
     for (unsigned i = 0; i < 2; i++) {
-        if (v[i].sec < 0 || v[i].usec < 0 || v[i].usec >= 1000000)
+        if (v[i].tv_sec < 0 || v[i].tv_usec < 0 || v[i].tv_usec >= 1000000)
             return -EINVAL;
-        ns[i] = v[i].sec > 4000000000 ? FOREVER : (uint64_t)v[i].sec * NS + (uint64_t)v[i].usec * 1000;
+        ns[i] = v[i].tv_sec > 4000000000 ? FOREVER : (uint64_t)v[i].tv_sec * NS + (uint64_t)v[i].tv_usec * 1000;
     }
     if (a[2] && sys_getitimer((const uint64_t[6]){ a[0], a[2] }))
         return -EFAULT;

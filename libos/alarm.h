@@ -16,7 +16,6 @@ int clock_now(uint32_t clock, uint64_t *ns);
 bool clock_only_read(uint32_t clock); /* nothing can wait for it */
 void alarm_set(struct alarm *, uint64_t at, uint64_t every); /* at: by its clock; 0 stops it */
 
-struct itimerspec { struct timespec every, value; };
 /* Reads what the program wants; *at by the alarm's clock. 0, -EFAULT, -EINVAL. */
 int alarm_read(const struct alarm *, user_t from, bool absolute, uint64_t *at, uint64_t *every);
 int alarm_write(const struct alarm *, user_t to); /* what is left, and the interval */

@@ -318,8 +318,8 @@ int node_stat(struct node *n, struct stat *s)
 
     *s = (struct stat){ .st_dev = n->m ? n->m->dev : 15, .st_ino = n->ino, .st_nlink = n->nlink, .st_mode = n->mode, .st_uid = n->uid, .st_gid = n->gid,
                         .st_rdev = n->rdev, .st_size = (int64_t)n->size, .st_blksize = 4096, .st_blocks = (int64_t)blocks,
-                        .st_atime = (uint64_t)n->atime.sec, .st_atime_nsec = (uint64_t)n->atime.nsec, .st_mtime = (uint64_t)n->mtime.sec,
-                        .st_mtime_nsec = (uint64_t)n->mtime.nsec, .st_ctime = (uint64_t)n->ctime.sec, .st_ctime_nsec = (uint64_t)n->ctime.nsec };
+                        .st_atime = (uint64_t)n->atime.tv_sec, .st_atime_nsec = (uint64_t)n->atime.tv_nsec, .st_mtime = (uint64_t)n->mtime.tv_sec,
+                        .st_mtime_nsec = (uint64_t)n->mtime.tv_nsec, .st_ctime = (uint64_t)n->ctime.tv_sec, .st_ctime_nsec = (uint64_t)n->ctime.tv_nsec };
     return e;
 }
 

@@ -3,34 +3,22 @@
 #include <asm/errno.h>
 #include <asm/ioctls.h>
 #include <asm/poll.h>
+#include <asm/signal.h>
 #include <asm/stat.h>
 #include <asm/statfs.h>
 #include <linux/fcntl.h>
 #include <linux/fs.h>
 #include <linux/mman.h>
 #include <linux/stat.h>
+#include <linux/time.h>
 #include "base/types.h"
 
-struct timespec { int64_t sec, nsec; };
-struct timeval { int64_t sec, usec; };
 struct iovec { uint64_t base, len; };
 
-enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE,
-    CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME, CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM, CLOCK_TAI = 11 };
 enum { SIGEV_SIGNAL, SIGEV_NONE, SIGEV_THREAD, SIGEV_THREAD_ID = 4 };
 
 /* signals */
-enum { SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM,
-    SIGSTKFLT, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGWINCH, SIGIO, SIGPWR, SIGSYS,
-    NSIG = 65 };
-#define SIG_DFL 0ull
-#define SIG_IGN 1ull
-#define SA_SIGINFO 0x4ull
-#define SA_ONSTACK 0x08000000ull
-#define SA_RESTART 0x10000000ull
-#define SA_NODEFER 0x40000000ull
-#define SA_RESETHAND 0x80000000ull
-struct sigaction { uint64_t handler, flags, restorer, mask; };
+#define SIGNALS 65 /* one more than the largest number */
 struct siginfo {
     int32_t signo, error, code, pad;
     uint64_t field[14]; /* by kind: pid and uid, or an address */

@@ -238,7 +238,7 @@ SYS_FILE(mq_notify)
         return -EBUSY;
     if (user_read(&q->notify, a[1], sizeof q->notify))
         return -EFAULT;
-    if ((q->notify.how != SIGEV_SIGNAL && q->notify.how != SIGEV_NONE) || (q->notify.how == SIGEV_SIGNAL && (uint32_t)q->notify.signo - 1 >= NSIG - 1))
+    if ((q->notify.how != SIGEV_SIGNAL && q->notify.how != SIGEV_NONE) || (q->notify.how == SIGEV_SIGNAL && (uint32_t)q->notify.signo - 1 >= SIGNALS - 1))
         return -EINVAL;
     q->notifies = true;
     return 0;

@@ -48,8 +48,8 @@ static uint64_t signals_with(bool ignored)
 {
     uint64_t set = 0;
 
-    for (int n = 1; n < NSIG; n++)
-        if (ignored ? actions[n].handler == SIG_IGN : actions[n].handler > SIG_IGN)
+    for (int n = 1; n < SIGNALS; n++)
+        if (ignored ? actions[n].sa_handler == SIG_IGN : actions[n].sa_handler != SIG_IGN && actions[n].sa_handler != SIG_DFL)
             set |= 1ull << (n - 1);
     return set;
 }

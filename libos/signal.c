@@ -9,7 +9,7 @@
 #define FP_XSTATE 0x46505853u  /* as the kernel marks a frame with more than 512 bytes of vector state */
 #define FP_XSTATE_END 0x46505845u
 
-struct sigaction actions[NSIG];
+struct sigaction actions[SIGNALS];
 static uint64_t process_pending;
 #define QUEUED_MAX 8192u
 #define REAL_TIME 32 /* signals from here on are kept each, the others once */
@@ -22,7 +22,7 @@ static unsigned queued;
 
 bool signal_ignored(int n)
 {
-    return actions[n].handler == SIG_IGN || (actions[n].handler == SIG_DFL && BIT_OF(n) & (IGNORED | STOPS));
+    return actions[n].sa_handler == SIG_IGN || (actions[n].sa_handler == SIG_DFL && BIT_OF(n) & (IGNORED | STOPS));
 }
 
 bool signal_wanted(const struct thread *t) { return (t->pending | process_pending) & ~t->mask || thread_doomed(t); }
@@ -136,8 +136,8 @@ void signal_fault(int n, int code, uint64_t address)
     struct siginfo info = { .signo = n, .code = code, .field = { address } };
     struct queued **at = queue_find(current, n);
 
-    if (current->mask & BIT_OF(n) || actions[n].handler == SIG_IGN) { /* it cannot wait, nor be ignored */
-        actions[n].handler = SIG_DFL;
+    if (current->mask & BIT_OF(n) || actions[n].sa_handler == SIG_IGN) { /* it cannot wait, nor be ignored */
+        actions[n].sa_handler = SIG_DFL;
         current->mask &= ~BIT_OF(n);
     }
     if (at)
@@ -191,10 +191,10 @@ static const uint8_t fpu_first[576] __attribute__((aligned(64))) = { [0] = 0x7F,
 static int frame_push(struct regs *r, int n, const struct siginfo *info)
 {
     const struct sigaction *a = &actions[n];
-    struct frame f = { .ret = a->restorer, .info = *info };
+    struct frame f = { .ret = (uint64_t)a->sa_restorer, .info = *info };
     uint64_t sp = r->rsp - RED_ZONE, fp;
 
-    if (a->flags & SA_ONSTACK && !(current->altstack.flags & SS_DISABLE) && !on_altstack(r->rsp))
+    if (a->sa_flags & SA_ONSTACK && !(current->altstack.flags & SS_DISABLE) && !on_altstack(r->rsp))
         sp = current->altstack.sp + current->altstack.size;
     fp = (sp - fpu_size - 4) & ~63ull;
     sp = ((fp - sizeof f) & ~15ull) - 8;
@@ -211,7 +211,7 @@ static int frame_push(struct regs *r, int n, const struct siginfo *info)
         return -EFAULT;
     fpu_load(fpu_first, fpu_mask);
     r->rsp = sp;
-    r->rip = a->handler;
+    r->rip = (uint64_t)a->sa_handler;
     r->rdi = (uint64_t)n;
     r->rsi = sp + offsetof(struct frame, info);
     r->rdx = sp + offsetof(struct frame, uc);
@@ -246,17 +246,17 @@ void signal_deliver(struct regs *r)
         struct sigaction *a = &actions[n];
         if (signal_ignored(n))
             continue;
-        if (a->handler == SIG_DFL)
+        if (a->sa_handler == SIG_DFL)
             die(n);
-        restart(r, a->flags & SA_RESTART);
+        restart(r, a->sa_flags & SA_RESTART);
         if (frame_push(r, n, &info)) {
-            actions[SIGSEGV].handler = SIG_DFL;
+            actions[SIGSEGV].sa_handler = SIG_DFL;
             die(SIGSEGV);
         }
-        current->mask |= a->mask | (a->flags & SA_NODEFER ? 0 : BIT_OF(n));
+        current->mask |= a->sa_mask | (a->sa_flags & SA_NODEFER ? 0 : BIT_OF(n));
         current->mask &= ~UNBLOCKABLE;
-        if (a->flags & SA_RESETHAND)
-            a->handler = SIG_DFL;
+        if (a->sa_flags & SA_RESETHAND)
+            a->sa_handler = SIG_DFL;
     }
     restart(r, true);
     if (current->restore_mask) {
@@ -298,7 +298,7 @@ int64_t signal_return(struct regs *r)
 
 void signals_reset(void)
 {
-    for (int n = 1; n < NSIG; n++)
-        actions[n] = (struct sigaction){ .handler = actions[n].handler == SIG_IGN ? SIG_IGN : SIG_DFL };
+    for (int n = 1; n < SIGNALS; n++)
+        actions[n] = (struct sigaction){ .sa_handler = actions[n].sa_handler == SIG_IGN ? SIG_IGN : SIG_DFL };
     current->altstack = (struct sigstack){ .flags = SS_DISABLE };
 }

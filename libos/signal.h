@@ -5,7 +5,7 @@
 #define BIT_OF(n) (1ull << ((n) - 1))
 #define UNBLOCKABLE (BIT_OF(SIGKILL) | BIT_OF(SIGSTOP))
 
-extern struct sigaction actions[NSIG];
+extern struct sigaction actions[SIGNALS];
 int64_t signal_return(struct regs *);
 void signals_reset(void); /* handlers and the alternate stack go; what is ignored stays so */
 uint64_t signal_pending(const struct thread *);

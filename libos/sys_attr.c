@@ -33,19 +33,19 @@ SYS_FILE(fchown) { return setattr_file(f, OWNER(a[1], a[2]), owner_set(a[1], a[2
 /* --- times: path 0 is the descriptor itself -------------------------------------------------------------------------------------- */
 static int64_t times_set(uint64_t fd, user_t path, uint64_t flags, const struct timespec t[2])
 {
-    struct ninep_attr attr = { .atime = { (uint64_t)t[0].sec, (uint64_t)t[0].nsec }, .mtime = { (uint64_t)t[1].sec, (uint64_t)t[1].nsec } };
+    struct ninep_attr attr = { .atime = { (uint64_t)t[0].tv_sec, (uint64_t)t[0].tv_nsec }, .mtime = { (uint64_t)t[1].tv_sec, (uint64_t)t[1].tv_nsec } };
     struct file *f;
     uint32_t set = 0;
 
     for (unsigned i = 0; i < 2; i++)
-        if (t[i].nsec != UTIME_NOW && t[i].nsec != UTIME_OMIT && (t[i].nsec < 0 || t[i].nsec > 999999999))
+        if (t[i].tv_nsec != UTIME_NOW && t[i].tv_nsec != UTIME_OMIT && (t[i].tv_nsec < 0 || t[i].tv_nsec > 999999999))
             return -EINVAL;
     if (flags & ~(uint64_t)PATH_FLAGS)
         return -EINVAL;
-    if (t[0].nsec != UTIME_OMIT)
-        set |= NINEP_SET_ATIME | (t[0].nsec == UTIME_NOW ? 0 : NINEP_SET_ATIME_TO);
-    if (t[1].nsec != UTIME_OMIT)
-        set |= NINEP_SET_MTIME | (t[1].nsec == UTIME_NOW ? 0 : NINEP_SET_MTIME_TO);
+    if (t[0].tv_nsec != UTIME_OMIT)
+        set |= NINEP_SET_ATIME | (t[0].tv_nsec == UTIME_NOW ? 0 : NINEP_SET_ATIME_TO);
+    if (t[1].tv_nsec != UTIME_OMIT)
+        set |= NINEP_SET_MTIME | (t[1].tv_nsec == UTIME_NOW ? 0 : NINEP_SET_MTIME_TO);
     if (!set || path)
         return set ? setattr_at(fd, path, flags, &attr, set) : 0;
     f = fd_held(fd);
@@ -61,9 +61,9 @@ static int times_read(user_t at, int64_t unit, struct timespec t[2])
     if (user_read(t, at, 2 * sizeof *t))
         return -EFAULT;
     for (unsigned i = 0; unit != 1 && i < 2; i++) {
-        if (t[i].nsec < 0 || t[i].nsec >= 1000000000 / unit)
+        if (t[i].tv_nsec < 0 || t[i].tv_nsec >= 1000000000 / unit)
             return -EINVAL;
-        t[i].nsec *= unit;
+        t[i].tv_nsec *= unit;
     }
     return 0;
 }

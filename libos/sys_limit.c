@@ -137,7 +137,7 @@ static const struct prctl_row {
     bool by_address;  /* get writes an int */
     uint32_t max, first;
 } prctl_rows[] = {
-    { PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, true, NSIG - 1, 0 }, /* there is no parent that could die */
+    { PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, true, SIGNALS - 1, 0 }, /* there is no parent that could die */
     { PR_SET_DUMPABLE, PR_GET_DUMPABLE, false, 1, 1 },
     { PR_SET_KEEPCAPS, PR_GET_KEEPCAPS, false, 1, 0 },
     { PR_SET_TIMING, PR_GET_TIMING, false, 0, 0 },

@@ -173,8 +173,8 @@ SYS(select)
         return -EINVAL;
     if (a[4] && user_read(&t, a[4], sizeof t))
         return -EFAULT;
-    if (t.sec || t.usec)
-        deadline = time_mono() + (uint64_t)t.sec * 1000000000u + (uint64_t)t.usec * 1000;
+    if (t.tv_sec || t.tv_usec)
+        deadline = time_mono() + (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000;
     return select_user((uint32_t)a[0], a + 1, deadline);
 }
 

@@ -8,12 +8,12 @@ SYS(rt_sigaction)
     struct sigaction new = { 0 };
     uint64_t n = a[0];
 
-    if (n < 1 || n >= NSIG || a[3] != 8 || (a[1] && BIT_OF(n) & UNBLOCKABLE))
+    if (n < 1 || n >= SIGNALS || a[3] != 8 || (a[1] && BIT_OF(n) & UNBLOCKABLE))
         return -EINVAL;
     if ((a[1] && user_read(&new, a[1], sizeof new)) || (a[2] && user_write(a[2], &actions[n], sizeof new)))
         return -EFAULT;
     if (a[1]) {
-        new.mask &= ~UNBLOCKABLE;
+        new.sa_mask &= ~UNBLOCKABLE;
         actions[n] = new;
         if (signal_ignored((int)n))
             signal_forget(NULL, (int)n);
@@ -23,17 +23,16 @@ SYS(rt_sigaction)
 
 SYS(rt_sigprocmask)
 {
-    enum { BLOCK, UNBLOCK, SETMASK };
     uint64_t set = 0, old = current->mask;
 
     if (a[3] != 8)
         return -EINVAL;
     if (a[1] && user_read(&set, a[1], sizeof set))
         return -EFAULT;
-    if (a[1] && a[0] > SETMASK)
+    if (a[1] && a[0] > SIG_SETMASK)
         return -EINVAL;
     if (a[1])
-        current->mask = (a[0] == BLOCK ? old | set : a[0] == UNBLOCK ? old & ~set : set) & ~UNBLOCKABLE;
+        current->mask = (a[0] == SIG_BLOCK ? old | set : a[0] == SIG_UNBLOCK ? old & ~set : set) & ~UNBLOCKABLE;
     return a[2] ? user_write(a[2], &old, sizeof old) : 0;
 }
 
@@ -123,7 +122,7 @@ static int64_t send(uint64_t tid, uint64_t n, int code, const struct siginfo *in
 
     if (tid && !t)
         return -ESRCH;
-    if (n >= NSIG)
+    if (n >= SIGNALS)
         return -EINVAL;
     if (n)
         signal_post(t, (int)n, info ? info : &own);

@@ -87,9 +87,9 @@ static int timeout_set(uint64_t *ns, user_t at, uint64_t len)
         return -EINVAL;
     if (user_read(&t, at, sizeof t))
         return -EFAULT;
-    if (t.usec < 0 || t.usec >= 1000000)
+    if (t.tv_usec < 0 || t.tv_usec >= 1000000)
         return -EDOM;
-    *ns = t.sec < 0 ? 1 : (uint64_t)min_u64((uint64_t)t.sec, 1u << 30) * 1000000000u + (uint64_t)t.usec * 1000;
+    *ns = t.tv_sec < 0 ? 1 : (uint64_t)min_u64((uint64_t)t.tv_sec, 1u << 30) * 1000000000u + (uint64_t)t.tv_usec * 1000;
     return 0;
 }
 

@@ -57,7 +57,7 @@ SYS(timer_create)
         return -EFAULT;
     if (ev.notify & ~SIGEV_THREAD_ID && ev.notify != SIGEV_NONE && ev.notify != SIGEV_THREAD)
         return -EINVAL;
-    if (ev.notify != SIGEV_NONE && (ev.signo < 1 || ev.signo >= NSIG))
+    if (ev.notify != SIGEV_NONE && (ev.signo < 1 || ev.signo >= SIGNALS))
         return -EINVAL;
     if (ev.notify == SIGEV_THREAD_ID && !thread_by(ev.tid))
         return -EINVAL;

@@ -24,7 +24,7 @@ uint64_t time_wall(void)
 
 struct timespec timespec_of(uint64_t ns)
 {
-    return (struct timespec){ .sec = (int64_t)(ns / 1000000000u), .nsec = (int64_t)(ns % 1000000000u) };
+    return (struct timespec){ .tv_sec = (int64_t)(ns / 1000000000u), .tv_nsec = (int64_t)(ns % 1000000000u) };
 }
 
 int timespec_read(user_t from, uint64_t *ns)
@@ -33,9 +33,9 @@ int timespec_read(user_t from, uint64_t *ns)
 
     if (user_read(&t, from, sizeof t))
         return -EFAULT;
-    if (t.sec < 0 || t.nsec < 0 || t.nsec >= 1000000000)
+    if (t.tv_sec < 0 || t.tv_nsec < 0 || t.tv_nsec >= 1000000000)
         return -EINVAL;
-    *ns = t.sec > 4000000000 ? UINT64_MAX : (uint64_t)t.sec * 1000000000u + (uint64_t)t.nsec;
+    *ns = t.tv_sec > 4000000000 ? UINT64_MAX : (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
     return 0;
 }
 

@@ -45,8 +45,8 @@ int __vdso_clock_gettime(int id, struct timespec *t)
     case CLOCK_BOOTTIME: ns = now(&offset); break;
     default: return call(__NR_clock_gettime, (uint64_t)id, t);
     }
-    t->sec = (int64_t)(ns / NS);
-    t->nsec = (int64_t)(ns % NS);
+    t->tv_sec = (int64_t)(ns / NS);
+    t->tv_nsec = (int64_t)(ns % NS);
     return 0;
 }
 
