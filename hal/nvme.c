@@ -143,7 +143,8 @@ static void nvme_submit(struct blk *b, struct blk_req *r)
     lock_take(&q->lock);
     if (!d->dead) {
         nvmeq_submit(q, &ns->id, r);
-        nvmeq_kick(q);
+        if (!r->more)
+            nvmeq_kick(q);
     } else {
         e = ERR_IO;
     }
@@ -152,7 +153,18 @@ static void nvme_submit(struct blk *b, struct blk_req *r)
         r->done(r, e);
 }
 
-static const struct blk_ops nvme_ops = { .submit = nvme_submit, .poll = nvme_poll };
+static void nvme_kick(struct blk *b)
+{
+    struct nvme *d = container_of(b, struct nvme_ns, blk)->owner;
+    struct nvmeq *q = &d->queue[ground_cpu() % d->nused];
+
+    lock_take(&q->lock);
+    if (!d->dead)
+        nvmeq_kick(q);
+    lock_drop(&q->lock);
+}
+
+static const struct blk_ops nvme_ops = { .submit = nvme_submit, .kick = nvme_kick, .poll = nvme_poll };
 
 /* --- the controller --- */
 

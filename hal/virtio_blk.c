@@ -117,13 +117,25 @@ static void vblk_submit(struct blk *b, struct blk_req *r)
     lock_take(&q->lock);
     if (!d->dead) {
         virtq_submit(q, r);
-        virtq_kick(q);
+        if (!r->more)
+            virtq_kick(q);
     } else {
         e = ERR_IO;
     }
     lock_drop(&q->lock);
     if (e)
         r->done(r, e);
+}
+
+static void vblk_kick(struct blk *b)
+{
+    struct vblk *d = container_of(b, struct vblk, blk);
+    struct virtq *q = &d->queue[ground_cpu() % d->nused];
+
+    lock_take(&q->lock);
+    if (!d->dead)
+        virtq_kick(q);
+    lock_drop(&q->lock);
 }
 
 static void vblk_pace(struct blk *b, enum blk_pace pace)
@@ -139,7 +151,7 @@ static void vblk_pace(struct blk *b, enum blk_pace pace)
         queue_service(q);
 }
 
-static const struct blk_ops vblk_ops = { .submit = vblk_submit, .poll = vblk_poll, .pace = vblk_pace };
+static const struct blk_ops vblk_ops = { .submit = vblk_submit, .kick = vblk_kick, .poll = vblk_poll, .pace = vblk_pace };
 
 /* --- set-up --- */
 

@@ -69,7 +69,7 @@ struct virtq {
 uint32_t virtq_init(struct virtq *, struct virtq_mem *, uint16_t size, bool indirect, bool event_idx);
 
 /* All below: under q->lock. */
-/* Queues a checked request, or puts it on q->waiting. virtq_kick() must follow. */
+/* Queues a checked request, or puts it on q->waiting. virtq_kick() must follow, under the same lock or later. */
 void virtq_submit(struct virtq *, struct blk_req *);
 /* Tells the device about new requests if it wants to know. */
 void virtq_kick(struct virtq *);

@@ -20,6 +20,7 @@ struct blk_req {
     uint64_t nsectors;          /* DISCARD only; READ and WRITE take the sum of the segments */
     const struct blk_seg *seg;  /* READ, WRITE; kept until done() */
     uint32_t nseg;              /* at most blk.max_segs */
+    bool more;                  /* kick() will follow, on this CPU: the disk need not be told of this one before */
     void (*done)(struct blk_req *, err_t); /* with no lock of the driver held; may submit again */
     void *owner;                /* for whoever submitted it */
     /* the driver's, from submit to done */
@@ -39,6 +40,8 @@ struct blk_ops {
     /* Queues the request; every error goes to done(), ERR_RANGE for sectors the disk does not have, ERR_UNSUPPORTED,
      * ERR_IO. Any CPU, interrupts off. Waits inside if the hardware queue is full (keeps it in its own list). */
     void (*submit)(struct blk *, struct blk_req *);
+    /* Tells the disk of what was submitted with `more`. NULL: submit() always has. */
+    void (*kick)(struct blk *);
     /* Looks for completions now, without waiting for the interrupt. May be NULL (RAM disk). */
     void (*poll)(struct blk *);
     /* Sets the pace for the calling CPU; completions that are due by it are ended at once. NULL: the disk has BLK_EACH only. */

@@ -45,6 +45,14 @@ static void partition_poll(struct blk *b)
         disk->ops->poll(disk);
 }
 
+static void partition_kick(struct blk *b)
+{
+    struct blk *disk = container_of(b, struct partition, blk)->disk;
+
+    if (disk->ops->kick)
+        disk->ops->kick(disk);
+}
+
 static void partition_pace(struct blk *b, enum blk_pace pace)
 {
     struct blk *disk = container_of(b, struct partition, blk)->disk;
@@ -52,8 +60,8 @@ static void partition_pace(struct blk *b, enum blk_pace pace)
     disk->ops->pace(disk, pace);
 }
 
-static const struct blk_ops partition_ops = { .submit = partition_submit, .poll = partition_poll };
-static const struct blk_ops partition_pace_ops = { .submit = partition_submit, .poll = partition_poll,
+static const struct blk_ops partition_ops = { .submit = partition_submit, .kick = partition_kick, .poll = partition_poll };
+static const struct blk_ops partition_pace_ops = { .submit = partition_submit, .kick = partition_kick, .poll = partition_poll,
                                                    .pace = partition_pace };
 
 /* --- the table --- */

@@ -179,8 +179,8 @@ static err_t request_prepare(struct virtio_blk_io *io, const struct virtio_blk_h
     return range_check(b->blk, io->sector, io->len / BLK_SECTOR);
 }
 
-/* A chain that was taken: checks it and sends it on its way. ERR_GUEST only if it has no place for head or status. */
-static err_t request_start(struct virtio_blk_io *io)
+/* A chain that was taken: checks it and sends it on its way. more: a kick of the disk follows. ERR_GUEST only if it has no place for head or status. */
+static err_t request_start(struct virtio_blk_io *io, bool more)
 {
     struct virtio_dev *d = &io->owner->dev;
     struct virtio_blk_head head;
@@ -194,6 +194,7 @@ static err_t request_start(struct virtio_blk_io *io)
     d->inflight++;
     io->generation = d->generation;
     e = request_prepare(io, &head);
+    io->req.more = more;
     io->queue->inflight += moves_data(io);
     if (e || head.type == VIRTIO_BLK_GET_ID)
         request_end(io, e);
@@ -205,6 +206,7 @@ static err_t request_start(struct virtio_blk_io *io)
 /* Takes what the last look saw, as long as there are spare requests and not more than copy_max bytes were copied. */
 static err_t queue_serve(struct virtio_blk *b, struct virtq *q, uint64_t copy_max)
 {
+    bool more = false; /* the disk was not told of all that it was sent */
     err_t e = OK;
 
     for (b->copied = 0; !e && !list_empty(&b->spare) && b->copied < copy_max;) {
@@ -213,9 +215,13 @@ static err_t queue_serve(struct virtio_blk *b, struct virtq *q, uint64_t copy_ma
         io->queue = q;
         io->chain = (struct virtq_chain){ .buf = io->buf, .max = VIRTIO_BLK_BUFS };
         e = virtq_pop(q, &io->chain);
-        if (!e)
-            e = request_start(io);
+        if (e)
+            break;
+        more |= virtq_left(q);
+        e = request_start(io, virtq_left(q));
     }
+    if (more && b->blk->ops->kick)
+        b->blk->ops->kick(b->blk);
     if (list_empty(&b->spare))
         b->starved = true;
     virtq_flush(q);
@@ -369,6 +375,7 @@ static void request_done(struct blk_req *req, err_t e)
 
     lock_take(&b->dev.lock);
     io->result = e;
+    io->req.more = false;
     if (io->phase == PHASE_SUBMITTING) {
         io->phase = PHASE_DONE;
         lock_drop(&b->dev.lock);

@@ -15,6 +15,7 @@ static struct {
     err_t fail; /* what the next requests get */
     struct list waiting;
     unsigned held, submits, flushes, discards;
+    unsigned untold; /* kept requests of which the disk was not told yet */
     uint64_t discard_sector, discard_nsectors;
 } disk;
 
@@ -77,6 +78,13 @@ static inline void disk_submit(struct blk *b, struct blk_req *r)
     }
     list_push_back(&disk.waiting, &r->link);
     disk.held++;
+    disk.untold = r->more ? disk.untold + 1 : 0;
+}
+
+static inline void disk_kick(struct blk *b)
+{
+    MUST(b == &disk.blk);
+    disk.untold = 0;
 }
 
 /* Completes the oldest request it keeps; false if there is none. */
@@ -84,6 +92,7 @@ static inline bool disk_finish(void)
 {
     struct list *l = list_pop_front(&disk.waiting);
 
+    MUST(!disk.untold);
     if (!l)
         return false;
     struct blk_req *r = container_of(l, struct blk_req, link);
@@ -94,7 +103,7 @@ static inline bool disk_finish(void)
 
 static inline void disk_make(void)
 {
-    static const struct blk_ops ops = { .submit = disk_submit };
+    static const struct blk_ops ops = { .submit = disk_submit, .kick = disk_kick };
 
     memset(&disk, 0, sizeof disk);
     disk.blk = (struct blk){ .ops = &ops,

@@ -449,6 +449,27 @@ static void a_device_that_looks_itself_is_not_notified(void **state)
     }
 }
 
+static void one_kick_tells_of_many(void **state)
+{
+    uint8_t buf[2][512] ALIGNED(4);
+    struct blk_seg seg[2] = { { hpa_of(buf[0]), 512 }, { hpa_of(buf[1]), 512 } };
+    (void)state;
+
+    assert_int_equal(probe(), OK);
+    dones = hw.kicks = 0;
+    struct blk_req r[2] = { make(BLK_READ, 1, &seg[0], 1), make(BLK_READ, 2, &seg[1], 1) };
+    for (unsigned i = 0; i < 2; i++) {
+        r[i].more = true;
+        disk->ops->submit(disk, &r[i]);
+        hw_run();
+    }
+    assert_int_equal(hw.kicks, 0);
+    disk->ops->kick(disk);
+    hw_run();
+    assert_int_equal(hw.kicks, 1);
+    assert_int_equal(dones, 2);
+}
+
 static void one_interrupt_serves_many(void **state)
 {
     uint8_t buf[512] ALIGNED(4);
@@ -709,6 +730,7 @@ int main(void)
         cmocka_unit_test_setup(an_error_hits_only_its_own_request, setup),
         cmocka_unit_test_setup(every_failed_allocation_leaves_nothing_behind, setup),
         cmocka_unit_test_setup(a_device_that_looks_itself_is_not_notified, setup),
+        cmocka_unit_test_setup(one_kick_tells_of_many, setup),
         cmocka_unit_test_setup(one_interrupt_serves_many, setup),
         cmocka_unit_test_setup(half_of_what_is_in_flight_is_one_interrupt, setup),
         cmocka_unit_test_setup(poll_finds_what_no_interrupt_told, setup),

@@ -298,6 +298,26 @@ static err_t run(struct blk *b, enum blk_op op, uint64_t sector, const struct bl
 
 /* --- tests --- */
 
+static void one_kick_tells_of_many(void **state)
+{
+    static uint8_t buf[4096] ALIGNED(4096);
+    struct blk_seg seg = { hpa_of(buf), 4096 };
+    (void)state;
+
+    assert_int_equal(probe(), OK);
+    dones = 0;
+    struct blk_req r[2] = { make(BLK_READ, 0, &seg, 1), make(BLK_READ, 8, &seg, 1) };
+    for (unsigned i = 0; i < 2; i++) {
+        r[i].more = true;
+        disk[0]->ops->submit(disk[0], &r[i]);
+        hw_run();
+    }
+    assert_int_equal(dones, 0);
+    disk[0]->ops->kick(disk[0]);
+    hw_run();
+    assert_int_equal(dones, 2);
+}
+
 static void namespaces_become_disks(void **state)
 {
     (void)state;
@@ -696,6 +716,7 @@ int main(void)
         cmocka_unit_test_setup(scattered_pieces_go_through_the_bounce_buffer, setup),
         cmocka_unit_test_setup(a_bounced_request_that_fails_frees_the_buffer, setup),
         cmocka_unit_test_setup(requests_beyond_the_queue_wait_their_turn, setup),
+        cmocka_unit_test_setup(one_kick_tells_of_many, setup),
         cmocka_unit_test_setup(each_cpu_has_its_queue_and_its_interrupt, setup),
         cmocka_unit_test_setup(an_error_hits_only_its_own_request, setup),
         cmocka_unit_test_setup(flush_and_discard, setup),

@@ -433,7 +433,7 @@ static void pace_set(struct blk *b, enum blk_pace p)
     pace = p;
 }
 
-static const struct blk_ops polled_ops = { .submit = disk_submit, .poll = polled, .pace = pace_set };
+static const struct blk_ops polled_ops = { .submit = disk_submit, .kick = disk_kick, .poll = polled, .pace = pace_set };
 
 static void paced_start(void)
 {
@@ -552,6 +552,23 @@ static void what_is_added_while_the_disk_works_needs_no_kick(void **state)
     assert_true(avail_put(0, request_chain(0, 1, VIRTIO_BLK_IN, 0, DATA, 512))); /* a read does not wait for a flush */
     assert_true(disk_finish());
     expect_used(0, flush, 1);
+}
+
+static void the_disk_is_told_once_of_all_that_a_kick_brings(void **state)
+{
+    (void)state;
+    disk.later = true;
+    drv_start(SLOT, 64, 0);
+    for (unsigned i = 0; i < 3; i++)
+        avail_put(0, request_chain(0, i, VIRTIO_BLK_IN, i, DATA + i * 512, 512));
+    avail_put(0, request_chain(0, 3, VIRTIO_BLK_IN, DISK_SECTORS, DATA, 512)); /* the last one never gets there */
+    assert_int_equal(kick(0), OK);
+    assert_int_equal(disk.held, 3);
+    assert_int_equal(disk.untold, 0);
+    while (disk_finish())
+        ;
+    assert_int_equal(ram_get8(STATUS(0)), VIRTIO_BLK_OK);
+    assert_int_equal(ram_get8(STATUS(3)), VIRTIO_BLK_IOERR);
 }
 
 static void queues_starved_of_the_pool_go_on(void **state)
@@ -759,7 +776,7 @@ int main(void)
         T(a_short_wait_for_the_disk_needs_no_interrupt),
         T(a_driver_that_sends_several_and_halts_is_waited_for), T(a_driver_that_goes_on_is_not_disturbed),
         T(what_is_added_while_the_disk_works_needs_no_kick),
-        T(queues_starved_of_the_pool_go_on),
+        T(the_disk_is_told_once_of_all_that_a_kick_brings), T(queues_starved_of_the_pool_go_on),
         T(queues_interrupt_by_their_own_vector),
         T(a_disk_that_copies_gives_others_their_turn),
         T(reset_waits_for_the_disk_and_drops_its_answers),
