@@ -58,8 +58,10 @@ void libos_unlock(void)
         return;
     __atomic_store_n(&locked, 0, __ATOMIC_SEQ_CST);
     waiters = __atomic_load_n(&lock_waiters, __ATOMIC_SEQ_CST);
-    if (waiters)
+    if (waiters) { /* one, and once: it says so again if it comes too late */
+        __atomic_fetch_and(&lock_waiters, ~(waiters & -waiters), __ATOMIC_SEQ_CST);
         bell(APP_BELL_CPU + (unsigned)__builtin_ctzll(waiters));
+    }
 }
 
 /* --- waiting ------------------------------------------------------------------------------------------------------------ */

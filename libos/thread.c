@@ -16,6 +16,7 @@ uint64_t fpu_mask;
 uint32_t fpu_size;
 
 static uint32_t next_tid;
+static uint64_t ready_since; /* some thread has been ready all the time */
 static struct thread *survivor; /* in execve: the others are to end */
 
 void switch_stack(uint64_t *save_rsp, uint64_t rsp);
@@ -90,8 +91,11 @@ void thread_fpu_fresh(struct thread *t)
 
 void thread_ready(struct thread *t)
 {
-    if (list_empty(&t->run) && !t->cpu)
-        list_push_back(&ready, &t->run);
+    if (!list_empty(&t->run) || t->cpu)
+        return;
+    if (list_empty(&ready))
+        ready_since = time_mono();
+    list_push_back(&ready, &t->run);
 }
 
 void thread_poke(struct thread *t)
@@ -135,7 +139,7 @@ void thread_leave(void)
     struct cpu *c = cpu_self();
 
     if (!list_empty(&ready)) {
-        if (time_mono() - c->turn_start > PATIENCE)
+        if (time_mono() - ready_since > PATIENCE)
             cpu_wake_parked();
         if (!c->timer_at || c->timer_at > c->turn_end)
             thread_slice();

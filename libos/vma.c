@@ -443,7 +443,7 @@ int64_t vma_madvise(uint64_t addr, uint64_t len, uint32_t advice)
                 return e;
         } else if (app_prot(v->prot)) {
             maps_call(APP_MAP, addr, next - addr, app_prot(v->prot) | (v->stack ? APP_SMALL : 0), 0, 0); /* of a thread that ends */
-        } else {
+        } else if (!v->reserved) {
             maps_call(APP_UNMAP, addr, next - addr, 0, 0, 0);
         }
     }
