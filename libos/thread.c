@@ -7,7 +7,7 @@
 
 #define TURN 5000000u        /* ns */
 #define SHORT_TURN 1000000u  /* while there are CPUs that could be started */
-#define PATIENCE 50000u      /* after that much of its turn a CPU counts as busy */
+#define PATIENCE 200000u     /* a thread that has been ready for longer gets a CPU that waits: before that, the running one may be about to wait itself */
 
 struct list threads = LIST_INIT(threads);
 struct list ready = LIST_INIT(ready);
