@@ -60,9 +60,8 @@ static void seal_all(void)
     acpi_seal(bytes + RSDP, 36, 32);
 }
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     memset(bytes, 0, sizeof bytes);
     madt_len = 44;
     put_le32(bytes + MADT + 36, 0xFEE00000);
@@ -91,9 +90,8 @@ static int setup(void **state)
     return 0;
 }
 
-static void cpus_and_interrupt_routes_are_read(void **state)
+static void cpus_and_interrupt_routes_are_read(void **)
 {
-    (void)state;
     assert_int_equal(acpi_read(&mem, at(RSDP), &info), OK);
     assert_int_equal(info.ncpus, 3);
     assert_int_equal(info.cpu[0].apic_id, 0);
@@ -111,9 +109,8 @@ static void cpus_and_interrupt_routes_are_read(void **state)
     assert_int_equal(info.isa[4].gsi, 4);
 }
 
-static void pci_windows_and_timer_are_read(void **state)
+static void pci_windows_and_timer_are_read(void **)
 {
-    (void)state;
     assert_int_equal(acpi_read(&mem, at(RSDP), &info), OK);
     assert_int_equal(info.necams, 1); /* the second makes no sense */
     assert_int_equal(info.ecam[0].base, 0xB0000000);
@@ -122,27 +119,24 @@ static void pci_windows_and_timer_are_read(void **state)
     assert_true(info.pm_timer_32bit);
 }
 
-static void hw_reduced_machines_have_no_pm_timer(void **state)
+static void hw_reduced_machines_have_no_pm_timer(void **)
 {
-    (void)state;
     put_le32(bytes + FADT + 112, BIT(20));
     seal_all();
     assert_int_equal(acpi_read(&mem, at(RSDP), &info), OK);
     assert_int_equal(info.pm_timer_port, 0);
 }
 
-static void lapic_address_override_wins(void **state)
+static void lapic_address_override_wins(void **)
 {
-    (void)state;
     madt_put((uint8_t[]){ 5, 12, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0 }, 12);
     seal_all();
     assert_int_equal(acpi_read(&mem, at(RSDP), &info), OK);
     assert_int_equal(info.lapic, 0x100000000ull);
 }
 
-static void more_cpus_than_fit_are_counted(void **state)
+static void more_cpus_than_fit_are_counted(void **)
 {
-    (void)state;
     for (uint32_t i = 0; i < CPU_MAX; i++)
         madt_x2cpu(1000 + i, 1);
     seal_all();
@@ -151,9 +145,8 @@ static void more_cpus_than_fit_are_counted(void **state)
     assert_int_equal(info.cpus_ignored, 3);
 }
 
-static void the_rsdt_serves_where_the_xsdt_is_broken_or_absent(void **state)
+static void the_rsdt_serves_where_the_xsdt_is_broken_or_absent(void **)
 {
-    (void)state;
     bytes[XSDT + 40]++;
     assert_int_equal(acpi_read(&mem, at(RSDP), &info), OK);
     assert_int_equal(info.ncpus, 3);
@@ -168,9 +161,8 @@ static void the_rsdt_serves_where_the_xsdt_is_broken_or_absent(void **state)
     assert_int_equal(info.necams, 0);
 }
 
-static void broken_roots_are_refused(void **state)
+static void broken_roots_are_refused(void **)
 {
-    (void)state;
     assert_int_equal(acpi_read(&mem, 0, &info), ERR_FORMAT);
     assert_int_equal(acpi_read(&mem, UINT64_MAX - 4, &info), ERR_FORMAT);
     assert_int_equal(acpi_read(&mem, at(END - 10), &info), ERR_FORMAT);
@@ -186,10 +178,9 @@ static void broken_roots_are_refused(void **state)
     assert_int_equal(acpi_read(&mem, at(RSDP), &info), ERR_FORMAT);
 }
 
-static void tables_of_impossible_length_are_left_out(void **state)
+static void tables_of_impossible_length_are_left_out(void **)
 {
     static const uint32_t lens[] = { 0, 35, END, ACPI_TABLE_MAX + 1, UINT32_MAX };
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
         setup(NULL);
         put_le32(bytes + MADT + 4, lens[i]);
@@ -202,9 +193,8 @@ static void tables_of_impossible_length_are_left_out(void **state)
     }
 }
 
-static void madt_entries_that_lie_end_the_walk(void **state)
+static void madt_entries_that_lie_end_the_walk(void **)
 {
-    (void)state;
     for (unsigned len = 0; len < 256; len += 255) {
         setup(NULL);
         bytes[MADT + 44 + 8 + 1] = (uint8_t)len; /* the second CPU's */
@@ -217,9 +207,8 @@ static void madt_entries_that_lie_end_the_walk(void **state)
     assert_int_equal(acpi_read(&mem, at(RSDP), &info), ERR_FORMAT);
 }
 
-static void short_tables_say_nothing(void **state)
+static void short_tables_say_nothing(void **)
 {
-    (void)state;
     madt_len = 40;
     seal_all();
     assert_int_equal(acpi_read(&mem, at(RSDP), &info), ERR_FORMAT);
@@ -229,21 +218,19 @@ static void short_tables_say_nothing(void **state)
     assert_int_equal(info.pm_timer_port, 0);
 }
 
-static void any_table_is_found_by_signature(void **state)
+static void any_table_is_found_by_signature(void **)
 {
     struct acpi_table t;
-    (void)state;
     assert_int_equal(acpi_find(&mem, at(RSDP), "MCFG", &t), OK);
     assert_ptr_equal(t.bytes, bytes + MCFG);
     assert_int_equal(t.len, 76);
     assert_int_equal(acpi_find(&mem, at(RSDP), "SPCR", &t), ERR_NOTFOUND);
 }
 
-static void bus_numbers_are_found_in_resources(void **state)
+static void bus_numbers_are_found_in_resources(void **)
 {
     uint8_t list[9 + 3 + 46 + 3] = { 0x87, 6, 0, 2 }, first = 0, last = 0; /* one that is not looked at, and a small one, come first */
     uint8_t *bus = list + 12;
-    (void)state;
 
     list[9] = 0x22;
     bus[0] = 0x8A;

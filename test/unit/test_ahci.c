@@ -272,9 +272,8 @@ static void hw_run(void)
 
 static struct blk *disk[PORTS];
 static unsigned ndisks;
-void hal_disk_add(struct blk *b, const char *detail)
+void hal_disk_add(struct blk *b, const char *)
 {
-    (void)detail;
     disk[ndisks++] = b;
 }
 
@@ -312,9 +311,8 @@ static void hw_make(unsigned vectors)
     disk_make(3, 4096, 0);
 }
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     fake_set_cpus(1, 0);
     fake_set_tsc(1000000);
     hw_make(1);
@@ -351,9 +349,8 @@ static err_t run(struct blk *b, enum blk_op op, uint64_t sector, const struct bl
 
 /* --- tests --- */
 
-static void disks_are_found_and_the_rest_is_left_out(void **state)
+static void disks_are_found_and_the_rest_is_left_out(void **)
 {
-    (void)state;
     hw.cap2 = 1; /* the firmware has the controller */
     hw.handoff = 1;
     hw.port[3].command = 0; /* and has never looked at this port */
@@ -371,11 +368,10 @@ static void disks_are_found_and_the_rest_is_left_out(void **state)
     assert_int_equal(hw.port[2].command & (BIT(0) | BIT(4)), 0); /* the optical drive's port writes nowhere */
 }
 
-static void every_shape_of_buffer_is_transferred(void **state)
+static void every_shape_of_buffer_is_transferred(void **)
 {
     static uint8_t mem[200 * 8192] ALIGNED(4096), want[AHCI_SEGS * 4096];
     struct blk_seg seg[AHCI_SEGS];
-    (void)state;
 
     assert_int_equal(probe(), OK);
     for (unsigned d = 0; d < 2; d++)
@@ -399,12 +395,11 @@ static void every_shape_of_buffer_is_transferred(void **state)
     assert_true(hw.commands[0x60] && hw.commands[0x61] && hw.commands[0x25] && hw.commands[0x35]);
 }
 
-static void requests_beyond_the_queue_wait_their_turn(void **state)
+static void requests_beyond_the_queue_wait_their_turn(void **)
 {
     static struct blk_req r[100];
     static uint8_t buf[100][4096] ALIGNED(4096);
     static struct blk_seg seg[100];
-    (void)state;
 
     assert_int_equal(probe(), OK);
     for (unsigned d = 0; d < 2; d++) {
@@ -426,12 +421,11 @@ static void requests_beyond_the_queue_wait_their_turn(void **state)
     }
 }
 
-static void flush_and_discard_have_the_disk_for_themselves(void **state)
+static void flush_and_discard_have_the_disk_for_themselves(void **)
 {
     uint8_t buf[512] ALIGNED(4);
     struct blk_seg seg = { hpa_of(buf), 512 };
     struct blk_req r[3] = { make(BLK_READ, 0, &seg, 1), make(BLK_FLUSH, 0, NULL, 0), make(BLK_READ, 1, &seg, 1) }, big = make(BLK_DISCARD, 0, NULL, 0);
-    (void)state;
 
     assert_int_equal(probe(), OK);
     dones = failed = 0;
@@ -458,13 +452,12 @@ static void flush_and_discard_have_the_disk_for_themselves(void **state)
     assert_int_equal(hw.commands[TRIM], 1 + 5);
 }
 
-static void an_error_hits_only_its_own_request(void **state)
+static void an_error_hits_only_its_own_request(void **)
 {
     uint8_t buf[4096] ALIGNED(4);
     struct blk_seg seg = { hpa_of(buf), 4096 };
     struct blk_req r[10];
     err_t result[10];
-    (void)state;
 
     for (unsigned d = 0; d < 2; d++)
         for (unsigned n = 0; n < 10; n++) {
@@ -493,12 +486,11 @@ static void an_error_hits_only_its_own_request(void **state)
         }
 }
 
-static void a_dead_disk_ends_every_request(void **state)
+static void a_dead_disk_ends_every_request(void **)
 {
     static struct blk_req r[200];
     static uint8_t buf[4096] ALIGNED(4);
     struct blk_seg seg = { hpa_of(buf), 4096 };
-    (void)state;
 
     for (int how = 0; how < 3; how++) {
         setup(NULL);
@@ -544,9 +536,8 @@ static void refused(err_t expected)
     assert_false(fake_pci_may_dma());
 }
 
-static void what_cannot_be_driven_is_left_out(void **state)
+static void what_cannot_be_driven_is_left_out(void **)
 {
-    (void)state;
     hw_make(0); /* neither MSI-X nor MSI */
     refused(ERR_UNSUPPORTED);
     hw_make(1);
@@ -573,10 +564,9 @@ static void what_cannot_be_driven_is_left_out(void **state)
 }
 
 /* The controller; then two for each of three ports, of which the second has no disk. */
-static void a_failed_allocation_costs_no_more_than_its_port(void **state)
+static void a_failed_allocation_costs_no_more_than_its_port(void **)
 {
     static const unsigned found[] = { 0, 1, 1, 2, 2, 1, 1, 2 };
-    (void)state;
 
     for (unsigned n = 0; n < ARRAY_LEN(found); n++) {
         uint64_t before = fake_pages_in_use();
@@ -590,10 +580,9 @@ static void a_failed_allocation_costs_no_more_than_its_port(void **state)
 }
 
 static void nothing(void *arg) { (void)arg; }
-static void without_a_vector_the_controller_is_left_out(void **state)
+static void without_a_vector_the_controller_is_left_out(void **)
 {
     struct irq_msi m;
-    (void)state;
 
     while (!ground_irq_msi(0, nothing, NULL, &m)) { }
     refused(ERR_FULL);

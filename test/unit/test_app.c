@@ -23,22 +23,18 @@ static unsigned steps, loads, unloads, inits;
 static const char *lacks(void) { return NULL; }
 static err_t cpu_start(void) { return OK; }
 static uint64_t top_entry(void) { return 0; }
-static err_t init(struct vcpu *v, struct space *s, uint64_t gate)
+static err_t init(struct vcpu *, struct space *, uint64_t gate)
 {
-    (void)v;
-    (void)s;
     assert_int_equal(gate, APP_AREA_GATE);
     inits++;
     return OK;
 }
-static void fini(struct vcpu *v)
+static void fini(struct vcpu *)
 {
-    (void)v;
     inits--;
 }
-static void reset(struct vcpu *v, uint64_t gs)
+static void reset(struct vcpu *, uint64_t gs)
 {
-    (void)v;
     assert_int_not_equal(gs, 0);
 }
 static void load(struct vcpu *v) { (void)v, loads++; }
@@ -133,9 +129,8 @@ static void end(void)
 
 static uint64_t pages;
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     user = &fake_user;
     user_vm = NULL;
     isolate = false;
@@ -152,9 +147,8 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     assert_int_equal(inits, 0);
     assert_int_equal(fake_pages_in_use(), pages);
     return 0;
@@ -173,12 +167,11 @@ static int64_t call(uint64_t n, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t 
 }
 
 /* --- start --------------------------------------------------------------------------------------------------------------- */
-static void it_finds_its_image_arguments_and_environment(void **state)
+static void it_finds_its_image_arguments_and_environment(void **)
 {
     char text[64];
     uint8_t byte;
 
-    (void)state;
     assert_int_equal(start(2), OK);
     struct app_boot b = record();
     assert_int_equal(b.magic, APP_MAGIC);
@@ -202,9 +195,8 @@ static void it_finds_its_image_arguments_and_environment(void **state)
     end();
 }
 
-static void a_broken_image_does_not_start_and_says_why(void **state)
+static void a_broken_image_does_not_start_and_says_why(void **)
 {
-    (void)state;
     file[20]++; /* the head's app_version: the checksum is wrong now, too */
     assert_int_not_equal(start(1), OK);
     assert_true(strlen(vm->why_text) > 10);
@@ -220,13 +212,12 @@ static void a_broken_image_does_not_start_and_says_why(void **state)
 }
 
 /* Address 0 has a page of the libos, or nothing. */
-static void the_sled_is_a_page_of_the_text(void **state)
+static void the_sled_is_a_page_of_the_text(void **)
 {
     struct app_image *libos = (struct app_image *)(void *)(file + PAGE_SIZE);
     const uint64_t wild[] = { APP_LIBOS + 8, APP_LIBOS - PAGE_SIZE, libos->text_end, PAGE_SIZE, ~0ull, ~0ull - PAGE_SIZE + 1 };
     uint32_t magic = 0;
 
-    (void)state;
     assert_int_equal(start(1), OK);
     assert_int_equal(space_read(&app->space, APP_SLED, &magic, sizeof magic), ERR_RANGE);
     end();
@@ -252,13 +243,12 @@ static err_t vm_init(struct vcpu *v, struct space *s, uint64_t gate)
 }
 
 /* Each guest has the backend it was made with, and that one's gate. */
-static void an_isolated_app_runs_on_the_other_backend(void **state)
+static void an_isolated_app_runs_on_the_other_backend(void **)
 {
     struct user_ops other = fake_user;
     struct app *plain;
     uint8_t byte = 0;
 
-    (void)state;
     isolate = true;
     assert_int_equal(start(1), ERR_UNSUPPORTED);
     assert_non_null(strstr(vm->why_text, "inside a VM"));
@@ -286,12 +276,11 @@ static void an_isolated_app_runs_on_the_other_backend(void **state)
     assert_int_equal(vm_remove(first), OK);
 }
 
-static void whatever_allocation_fails_nothing_is_lost(void **state)
+static void whatever_allocation_fails_nothing_is_lost(void **)
 {
     err_t e = ERR_NOMEM;
     unsigned n;
 
-    (void)state;
     for (n = 2; e && n < 200; n++) { /* the first is vm_add's */
         fake_fail_alloc(n);
         e = start(2);
@@ -346,9 +335,8 @@ static void template_end(void)
     end();
 }
 
-static void a_guest_that_is_to_become_no_template_goes_on(void **state)
+static void a_guest_that_is_to_become_no_template_goes_on(void **)
 {
-    (void)state;
     assert_int_equal(start(1), OK);
     assert_int_equal(record().flags, 0);
     assert_int_equal(call(APP_TEMPLATE, 0, 0, 0, 0, 0), 0);
@@ -357,13 +345,12 @@ static void a_guest_that_is_to_become_no_template_goes_on(void **state)
     end();
 }
 
-static void a_clone_goes_on_where_its_template_stopped_as_somebody_else(void **state)
+static void a_clone_goes_on_where_its_template_stopped_as_somebody_else(void **)
 {
     struct app_boot first, second;
     uint64_t before;
     char text[32];
 
-    (void)state;
     template_make();
     before = fake_pages_in_use();
     assert_int_equal(clone_start("one"), OK);
@@ -400,11 +387,10 @@ static void a_clone_goes_on_where_its_template_stopped_as_somebody_else(void **s
     template_end();
 }
 
-static void a_clone_outlives_its_template_and_cannot_be_made_again(void **state)
+static void a_clone_outlives_its_template_and_cannot_be_made_again(void **)
 {
     char text[8], why[64];
 
-    (void)state;
     template_make();
     assert_int_equal(clone_start("one"), OK);
     struct vm *one = vm;
@@ -424,13 +410,12 @@ static void a_clone_outlives_its_template_and_cannot_be_made_again(void **state)
     assert_int_equal(vm_remove(vm), OK);
 }
 
-static void whatever_allocation_fails_a_clone_leaves_nothing(void **state)
+static void whatever_allocation_fails_a_clone_leaves_nothing(void **)
 {
     err_t e = ERR_NOMEM;
     uint64_t before;
     unsigned n;
 
-    (void)state;
     template_make();
     before = fake_pages_in_use();
     for (n = 2; e && n < 200; n++) {
@@ -449,9 +434,8 @@ static void whatever_allocation_fails_a_clone_leaves_nothing(void **state)
 }
 
 /* --- the gate -------------------------------------------------------------------------------------------------------------- */
-static void memory_calls_check_their_arguments(void **state)
+static void memory_calls_check_their_arguments(void **)
 {
-    (void)state;
     assert_int_equal(start(1), OK);
     assert_int_equal(call(APP_MAP, HEAP, PAGE_SIZE, APP_READ | APP_WRITE, 0, 0), 0);
     assert_int_equal(call(APP_MAP, HEAP + 1, PAGE_SIZE, 3, 0, 0), APP_INVAL);
@@ -467,11 +451,10 @@ static void memory_calls_check_their_arguments(void **state)
     end();
 }
 
-static void a_batch_of_memory_calls_ends_at_the_first_that_fails(void **state)
+static void a_batch_of_memory_calls_ends_at_the_first_that_fails(void **)
 {
     struct app_batched b[3] = { { APP_MAP, { HEAP + PAGE_SIZE, PAGE_SIZE, 3 } }, { APP_MAP, { HEAP + 1, PAGE_SIZE, 3 } }, { APP_MAP, { HEAP + 2 * PAGE_SIZE, PAGE_SIZE, 3 } } };
 
-    (void)state;
     assert_int_equal(start(1), OK);
     assert_int_equal(call(APP_MAP, HEAP, PAGE_SIZE, 3, 0, 0), 0);
     assert_int_equal(space_write(&app->space, HEAP, b, sizeof b), OK);
@@ -491,11 +474,10 @@ static void a_batch_of_memory_calls_ends_at_the_first_that_fails(void **state)
     end();
 }
 
-static void files_of_the_image_are_mapped_and_copied_on_write(void **state)
+static void files_of_the_image_are_mapped_and_copied_on_write(void **)
 {
     uint8_t byte = 'x';
 
-    (void)state;
     assert_int_equal(start(1), OK);
     uint64_t image = (uint64_t)APP_IMAGE << 32;
     assert_int_equal(call(APP_MAP_FILE, HEAP, 2 * PAGE_SIZE, APP_READ | APP_WRITE, image, PAGE_SIZE), 0);
@@ -510,9 +492,8 @@ static void files_of_the_image_are_mapped_and_copied_on_write(void **state)
     end();
 }
 
-static void log_lines_are_cleaned_and_bounded(void **state)
+static void log_lines_are_cleaned_and_bounded(void **)
 {
-    (void)state;
     assert_int_equal(start(1), OK);
     assert_int_equal(call(APP_MAP, HEAP, PAGE_SIZE, 3, 0, 0), 0);
     assert_int_equal(space_write(&app->space, HEAP, "a\033[2Jb", 6), OK);
@@ -524,9 +505,8 @@ static void log_lines_are_cleaned_and_bounded(void **state)
     end();
 }
 
-static void exit_ends_the_guest_with_its_status(void **state)
+static void exit_ends_the_guest_with_its_status(void **)
 {
-    (void)state;
     assert_int_equal(start(1), OK);
     call(APP_EXIT, 7, 0, 0, 0, 0);
     assert_int_equal(vm->why, VM_EXITED);
@@ -542,18 +522,16 @@ static void exit_ends_the_guest_with_its_status(void **state)
 static uint64_t fault_at;
 static uint32_t fault_error;
 
-static void fault_once(struct vcpu *v, struct user_exit *x)
+static void fault_once(struct vcpu *, struct user_exit *x)
 {
-    (void)v;
     if (steps == 0)
         *x = (struct user_exit){ USER_EXCEPTION, VEC_PF, true, fault_error, fault_at };
 }
 
-static void a_fault_of_its_own_enters_the_libos(void **state)
+static void a_fault_of_its_own_enters_the_libos(void **)
 {
     uint64_t frame[6];
 
-    (void)state;
     assert_int_equal(start(1), OK);
     script = fault_once;
     fault_at = HEAP + 123, fault_error = 6;
@@ -570,9 +548,8 @@ static void a_fault_of_its_own_enters_the_libos(void **state)
     end();
 }
 
-static void a_first_touch_is_served_without_the_libos(void **state)
+static void a_first_touch_is_served_without_the_libos(void **)
 {
-    (void)state;
     assert_int_equal(start(1), OK);
     assert_int_equal(call(APP_MAP, HEAP, PAGE_SIZE, 3, 0, 0), 0);
     script = fault_once;
@@ -582,9 +559,8 @@ static void a_first_touch_is_served_without_the_libos(void **state)
     end();
 }
 
-static void where_the_machine_has_no_page_only_that_guest_ends(void **state)
+static void where_the_machine_has_no_page_only_that_guest_ends(void **)
 {
-    (void)state;
     assert_int_equal(start(1), OK);
     assert_int_equal(call(APP_MAP, HEAP, PAGE_SIZE, 3, 0, 0), 0);
     script = fault_once;
@@ -597,9 +573,8 @@ static void where_the_machine_has_no_page_only_that_guest_ends(void **state)
     end();
 }
 
-static void without_a_page_for_its_write_only_the_clone_ends(void **state)
+static void without_a_page_for_its_write_only_the_clone_ends(void **)
 {
-    (void)state;
     template_make();
     assert_int_equal(clone_start("one"), OK);
     script = fault_once;
@@ -614,25 +589,22 @@ static void without_a_page_for_its_write_only_the_clone_ends(void **state)
     template_end();
 }
 
-static void stray(struct vcpu *v, struct user_exit *x)
+static void stray(struct vcpu *, struct user_exit *x)
 {
-    (void)v;
     if (steps == 0)
         x->kind = USER_SYSCALL;
 }
 
-static void a_stray_system_call_arrives_at_missed(void **state)
+static void a_stray_system_call_arrives_at_missed(void **)
 {
-    (void)state;
     assert_int_equal(start(1), OK);
     script = stray;
     turn();
     assert_int_equal(app->cpu[0]->v.r.rip, APP_LIBOS + 0x200);
     end();
 }
-static void unclear(struct vcpu *v, struct user_exit *x)
+static void unclear(struct vcpu *, struct user_exit *x)
 {
-    (void)v;
     if (steps == 0)
         x->kind = USER_UNCLEAR;
 }
@@ -646,11 +618,10 @@ static void explain(struct vcpu *v, struct user_exit *x)
     x->kind = USER_SYSCALL;
 }
 
-static void what_is_unclear_is_explained_outside_the_guest(void **state)
+static void what_is_unclear_is_explained_outside_the_guest(void **)
 {
     struct user_ops other = fake_user;
 
-    (void)state;
     other.explain = explain;
     user = &other;
     assert_int_equal(start(1), OK);
@@ -660,11 +631,10 @@ static void what_is_unclear_is_explained_outside_the_guest(void **state)
     end();
 }
 
-static void events_wait_for_the_mask_and_the_stack(void **state)
+static void events_wait_for_the_mask_and_the_stack(void **)
 {
     struct app_vcpu *c;
 
-    (void)state;
     assert_int_equal(start(1), OK);
     c = app->cpu[0];
     app_event(c, APP_EVENT_WAKE);
@@ -682,12 +652,11 @@ static void events_wait_for_the_mask_and_the_stack(void **state)
     end();
 }
 
-static void a_wait_ends_with_an_event_or_its_deadline(void **state)
+static void a_wait_ends_with_an_event_or_its_deadline(void **)
 {
     struct app_vcpu *c;
     unsigned before;
 
-    (void)state;
     assert_int_equal(start(1), OK);
     c = app->cpu[0];
     turn();
@@ -711,9 +680,8 @@ static void a_wait_ends_with_an_event_or_its_deadline(void **state)
     end();
 }
 
-static void a_timer_is_an_event(void **state)
+static void a_timer_is_an_event(void **)
 {
-    (void)state;
     assert_int_equal(start(1), OK);
     turn();
     call(APP_TIMER, ground_tsc() + 3 * MS, 0, 0, 0, 0);
@@ -725,11 +693,10 @@ static void a_timer_is_an_event(void **state)
     end();
 }
 
-static void cpus_start_and_stop(void **state)
+static void cpus_start_and_stop(void **)
 {
     struct app_cpu second = { .masked = 1, .id = 1, .stack_top = HEAP + 0x1000, .stack_size = 2048 };
 
-    (void)state;
     assert_int_equal(start(2), OK);
     assert_int_equal(call(APP_MAP, HEAP, 2 * PAGE_SIZE, 3, 0, 0), 0);
     assert_int_equal(space_write(&app->space, HEAP + 0x1000, &second, sizeof second), OK);

@@ -9,17 +9,15 @@
 static struct tables t;
 static uint8_t *arena;
 
-static int set_up(void **state)
+static int set_up(void **)
 {
-    (void)state;
     arena = calloc(1, ARENA);
     t = (struct tables){ .mem = arena, .gpa = TOP, .size = ARENA, .top = TOP };
     return tables_init(&t, 0x8000) != OK;
 }
 
-static int tear_down(void **state)
+static int tear_down(void **)
 {
-    (void)state;
     free(arena);
     return 0;
 }
@@ -37,9 +35,8 @@ static uint64_t walk(uint64_t root, uint64_t addr)
     return e & PTE_P ? e : 0;
 }
 
-static void maps_small_pages_with_their_rights(void **state)
+static void maps_small_pages_with_their_rights(void **)
 {
-    (void)state;
     assert_int_equal(tables_set(&t, 0x400000, 0x3000, TABLES_READ | TABLES_EXEC, true), OK);
     assert_int_equal(t.pages, 3);
     assert_int_equal(walk(t.root, 0x401000) & PTE_ADDR, 0x401000);
@@ -48,19 +45,17 @@ static void maps_small_pages_with_their_rights(void **state)
     assert_int_equal(walk(t.root, 0x403000), 0);
 }
 
-static void maps_a_whole_block_as_one_large_page(void **state)
+static void maps_a_whole_block_as_one_large_page(void **)
 {
-    (void)state;
     assert_int_equal(tables_set(&t, MIB(64), MIB(2), TABLES_READ | TABLES_WRITE, true), OK);
     assert_true(walk(t.root, MIB(65)) & PTE_PS);
     assert_true(walk(t.root, MIB(65)) & PTE_NX);
     assert_int_equal(t.pages, 512);
 }
 
-static void splits_a_large_page_into_fresh_upper_levels(void **state)
+static void splits_a_large_page_into_fresh_upper_levels(void **)
 {
     uint64_t old;
-    (void)state;
     assert_int_equal(tables_set(&t, MIB(64), MIB(2), TABLES_READ | TABLES_WRITE, true), OK);
     old = t.root;
     assert_int_equal(tables_set(&t, MIB(64) + 0x5000, 0x1000, TABLES_READ, false), OK);
@@ -71,10 +66,9 @@ static void splits_a_large_page_into_fresh_upper_levels(void **state)
     assert_int_equal(t.pages, 512);
 }
 
-static void a_block_that_was_large_is_not_split_in_place_later(void **state)
+static void a_block_that_was_large_is_not_split_in_place_later(void **)
 {
     uint64_t old;
-    (void)state;
     assert_int_equal(tables_set(&t, MIB(64), MIB(2), TABLES_READ, true), OK);
     assert_int_equal(tables_set(&t, MIB(64), MIB(2), 0, false), OK);
     assert_int_equal(t.pages, 0);
@@ -83,11 +77,10 @@ static void a_block_that_was_large_is_not_split_in_place_later(void **state)
     assert_true(t.root != old);
 }
 
-static void kept_pages_count_but_are_not_present(void **state)
+static void kept_pages_count_but_are_not_present(void **)
 {
     unsigned rights;
     uint64_t end;
-    (void)state;
     assert_int_equal(tables_set(&t, 0x400000, 0x2000, TABLES_KEPT, true), OK);
     assert_int_equal(t.pages, 2);
     assert_int_equal(walk(t.root, 0x400000), 0);
@@ -96,10 +89,9 @@ static void kept_pages_count_but_are_not_present(void **state)
     assert_false(tables_get(&t, 0x402000, &rights, &end));
 }
 
-static void refuses_when_the_arena_is_full_and_changes_nothing(void **state)
+static void refuses_when_the_arena_is_full_and_changes_nothing(void **)
 {
     uint64_t pages;
-    (void)state;
     for (uint64_t at = GIB(1); !tables_set(&t, at, PAGE_SIZE, TABLES_READ, true); at += GIB(1))
         assert_true(at < TOP + GIB(512));
     pages = t.pages;
@@ -108,10 +100,9 @@ static void refuses_when_the_arena_is_full_and_changes_nothing(void **state)
     assert_int_equal(t.pages, pages);
 }
 
-static void tells_what_was_used_even_where_nothing_is_any_more(void **state)
+static void tells_what_was_used_even_where_nothing_is_any_more(void **)
 {
     uint64_t end, *table;
-    (void)state;
     assert_int_equal(tables_set(&t, 0x400000, 0x3000, TABLES_READ | TABLES_WRITE, true), OK);
     assert_int_equal(tables_used(&t, 0x400000, &end), TABLES_READ | TABLES_WRITE);
     tables_clean(&t);
@@ -129,9 +120,8 @@ static void tells_what_was_used_even_where_nothing_is_any_more(void **state)
     assert_int_equal(end, GIB(4));
 }
 
-static void the_system_area_is_not_the_users(void **state)
+static void the_system_area_is_not_the_users(void **)
 {
-    (void)state;
     uint64_t *pdpt = (uint64_t *)(void *)(arena + ((((uint64_t *)(void *)(arena + (t.root - TOP)))[0] & PTE_ADDR) - TOP));
     assert_true(pdpt[256] & PTE_P);
     assert_false(pdpt[256] & PTE_U);

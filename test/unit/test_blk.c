@@ -8,9 +8,8 @@
 static uint8_t image[64 * BLK_SECTOR] ALIGNED(16);
 static struct ramdisk ram;
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     for (size_t i = 0; i < sizeof image; i++)
         image[i] = (uint8_t)(i / BLK_SECTOR * 7 + i);
     return ramdisk_init(&ram, "ram0", image, sizeof image);
@@ -18,9 +17,8 @@ static int setup(void **state)
 
 static unsigned dones;
 static err_t last;
-static void on_done(struct blk_req *r, err_t e)
+static void on_done(struct blk_req *, err_t e)
 {
-    (void)r;
     dones++;
     last = e;
 }
@@ -36,12 +34,11 @@ static err_t run(struct blk *b, enum blk_op op, uint64_t sector, uint64_t nsecto
     return last;
 }
 
-static void ramdisk_writes_and_reads_scattered_segments(void **state)
+static void ramdisk_writes_and_reads_scattered_segments(void **)
 {
     uint8_t a[1024] ALIGNED(4), b[1024] ALIGNED(4);
     struct blk_seg out[] = { { hpa_of(a), 4 }, { hpa_of(a + 4), 1020 } };
     struct blk_seg in[] = { { hpa_of(b + 512), 512 }, { hpa_of(b), 512 } };
-    (void)state;
 
     memset(a, 1, 512);
     memset(a + 512, 2, 512);
@@ -52,7 +49,7 @@ static void ramdisk_writes_and_reads_scattered_segments(void **state)
     assert_int_equal(run(&ram.blk, BLK_FLUSH, 0, 0, NULL, 0), OK);
 }
 
-static void requests_that_break_the_rules_are_refused(void **state)
+static void requests_that_break_the_rules_are_refused(void **)
 {
     static uint8_t buf[MIB(1) + 512] ALIGNED(16);
     struct blk_seg one = { hpa_of(buf), 512 }, odd = { hpa_of(buf + 2), 512 }, part = { hpa_of(buf), 100 };
@@ -61,7 +58,6 @@ static void requests_that_break_the_rules_are_refused(void **state)
     struct blk b = ram.blk;
     uint64_t n;
     struct blk_req r = { .op = BLK_WRITE, .seg = &one, .nseg = 1 };
-    (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(many); i++)
         many[i] = one;
@@ -92,20 +88,18 @@ static void requests_that_break_the_rules_are_refused(void **state)
     assert_int_equal(n, 56);
 }
 
-static void ramdisk_refuses_sizes_that_are_not_sectors(void **state)
+static void ramdisk_refuses_sizes_that_are_not_sectors(void **)
 {
     struct ramdisk d;
-    (void)state;
     assert_int_equal(ramdisk_init(&d, "x", image, 0), ERR_FORMAT);
     assert_int_equal(ramdisk_init(&d, "x", image, 513), ERR_FORMAT);
     assert_int_equal(ramdisk_init(&d, "a-name-that-is-much-too-long", image, 512), ERR_RANGE);
 }
 
-static void disks_are_found_by_name_label_and_uuid(void **state)
+static void disks_are_found_by_name_label_and_uuid(void **)
 {
     static struct blk a = { .name = "vdx" }, b = { .name = "vdx1", .partlabel = "root", .partuuid = "aa-bb" };
     struct blk *p = blk_next(NULL);
-    (void)state;
 
     assert_null(p);
     blk_register(&a);
@@ -131,18 +125,16 @@ static void disks_are_found_by_name_label_and_uuid(void **state)
 /* A disk that completes only when polled, some polls later, and at most 1 KiB at a time. */
 static struct blk_req *pending;
 static unsigned countdown;
-static void slow_submit(struct blk *b, struct blk_req *r)
+static void slow_submit(struct blk *, struct blk_req *r)
 {
-    (void)b;
     assert_null(pending);
     assert_true(r->seg[0].len <= 1024);
     pending = r;
     countdown = 3;
 }
-static void slow_poll(struct blk *b)
+static void slow_poll(struct blk *)
 {
     struct blk_req *r = pending;
-    (void)b;
     if (--countdown)
         return;
     pending = NULL;
@@ -153,11 +145,10 @@ static void slow_poll(struct blk *b)
 }
 static const struct blk_ops slow_ops = { .submit = slow_submit, .poll = slow_poll };
 
-static void waiting_reads_split_and_report_errors(void **state)
+static void waiting_reads_split_and_report_errors(void **)
 {
     struct blk slow = ram.blk;
     uint8_t buf[8 * BLK_SECTOR] ALIGNED(4);
-    (void)state;
 
     slow.ops = &slow_ops;
     slow.max_bytes = 1024 + 100; /* not a multiple of the block size */

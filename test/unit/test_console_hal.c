@@ -109,9 +109,8 @@ static void interrupt(void)
     assert_true(fake_irq_fire(&line));
 }
 
-static int fresh_chip(void **state)
+static int fresh_chip(void **)
 {
-    (void)state;
     memset(&chip, 0, sizeof chip);
     chip.input = "";
     chip.ier = 0x0F;
@@ -126,9 +125,8 @@ static int fresh_chip(void **state)
     return 0;
 }
 
-static void the_port_is_set_up(void **state)
+static void the_port_is_set_up(void **)
 {
-    (void)state;
     assert_int_equal(chip.lcr, 3);
     assert_int_equal(chip.divisor[0], 1);
     assert_int_equal(chip.divisor[1], 0);
@@ -138,26 +136,23 @@ static void the_port_is_set_up(void **state)
     assert_false(uart.serial.polled);
 }
 
-static void no_port_is_found_out(void **state)
+static void no_port_is_found_out(void **)
 {
-    (void)state;
     chip.absent = true;
     assert_int_equal(uart_init(&uart, &chip_ports, UART_COM1), ERR_NOTFOUND);
 }
 
-static void a_fast_port_takes_all_and_raises_no_interrupt(void **state)
+static void a_fast_port_takes_all_and_raises_no_interrupt(void **)
 {
     char text[1000];
-    (void)state;
     memset(text, 'a', sizeof text);
     assert_int_equal(uart.serial.ops->write(&uart.serial, (uint8_t *)text, sizeof text), sizeof text);
     assert_int_equal(chip.nsent, sizeof text);
     assert_int_equal(chip.ier, 1);
 }
 
-static void a_slow_port_is_fed_by_its_interrupts(void **state)
+static void a_slow_port_is_fed_by_its_interrupts(void **)
 {
-    (void)state;
     chip.capacity = 16;
     to_send = "forty bytes that need three loads of FIFO";
     has_room();
@@ -172,27 +167,24 @@ static void a_slow_port_is_fed_by_its_interrupts(void **state)
     assert_int_equal(chip.ier, 1); /* nothing waits: quiet again */
 }
 
-static void a_16450_gets_one_byte_at_a_time(void **state)
+static void a_16450_gets_one_byte_at_a_time(void **)
 {
-    (void)state;
     chip.no_fifo = true;
     assert_int_equal(uart_init(&uart, &chip_ports, UART_COM1), OK);
     chip.capacity = 1;
     assert_int_equal(uart.serial.ops->write(&uart.serial, (const uint8_t *)"ab", 2), 1);
 }
 
-static void input_is_handed_on_whole(void **state)
+static void input_is_handed_on_whole(void **)
 {
-    (void)state;
     chip.input = "a line that is longer than the sixty-four bytes that the driver collects at a time";
     interrupt();
     got[ngot] = 0;
     assert_string_equal(got, "a line that is longer than the sixty-four bytes that the driver collects at a time");
 }
 
-static void a_stuck_port_does_not_hold_the_cpu(void **state)
+static void a_stuck_port_does_not_hold_the_cpu(void **)
 {
-    (void)state;
     chip.stuck = true;
     uart.serial.ops->poll(&uart.serial);
     assert_true(ngot <= 256);
@@ -207,16 +199,14 @@ static uint32_t pixels[HEIGHT * PITCH];
 static const struct fb_mode mode = { pixels, WIDTH, HEIGHT, PITCH * 4, 16, 8, 0 };
 static struct fb fb;
 
-static int fresh_fb(void **state)
+static int fresh_fb(void **)
 {
-    (void)state;
     memset(pixels, 0xEE, sizeof pixels);
     assert_int_equal(fb_init(&fb, &mode, 80, 24), OK);
     return 0;
 }
-static int drop_fb(void **state)
+static int drop_fb(void **)
 {
-    (void)state;
     ground_free(fb.drawn, fb.cols * fb.rows * sizeof *fb.drawn);
     return 0;
 }
@@ -240,11 +230,10 @@ static const uint8_t *glyph_of(uint16_t ch)
     return NULL;
 }
 
-static void the_font_has_what_consoles_need(void **state)
+static void the_font_has_what_consoles_need(void **)
 {
     static const uint16_t need[] = { ' ',    '~',    0xA0,   0xFF,   0x2500, 0x253C, 0x2551,
                                      0x2588, 0x2591, 0x2190, 0x25CF, 0x2022, 0x20AC };
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(need); i++)
         assert_non_null(glyph_of(need[i]));
     for (unsigned i = 1; i < font_glyphs; i++)
@@ -252,9 +241,8 @@ static void the_font_has_what_consoles_need(void **state)
     assert_true(font_glyphs * (FONT_HEIGHT + 2) < 8192);
 }
 
-static void the_screen_is_cleared_and_the_text_in_the_middle(void **state)
+static void the_screen_is_cleared_and_the_text_in_the_middle(void **)
 {
-    (void)state;
     assert_int_equal(fb.scale, 1);
     assert_int_equal(fb.left, (WIDTH - 640) / 2);
     assert_int_equal(fb.top, (HEIGHT - 384) / 2);
@@ -263,11 +251,10 @@ static void the_screen_is_cleared_and_the_text_in_the_middle(void **state)
     assert_int_equal(pixels[WIDTH], 0xEEEEEEEE); /* between the lines: not ours */
 }
 
-static void cells_are_drawn_with_their_colours(void **state)
+static void cells_are_drawn_with_their_colours(void **)
 {
     struct cell line[3] = { { 'A', 0, 0 }, { 0x2500, 0x21, CELL_FG | CELL_BG | CELL_BOLD }, { '_', 0, CELL_REVERSE } };
     uint8_t rows[FONT_HEIGHT];
-    (void)state;
     fb.screen.ops->draw(&fb.screen, 2, line, 3);
     read_cell(0, 2, 0xAAAAAA, rows);
     assert_memory_equal(rows, glyph_of('A'), FONT_HEIGHT);
@@ -278,11 +265,10 @@ static void cells_are_drawn_with_their_colours(void **state)
     assert_memory_equal(rows, glyph_of('_'), FONT_HEIGHT);
 }
 
-static void unknown_characters_are_question_marks(void **state)
+static void unknown_characters_are_question_marks(void **)
 {
     struct cell line[2] = { { 0x6F22, 0, 0 }, { 0, 0, 0 } };
     uint8_t rows[FONT_HEIGHT];
-    (void)state;
     fb.screen.ops->draw(&fb.screen, 0, line, 2);
     read_cell(0, 0, 0xAAAAAA, rows);
     assert_memory_equal(rows, glyph_of('?'), FONT_HEIGHT);
@@ -290,10 +276,9 @@ static void unknown_characters_are_question_marks(void **state)
     assert_memory_equal(rows, glyph_of(' '), FONT_HEIGHT);
 }
 
-static void only_changed_cells_are_drawn(void **state)
+static void only_changed_cells_are_drawn(void **)
 {
     struct cell line[2] = { { 'a', 0, 0 }, { 'b', 0, 0 } };
-    (void)state;
     fb.screen.ops->draw(&fb.screen, 0, line, 2);
     pixels[fb.top * PITCH + fb.left] = 0x123456;
     pixels[fb.top * PITCH + fb.left + 8] = 0x123456;
@@ -303,12 +288,11 @@ static void only_changed_cells_are_drawn(void **state)
     assert_int_not_equal(pixels[fb.top * PITCH + fb.left + 8], 0x123456);
 }
 
-static void what_does_not_fit_is_cut(void **state)
+static void what_does_not_fit_is_cut(void **)
 {
     struct cell line[80];
     struct fb small;
     const struct fb_mode m = { pixels, 100, 100, PITCH * 4, 16, 8, 0 };
-    (void)state;
     for (unsigned i = 0; i < 80; i++)
         line[i] = (struct cell){ 0x2588, 0, 0 };
     memset(pixels, 0xEE, sizeof pixels);
@@ -321,11 +305,10 @@ static void what_does_not_fit_is_cut(void **state)
     ground_free(small.drawn, small.cols * small.rows * sizeof *small.drawn);
 }
 
-static void large_screens_are_scaled(void **state)
+static void large_screens_are_scaled(void **)
 {
     struct cell c = { 0x2588, 0, 0 };
     struct fb big;
-    (void)state;
     assert_int_equal(fb_init(&big, &mode, 40, 12), OK);
     assert_int_equal(big.scale, 2);
     big.screen.ops->draw(&big.screen, 0, &c, 1);
@@ -334,11 +317,10 @@ static void large_screens_are_scaled(void **state)
     ground_free(big.drawn, big.cols * big.rows * sizeof *big.drawn);
 }
 
-static void modes_we_cannot_draw_in_are_refused(void **state)
+static void modes_we_cannot_draw_in_are_refused(void **)
 {
     struct fb_mode m = mode;
     struct fb f;
-    (void)state;
     m.base = NULL;
     assert_int_equal(fb_init(&f, &m, 80, 24), ERR_INVAL);
     m = mode;
@@ -355,11 +337,10 @@ static void modes_we_cannot_draw_in_are_refused(void **state)
     assert_int_equal(fb_init(&f, &m, 80, 24), ERR_NOMEM);
 }
 
-static void a_panic_is_printed_over_everything(void **state)
+static void a_panic_is_printed_over_everything(void **)
 {
     struct cell line[80];
     uint8_t rows[FONT_HEIGHT];
-    (void)state;
     for (unsigned i = 0; i < 80; i++)
         line[i] = (struct cell){ 'x', 0, 0 };
     fb.screen.ops->draw(&fb.screen, 0, line, 80);

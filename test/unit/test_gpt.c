@@ -41,16 +41,14 @@ static void format(uint32_t block_size)
     gpt_seal_both(image, BLOCKS, bs);
 }
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     format(512);
     return 0;
 }
 
-static void partitions_are_found_with_names_and_ids(void **state)
+static void partitions_are_found_with_names_and_ids(void **)
 {
-    (void)state;
     for (uint32_t size = 512; size <= 4096; size += 4096 - 512) {
         format(size);
         assert_int_equal(rescan(), OK);
@@ -67,19 +65,17 @@ static void partitions_are_found_with_names_and_ids(void **state)
     }
 }
 
-static void a_disk_whose_name_ends_in_a_letter_needs_no_p(void **state)
+static void a_disk_whose_name_ends_in_a_letter_needs_no_p(void **)
 {
-    (void)state;
     assert_int_equal(rescan(), OK);
     str_copy(ram.blk.name, sizeof ram.blk.name, "vda");
     assert_int_equal(partition_scan(&ram.blk, &scan), OK);
     assert_string_equal(parts[1].blk.name, "vda3");
 }
 
-static void a_damaged_primary_falls_back_to_the_backup(void **state)
+static void a_damaged_primary_falls_back_to_the_backup(void **)
 {
     static const uint32_t at[] = { 512, 512 + 16, 512 + 24, 512 + 72, 512 + 91, 1024 + 32, 1024 + 300 };
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(at); i++) {
         format(512);
         image[at[i]] ^= 0x40;
@@ -94,9 +90,8 @@ static void a_damaged_primary_falls_back_to_the_backup(void **state)
     }
 }
 
-static void no_protective_mbr_means_no_gpt(void **state)
+static void no_protective_mbr_means_no_gpt(void **)
 {
-    (void)state;
     image[446 + 4] = 0x83;
     assert_int_equal(rescan(), ERR_NOTFOUND);
     image[446 + 16 + 4] = 0xEE; /* hybrid: any of the four will do */
@@ -105,7 +100,7 @@ static void no_protective_mbr_means_no_gpt(void **state)
     assert_int_equal(rescan(), ERR_NOTFOUND);
 }
 
-static void impossible_headers_are_refused(void **state)
+static void impossible_headers_are_refused(void **)
 {
     static const struct {
         uint32_t off;
@@ -119,7 +114,6 @@ static void impossible_headers_are_refused(void **state)
         { 84, 0, false },            { 84, 64, false },       { 84, 192, false },     { 84, 8192, false },
         { 84, UINT32_MAX, false },
     };
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         format(512);
         memset(image + (BLOCKS - 1) * 512, 0, 512);
@@ -133,9 +127,8 @@ static void impossible_headers_are_refused(void **state)
     }
 }
 
-static void entries_outside_or_overlapping_are_dropped_with_a_reason(void **state)
+static void entries_outside_or_overlapping_are_dropped_with_a_reason(void **)
 {
-    (void)state;
     gpt_entry(image, BLOCKS, 512, 1, 15, 20, "overlaps 1");
     gpt_entry(image, BLOCKS, 512, 3, 5, 5, "in the table");
     gpt_entry(image, BLOCKS, 512, 4, 100, UINT64_MAX, "past the end");
@@ -153,11 +146,10 @@ static void entries_outside_or_overlapping_are_dropped_with_a_reason(void **stat
                                "7 overlaps another;");
 }
 
-static void labels_become_utf8_that_fits_and_is_harmless(void **state)
+static void labels_become_utf8_that_fits_and_is_harmless(void **)
 {
     static const uint16_t text[] = { 'a', 0xE9, 0x20AC, 0xD83D, 0xDE00, 0x1B, 0xDC00, 'b', 0xD83D, 'c', 0x9B, 0 };
     uint8_t *e = image + 2 * 512;
-    (void)state;
 
     for (unsigned i = 0; i < ARRAY_LEN(text); i++)
         put_le16(e + 56 + 2 * i, text[i]);
@@ -177,13 +169,12 @@ static void on_done(struct blk_req *r, err_t e)
     last = e;
 }
 
-static void requests_move_by_the_start_and_come_back_unchanged(void **state)
+static void requests_move_by_the_start_and_come_back_unchanged(void **)
 {
     uint8_t buf[1024] ALIGNED(4);
     struct blk_seg seg = { hpa_of(buf), sizeof buf };
     struct blk_req r = { .op = BLK_WRITE, .sector = 82, .seg = &seg, .nseg = 1, .done = on_done, .owner = &seg };
     struct blk *p = &parts[1].blk;
-    (void)state;
 
     assert_int_equal(rescan(), OK);
     memset(buf, 0x5A, sizeof buf);
@@ -205,9 +196,8 @@ static void requests_move_by_the_start_and_come_back_unchanged(void **state)
 
 /* A disk that fails the N-th read. */
 static unsigned fail_at, reads;
-static void failing_submit(struct blk *b, struct blk_req *r)
+static void failing_submit(struct blk *, struct blk_req *r)
 {
-    (void)b;
     if (++reads == fail_at)
         r->done(r, ERR_IO);
     else
@@ -216,10 +206,9 @@ static void failing_submit(struct blk *b, struct blk_req *r)
 static void failing_poll(struct blk *b) { (void)b; }
 static const struct blk_ops failing_ops = { .submit = failing_submit, .poll = failing_poll };
 
-static void every_read_may_fail(void **state)
+static void every_read_may_fail(void **)
 {
     struct blk disk;
-    (void)state;
 
     assert_int_equal(rescan(), OK);
     disk = ram.blk;
@@ -235,10 +224,9 @@ static void every_read_may_fail(void **state)
     parts[0].blk.ops->poll(&parts[0].blk);
 }
 
-static void a_tiny_disk_has_no_gpt(void **state)
+static void a_tiny_disk_has_no_gpt(void **)
 {
     struct blk b;
-    (void)state;
     assert_int_equal(rescan(), OK);
     b = ram.blk;
     b.sectors = 5;

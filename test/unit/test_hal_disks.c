@@ -20,10 +20,9 @@ static struct ramdisk *add(const char *name)
     return r;
 }
 
-static void a_disk_and_its_partitions_are_registered_and_logged(void **state)
+static void a_disk_and_its_partitions_are_registered_and_logged(void **)
 {
     uint64_t before = fake_pages_in_use();
-    (void)state;
 
     gpt_format(image, BLOCKS, 512);
     gpt_entry(image, BLOCKS, 512, 0, 8, 15, "ESP");
@@ -40,10 +39,9 @@ static void a_disk_and_its_partitions_are_registered_and_logged(void **state)
                                          "ram1p1 PARTLABEL=ESP, ram1p2");
 }
 
-static void a_disk_without_partitions_costs_nothing_more(void **state)
+static void a_disk_without_partitions_costs_nothing_more(void **)
 {
     uint64_t before = fake_pages_in_use();
-    (void)state;
 
     memset(image, 0, sizeof image);
     add("ram2");
@@ -71,18 +69,16 @@ static void counting_submit(struct blk *b, struct blk_req *r)
         memcpy(hpa_ptr(r->seg[0].pa), image + r->sector * 512, r->seg[0].len);
     r->done(r, e);
 }
-static void counting_poll(struct blk *b)
+static void counting_poll(struct blk *)
 {
-    (void)b;
     polls++;
 }
 static const struct blk_ops counting_ops = { .submit = counting_submit, .poll = counting_poll };
 
-static void the_watch_polls_each_disk_once(void **state)
+static void the_watch_polls_each_disk_once(void **)
 {
     static struct blk b = { .ops = &counting_ops, .name = "vdz", .sectors = BLOCKS, .block_size = 512, .max_segs = 1,
                             .max_bytes = 65536 };
-    (void)state;
 
     gpt_format(image, BLOCKS, 512);
     gpt_entry(image, BLOCKS, 512, 0, 8, 15, "one");
@@ -95,11 +91,10 @@ static void the_watch_polls_each_disk_once(void **state)
     assert_int_equal(polls, 1);
 }
 
-static void a_machine_without_disks_says_so(void **state)
+static void a_machine_without_disks_says_so(void **)
 {
     uint8_t *window = aligned_alloc(MIB(1), MIB(1));
     struct acpi_info info = { .necams = 1, .ecam = { { .base = (uintptr_t)window } } };
-    (void)state;
 
     memset(window, 0xFF, MIB(1));
     put_le32(window, 0x12345678); /* a function nobody drives */
@@ -110,7 +105,7 @@ static void a_machine_without_disks_says_so(void **state)
     free(window);
 }
 
-static void sizes_are_readable(void **state)
+static void sizes_are_readable(void **)
 {
     static const struct {
         uint64_t bytes;
@@ -118,7 +113,6 @@ static void sizes_are_readable(void **state)
     } rows[] = { { 0, "0.0 KiB" }, { 512, "0.5 KiB" }, { MIB(1) - 512, "1023.5 KiB" }, { MIB(1), "1.0 MiB" }, { GIB(4), "4.0 GiB" },
                  { 1000204886016, "931.5 GiB" }, { GIB(1024) * 3 / 2, "1.5 TiB" }, { UINT64_MAX, "16777215.9 TiB" } };
     char buf[24];
-    (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         hal_size_text(buf, sizeof buf, rows[i].bytes);

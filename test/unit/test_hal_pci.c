@@ -17,9 +17,8 @@ static struct {
     { 6, 0x00, 0, 0, 0x10421AF4 },       { 9, 0x00, 0, 0, 0x33333333 },    /* behind no bridge */
 };
 
-static uint32_t tree_read(const struct hal_pci_access *a, struct hal_pci_at at, uint32_t off)
+static uint32_t tree_read(const struct hal_pci_access *, struct hal_pci_at at, uint32_t off)
 {
-    (void)a;
     assert_int_equal(at.segment, 7);
     for (size_t i = 0; i < ARRAY_LEN(functions); i++)
         if (functions[i].bus == at.bus && functions[i].devfn == at.devfn)
@@ -37,10 +36,9 @@ static void on_found(struct hal_pci_dev *d, void *ctx)
     strcat(strcat(seen, d->name + 5), " ");
 }
 
-static void functions_behind_bridges_are_found(void **state)
+static void functions_behind_bridges_are_found(void **)
 {
     struct acpi_buses range = { .segment = 7, .last = 255 };
-    (void)state;
     seen[0] = 0;
     hal_pci_scan_buses(&tree, range, false, on_found, seen);
     assert_string_equal(seen, "00:00.0 00:01.0 00:01.3 00:03.0 02:00.0 05:00.0 06:00.0 ");
@@ -54,9 +52,8 @@ static void functions_behind_bridges_are_found(void **state)
 }
 
 static unsigned ecam_seen;
-static void on_ecam(struct hal_pci_dev *d, void *ctx)
+static void on_ecam(struct hal_pci_dev *d, void *)
 {
-    (void)ctx;
     ecam_seen++;
     assert_string_equal(d->name, "0001:40:02.0");
     assert_int_equal(d->vendor, 0x1AF4);
@@ -65,11 +62,10 @@ static void on_ecam(struct hal_pci_dev *d, void *ctx)
     assert_int_equal(hal_pci_read(d, 0x40), 0x12345678);
 }
 
-static void ecam_windows_are_used_as_acpi_says(void **state)
+static void ecam_windows_are_used_as_acpi_says(void **)
 {
     uint8_t *window = aligned_alloc(MIB(1), MIB(1)); /* of bus 0x40 alone */
     struct acpi_info info = { .necams = 1 };
-    (void)state;
     memset(window, 0xFF, MIB(1));
     memset(window + (2 << 15), 0, 4096);
     put_le32(window + (2 << 15), 0x10421AF4);
@@ -85,12 +81,11 @@ static void on_bus(struct hal_pci_dev *d, void *ctx)
     ((unsigned *)ctx)[d->at.bus - 0x40]++;
 }
 
-static void only_what_is_below_root_buses_is_looked_at(void **state)
+static void only_what_is_below_root_buses_is_looked_at(void **)
 {
     uint8_t *window = aligned_alloc(MIB(1), 4 * MIB(1)); /* buses 0x40 to 0x43 */
     struct acpi_info info = { .necams = 1, .ecam = { { .base = (uintptr_t)window - (0x40ull << 20), .segment = 1, .bus_first = 0x40, .bus_last = 0x43 } } };
     unsigned n[4] = { 0 };
-    (void)state;
 
     memset(window, 0xFF, 4 * MIB(1));
     for (unsigned bus = 0; bus < 4; bus++) {
@@ -114,27 +109,24 @@ static void only_what_is_below_root_buses_is_looked_at(void **state)
     free(window);
 }
 
-static uint64_t no_read(uint64_t off, unsigned size)
+static uint64_t no_read(uint64_t off, unsigned)
 {
-    (void)size;
     return off;
 }
 static void no_write(uint64_t off, unsigned size, uint64_t val) { (void)off, (void)size, (void)val; }
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     fake_pci_init(0x10421AF4, 0x010000, 3);
     fake_pci.read = no_read;
     fake_pci.write = no_write;
     return 0;
 }
 
-static void registers_are_mapped_inside_their_bar_only(void **state)
+static void registers_are_mapped_inside_their_bar_only(void **)
 {
     struct mmio m;
     uint32_t before[FAKE_CFG_DWORDS];
-    (void)state;
 
     fake_pci.cfg[1] |= BIT(1);
     memcpy(before, fake_pci.cfg, sizeof before);
@@ -156,10 +148,9 @@ static void registers_are_mapped_inside_their_bar_only(void **state)
     assert_int_equal(hal_pci_map(&fake_pci.dev, 0, 0, 4, &m), ERR_UNSUPPORTED);
 }
 
-static void capabilities_are_walked_in_order(void **state)
+static void capabilities_are_walked_in_order(void **)
 {
     unsigned a = fake_pci_cap(HAL_PCI_CAP_VENDOR, (uint32_t[]){ 1 }, 1), b = fake_pci_cap(HAL_PCI_CAP_VENDOR, (uint32_t[]){ 2 }, 1);
-    (void)state;
 
     assert_int_equal(hal_pci_cap(&fake_pci.dev, HAL_PCI_CAP_VENDOR, 0), b);
     assert_int_equal(hal_pci_cap(&fake_pci.dev, HAL_PCI_CAP_VENDOR, b), a);
@@ -171,10 +162,9 @@ static void capabilities_are_walked_in_order(void **state)
     assert_int_equal(hal_pci_cap(&fake_pci.dev, HAL_PCI_CAP_VENDOR, 0), 0);
 }
 
-static void an_enabled_device_may_do_dma_until_it_is_stopped(void **state)
+static void an_enabled_device_may_do_dma_until_it_is_stopped(void **)
 {
     unsigned pm = fake_pci_cap(HAL_PCI_CAP_PM, (uint32_t[]){ 0, 0x8100 }, 2);
-    (void)state;
 
     fake_pci.cfg[1] |= 0xF9000000; /* error bits that a 1 would clear */
     hal_pci_enable(&fake_pci.dev);
@@ -184,11 +174,10 @@ static void an_enabled_device_may_do_dma_until_it_is_stopped(void **state)
     assert_int_equal(fake_pci.cfg[1] & 0xFFFF, 0x402);
 }
 
-static void msix_vectors_are_masked_until_they_are_set(void **state)
+static void msix_vectors_are_masked_until_they_are_set(void **)
 {
     struct irq_msi m = { .addr = 0x1FEE01000, .data = 0x51 };
     uint8_t *table = fake_pci.bar + FAKE_MSIX_TABLE;
-    (void)state;
 
     assert_int_equal(hal_pci_irq_init(&fake_pci.dev), 3);
     assert_int_equal(fake_pci.cfg[0x40 / 4] >> 30, 2); /* on, not masked as a whole */
@@ -201,11 +190,10 @@ static void msix_vectors_are_masked_until_they_are_set(void **state)
     assert_int_equal(get_le32(table + 12), 1);
 }
 
-static void msi_is_the_second_choice(void **state)
+static void msi_is_the_second_choice(void **)
 {
     struct irq_msi low = { .addr = 0xFEE01000, .data = 0x51 }, high = { .addr = 0x1FEE01000, .data = 0x51 };
     unsigned cap;
-    (void)state;
 
     fake_pci_init(0x10421AF4, 0x010000, 0);
     assert_int_equal(hal_pci_irq_init(&fake_pci.dev), 0);

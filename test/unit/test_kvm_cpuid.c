@@ -44,28 +44,25 @@ static void get(unsigned times)
     free(c);
 }
 
-static int set_up(void **state)
+static int set_up(void **)
 {
-    (void)state;
     asked = 0;
     refuses = false;
     (void)!unlink(path);
     return 0;
 }
 
-static void kvm_is_asked_once(void **state)
+static void kvm_is_asked_once(void **)
 {
-    (void)state;
     get(1);
     get(1);
     get(1);
 }
 
-static void a_file_for_another_machine_is_made_anew(void **state)
+static void a_file_for_another_machine_is_made_anew(void **)
 {
     int fd;
 
-    (void)state;
     get(1);
     fd = open(path, O_WRONLY);
     assert_int_equal(pwrite(fd, "x", 1, 0), 1); /* of another start of the kernel */
@@ -74,13 +71,12 @@ static void a_file_for_another_machine_is_made_anew(void **state)
     get(2);
 }
 
-static void a_broken_file_is_made_anew(void **state)
+static void a_broken_file_is_made_anew(void **)
 {
     const uint32_t wild[] = { 0, 6, 256, 257, UINT32_MAX };
     struct stat st;
     int fd;
 
-    (void)state;
     get(1);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(truncate(path, st.st_size - 1), 0);
@@ -97,11 +93,10 @@ static void a_broken_file_is_made_anew(void **state)
     }
 }
 
-static void a_link_is_not_followed(void **state)
+static void a_link_is_not_followed(void **)
 {
     char other[80];
 
-    (void)state;
     get(1);
     snprintf(other, sizeof other, "%s.other", path);
     assert_int_equal(rename(path, other), 0);
@@ -110,11 +105,10 @@ static void a_link_is_not_followed(void **state)
     unlink(other);
 }
 
-static void without_a_file_or_an_answer(void **state)
+static void without_a_file_or_an_answer(void **)
 {
     struct kvm_cpuid2 *c = kvm_cpuid_get(dev, NULL);
 
-    (void)state;
     assert_non_null(c);
     free(c);
     c = kvm_cpuid_get(dev, "/nowhere/cpuid");
@@ -126,9 +120,8 @@ static void without_a_file_or_an_answer(void **state)
     assert_int_equal(access(path, F_OK), -1);
 }
 
-static int make_folder(void **state)
+static int make_folder(void **)
 {
-    (void)state;
     dev = open("/dev/null", O_RDWR);
     if (!mkdtemp(folder))
         return -1;
@@ -136,9 +129,8 @@ static int make_folder(void **state)
     return 0;
 }
 
-static int remove_folder(void **state)
+static int remove_folder(void **)
 {
-    (void)state;
     (void)!unlink(path);
     return rmdir(folder);
 }

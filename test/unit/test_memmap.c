@@ -42,7 +42,7 @@ static void assert_range(const struct memmap *m, unsigned i, enum mem_kind kind,
     assert_int_equal(m->range[i].give_end, K4(end));
 }
 
-static void ranges_are_sorted_and_joined(void **unused)
+static void ranges_are_sorted_and_joined(void **)
 {
     static const struct row rows[] = {
         { EFI_MEM_CONVENTIONAL, 0x200, 0x100, WB }, { EFI_MEM_BOOT_DATA, 0x20, 0x10, WB },
@@ -52,7 +52,6 @@ static void ranges_are_sorted_and_joined(void **unused)
     };
     struct memmap m = make(rows, ARRAY_LEN(rows));
 
-    (void)unused;
     assert_int_equal(m.count, 3);
     assert_range(&m, 0, MEM_BOOT, 0x10, 0x30);
     assert_range(&m, 1, MEM_FREE, 0x100, 0x300);
@@ -62,7 +61,7 @@ static void ranges_are_sorted_and_joined(void **unused)
     free(m.range);
 }
 
-static void only_what_is_surely_free_is_free(void **unused)
+static void only_what_is_surely_free_is_free(void **)
 {
     static const struct row rows[] = {
         { EFI_MEM_RESERVED, 0, 1, WB },     { EFI_MEM_RUNTIME_DATA, 1, 1, WB }, { EFI_MEM_UNUSABLE, 2, 1, WB },
@@ -74,7 +73,6 @@ static void only_what_is_surely_free_is_free(void **unused)
     };
     struct memmap m = make(rows, ARRAY_LEN(rows));
 
-    (void)unused;
     for (unsigned i = 0; i < m.count; i++)
         assert_true(m.range[i].kind < MEM_BOOT);
     assert_true(memmap_has_memory(&m, K4(3), K4(5)));
@@ -82,7 +80,7 @@ static void only_what_is_surely_free_is_free(void **unused)
     free(m.range);
 }
 
-static void overlaps_give_nothing_out_twice(void **unused)
+static void overlaps_give_nothing_out_twice(void **)
 {
     static const struct row rows[] = {
         { EFI_MEM_CONVENTIONAL, 0x100, 0x100, WB },
@@ -94,7 +92,6 @@ static void overlaps_give_nothing_out_twice(void **unused)
     };
     struct memmap m = make(rows, ARRAY_LEN(rows));
 
-    (void)unused;
     assert_int_equal(m.count, 5);
     assert_range(&m, 0, MEM_FREE, 0x100, 0x180);
     assert_range(&m, 1, MEM_KEEP, 0x180, 0x200);
@@ -104,7 +101,7 @@ static void overlaps_give_nothing_out_twice(void **unused)
     free(m.range);
 }
 
-static void nonsense_is_left_out(void **unused)
+static void nonsense_is_left_out(void **)
 {
     static const struct row rows[] = {
         { EFI_MEM_CONVENTIONAL, 0x100, 0, WB },
@@ -114,16 +111,14 @@ static void nonsense_is_left_out(void **unused)
     };
     struct memmap m = make(rows, ARRAY_LEN(rows));
 
-    (void)unused;
     assert_int_equal(m.count, 1);
     assert_range(&m, 0, MEM_FREE, 1ull << 28, (1ull << 28) + (1ull << 20));
     free(m.range);
 }
 
 /* Whatever a firmware says: sorted, disjoint, and every page of the least kind any descriptor gives it, or less. */
-static void random_maps_stay_sound(void **unused)
+static void random_maps_stay_sound(void **)
 {
-    (void)unused;
     srand(3);
     for (unsigned round = 0; round < 2000; round++) {
         struct row rows[24];

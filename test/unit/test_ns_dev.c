@@ -16,9 +16,8 @@ static unsigned signal_seen, changes;
 void work_changed(void) { changes++; }
 
 static void on_opened(struct tty *t) { (void)t; }
-static void on_output(struct tty *t, const uint8_t *bytes, size_t n)
+static void on_output(struct tty *, const uint8_t *bytes, size_t n)
 {
-    (void)t;
     snprintf(shown + strlen(shown), sizeof shown - strlen(shown), "%.*s", (int)n, (const char *)bytes);
 }
 static const struct tty_user_ops user = { .opened = on_opened, .closed = on_opened, .output = on_output, .drained = on_opened };
@@ -30,9 +29,8 @@ static void on_signal(struct vm *v, unsigned signal)
 }
 static const struct machine machine = { .signal = on_signal };
 
-static int begin(void **state)
+static int begin(void **)
 {
-    (void)state;
     vm = (struct vm){ .machine = &machine, .starts = 1 };
     signal_seen = changes = 0;
     shown[0] = 0;
@@ -43,9 +41,8 @@ static int begin(void **state)
     return 0;
 }
 
-static int end(void **state)
+static int end(void **)
 {
-    (void)state;
     files_detach(&f);
     return 0;
 }
@@ -81,11 +78,10 @@ static int read_once(char *to, uint32_t n)
     return (int)a.count;
 }
 
-static void a_line_is_read_when_it_is_finished(void **state)
+static void a_line_is_read_when_it_is_finished(void **)
 {
     char text[100];
 
-    (void)state;
     type("hel");
     assert_int_equal(read_once(text, 99), -1);
     type("lo\rmore\r");
@@ -99,11 +95,10 @@ static void a_line_is_read_when_it_is_finished(void **state)
     assert_string_equal(shown, "hello\r\nmore\r\n");
 }
 
-static void a_line_can_be_edited(void **state)
+static void a_line_can_be_edited(void **)
 {
     char text[100];
 
-    (void)state;
     type("ab\x7f"
          "c\x7f\x7f\x7f\x7f" /* one more than there are */
          "d\xc3\xa4\x7f\r");
@@ -114,11 +109,10 @@ static void a_line_can_be_edited(void **state)
     assert_string_equal(text, "good\n");
 }
 
-static void end_of_file_ends_one_read(void **state)
+static void end_of_file_ends_one_read(void **)
 {
     char text[100];
 
-    (void)state;
     type("\x04");
     assert_int_equal(read_once(text, 99), 0);
     assert_int_equal(read_once(text, 99), -1);
@@ -127,11 +121,10 @@ static void end_of_file_ends_one_read(void **state)
     assert_int_equal(read_once(text, 99), -1);
 }
 
-static void interrupt_and_quit_are_signals(void **state)
+static void interrupt_and_quit_are_signals(void **)
 {
     char text[100];
 
-    (void)state;
     type("half a line\x03");
     assert_int_equal(signal_seen, 2);
     assert_string_equal(shown, "half a line^C");
@@ -140,11 +133,10 @@ static void interrupt_and_quit_are_signals(void **state)
     assert_int_equal(signal_seen, 3);
 }
 
-static void raw_mode_gives_bytes_as_they_come(void **state)
+static void raw_mode_gives_bytes_as_they_come(void **)
 {
     char text[100];
 
-    (void)state;
     assert_int_equal(files_write(&f, "consctl", "raw on\n"), 0);
     assert_string_equal(files_read(&f, "consctl"), "size 80 24\nraw on\necho off\n");
     type("a\x03\r\x7f");
@@ -161,11 +153,10 @@ static void raw_mode_gives_bytes_as_they_come(void **state)
     assert_int_equal(files_write(&f, "consctl", "size 5 5"), NINEP_EINVAL);
 }
 
-static void a_guest_that_starts_again_finds_the_terminal_as_new(void **state)
+static void a_guest_that_starts_again_finds_the_terminal_as_new(void **)
 {
     char text[100];
 
-    (void)state;
     assert_int_equal(files_write(&f, "consctl", "raw on"), 0);
     type("left over");
     vm.starts++;
@@ -174,12 +165,11 @@ static void a_guest_that_starts_again_finds_the_terminal_as_new(void **state)
     assert_int_equal(read_once(text, 99), 2);
 }
 
-static void too_long_a_line_can_still_be_ended(void **state)
+static void too_long_a_line_can_still_be_ended(void **)
 {
     static char many[3000];
     char text[2000];
 
-    (void)state;
     memset(many, 'x', sizeof many - 1);
     size_t took = type(many);
     assert_true(took >= NS_DEV_INPUT - 1);
@@ -188,21 +178,19 @@ static void too_long_a_line_can_still_be_ended(void **state)
     assert_int_equal(text[NS_DEV_INPUT - 1], '\n');
 }
 
-static void newlines_get_a_carriage_return(void **state)
+static void newlines_get_a_carriage_return(void **)
 {
-    (void)state;
     assert_int_equal(files_write(&f, "stdout", "one\n\ntwo"), 0);
     assert_int_equal(files_write(&f, "stderr", "\n"), 0);
     assert_string_equal(shown, "one\r\n\r\ntwo\r\n");
 }
 
-static void the_terminal_is_what_the_libos_expects(void **state)
+static void the_terminal_is_what_the_libos_expects(void **)
 {
     struct ninep_msg a;
     uint8_t termios[NS_DEV_TERMIOS];
     uint32_t fid;
 
-    (void)state;
     assert_int_equal(files_open(&f, "ttyctl", NINEP_RDWR, &fid), 0);
     assert_int_equal(ASK(&f.w, &a, .type = NINEP_TREAD, .fid = fid, .count = 100), 0);
     assert_int_equal(a.count, 8 + NS_DEV_TERMIOS);
@@ -217,12 +205,11 @@ static void the_terminal_is_what_the_libos_expects(void **state)
     assert_non_null(strstr(files_read(&f, "consctl"), "raw on"));
 }
 
-static void the_other_devices_do_what_their_names_say(void **state)
+static void the_other_devices_do_what_their_names_say(void **)
 {
     struct ninep_msg a;
     uint32_t fid;
 
-    (void)state;
     assert_string_equal(files_list(&f, ""), "cons consctl stdin stdout stderr ttyctl mem time random null zero full ");
     assert_string_equal(files_read(&f, "null"), "");
     assert_int_equal(files_write(&f, "null", "x"), 0);
@@ -255,13 +242,12 @@ static uint32_t mem_size(uint32_t fid, const void *size, uint32_t n)
     return ASK(&f.w, &a, .type = NINEP_TWRITE, .fid = fid, .count = n, .data = size);
 }
 
-static void each_open_mem_is_memory_of_its_own(void **state)
+static void each_open_mem_is_memory_of_its_own(void **)
 {
     static const struct machine with_space = { .space = space_of };
     uint64_t size = 2 * PAGE_SIZE, less = PAGE_SIZE, more = MIB(5);
     uint32_t fid, other;
 
-    (void)state;
     assert_int_equal(files_open(&f, "mem", NINEP_RDWR, &fid), NINEP_EOPNOTSUPP); /* a guest whose memory is no space */
     vm.machine = &with_space;
     assert_int_equal(space_init(&space, 1024, 0), OK);

@@ -6,22 +6,19 @@
 static struct pci_dev dev, other;
 #define ID 0x1234, 0x5678, 0x02030407
 
-static err_t test_read(void *p, uint64_t off, unsigned size, uint64_t *val)
+static err_t test_read(void *p, uint64_t off, unsigned, uint64_t *val)
 {
-    (void)size;
     *val = (uintptr_t)p + off;
     return OK;
 }
-static err_t test_write(void *p, uint64_t off, unsigned size, uint64_t val)
+static err_t test_write(void *, uint64_t, unsigned, uint64_t)
 {
-    (void)p, (void)off, (void)size, (void)val;
     return OK;
 }
 static const struct bus_ops test_ops = { .read = test_read, .write = test_write };
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     guest_start(1);
     assert_int_equal(pci_dev_init(&dev, &host, SLOT, ID), OK);
     assert_int_equal(pci_bar_add(&dev, 0, BUS_MMIO, 0x2000, &test_ops, (void *)0x100000), OK);
@@ -30,16 +27,14 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     guest_end();
     return 0;
 }
 
-static void header_reads_by_both_mechanisms(void **state)
+static void header_reads_by_both_mechanisms(void **)
 {
-    (void)state;
     assert_int_equal(cfg_get(SLOT, 0, 4), 0x56781234);
     assert_int_equal(cfg_get(SLOT, 8, 4), 0x02030407);
     assert_int_equal(cfg_get(SLOT, 0x2C, 4), 0x56781234);
@@ -54,11 +49,10 @@ static void header_reads_by_both_mechanisms(void **state)
     assert_int_equal(cfg_get(SLOT, 0x3C, 4), 0x5A);
 }
 
-static void absent_functions_read_ones(void **state)
+static void absent_functions_read_ones(void **)
 {
     static const uint32_t absent[] = { 0x80000000 | 9 << 11, 0x80000000 | SLOT << 11 | 1 << 8, 0x80010000 | SLOT << 11,
                                        SLOT << 11 };
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(absent); i++) {
         port_put(0xCF8, 4, absent[i]);
         assert_int_equal(port_get(0xCFC, 4), 0xFFFFFFFF);
@@ -69,17 +63,15 @@ static void absent_functions_read_ones(void **state)
     cfg_put(9, 4, 2, 7);
 }
 
-static void the_bridge_is_in_slot_0(void **state)
+static void the_bridge_is_in_slot_0(void **)
 {
-    (void)state;
     assert_int_equal(cfg_get(0, 0, 4), 0x00081B36);
     assert_int_equal(cfg_get(0, 8, 4), 0x06000000);
     assert_int_equal(cfg_get(0, CFG_CAPS, 1), 0);
 }
 
-static void odd_accesses_are_harmless(void **state)
+static void odd_accesses_are_harmless(void **)
 {
-    (void)state;
     assert_int_equal(mmio_get(cfg_at(SLOT, 0), 8), 0x0010000356781234); /* decoding on, capabilities present */
     assert_int_equal(cfg_get(SLOT, 0xFE, 4) >> 16, 0);
     assert_int_equal(cfg_get(SLOT, 0x100, 4), 0); /* no extended capabilities */
@@ -96,9 +88,8 @@ static void odd_accesses_are_harmless(void **state)
     assert_int_equal(port_get(0xCFF, 1), 0);
 }
 
-static void header_is_read_only(void **state)
+static void header_is_read_only(void **)
 {
-    (void)state;
     for (unsigned reg = 0; reg < 0x100; reg += 4)
         if (reg < CFG_COMMAND || (reg > CFG_COMMAND && reg < CFG_BAR) || (reg >= 0x28 && reg != 0x3C && reg < 0x40)) {
             uint32_t before = cfg_get(SLOT, reg, 4);
@@ -109,17 +100,15 @@ static void header_is_read_only(void **state)
     assert_int_equal(cfg_get(SLOT, CFG_COMMAND, 4), 0x00100547);
 }
 
-static void slots_are_taken_once(void **state)
+static void slots_are_taken_once(void **)
 {
-    (void)state;
     assert_int_equal(pci_dev_init(&other, &host, SLOT, ID), ERR_EXISTS);
     assert_int_equal(cfg_get(SLOT, 0, 4), 0x56781234);
     assert_int_equal(pci_dev_init(&other, &host, 32, ID), ERR_RANGE);
 }
 
-static void bars_are_assigned_and_answer(void **state)
+static void bars_are_assigned_and_answer(void **)
 {
-    (void)state;
     assert_in_range(bar_at(SLOT, 0), PC_WINDOW_BASE, PC_WINDOW_BASE + PC_WINDOW_SIZE - 0x2000);
     assert_int_equal(bar_at(SLOT, 0) % 0x2000, 0);
     assert_in_range(bar_at(SLOT, 1), PC_IO_WINDOW, PC_IO_WINDOW + PC_IO_WINDOW_SIZE - 32);
@@ -127,10 +116,9 @@ static void bars_are_assigned_and_answer(void **state)
     assert_int_equal(port_get((uint16_t)bar_at(SLOT, 1) + 28, 4), 0x11C);
 }
 
-static void bars_are_sized_by_writing_ones(void **state)
+static void bars_are_sized_by_writing_ones(void **)
 {
     static const uint32_t want[6] = { 0xFFFFE000, 0xFFFFFFE1, 0xFFFFF000, 0, 0, 0 };
-    (void)state;
     for (unsigned i = 0; i < 6; i++) {
         uint32_t before = cfg_get(SLOT, CFG_BAR + 4 * i, 4);
         cfg_put(SLOT, CFG_BAR + 4 * i, 4, 0xFFFFFFFF);
@@ -140,10 +128,9 @@ static void bars_are_sized_by_writing_ones(void **state)
     assert_int_equal(mmio_get(bar_at(SLOT, 0), 4), 0x100000);
 }
 
-static void bars_move_and_switch_off(void **state)
+static void bars_move_and_switch_off(void **)
 {
     uint64_t old = bar_at(SLOT, 0);
-    (void)state;
     cfg_put(SLOT, CFG_BAR, 4, 0xD8000000);
     assert_int_equal(mmio_get(old, 4), 0xFFFFFFFF);
     assert_int_equal(mmio_get(0xD8000004, 4), 0x100004);
@@ -159,11 +146,10 @@ static void bars_move_and_switch_off(void **state)
     assert_int_equal(vm.mmio.count, 2);
 }
 
-static void misplaced_bars_are_lost_alone_and_come_back(void **state)
+static void misplaced_bars_are_lost_alone_and_come_back(void **)
 {
     uint64_t home = bar_at(SLOT, 0), table = bar_at(SLOT, 2);
     static const uint32_t bad[] = { 0x00100000, 0xE0000000, 0xE00FE000 };
-    (void)state;
     for (unsigned i = 0; i < ARRAY_LEN(bad); i++) { /* on RAM, on ECAM */
         cfg_put(SLOT, CFG_BAR, 4, bad[i]);
         assert_int_equal(mmio_get(home, 4), 0xFFFFFFFF);
@@ -182,11 +168,10 @@ static void misplaced_bars_are_lost_alone_and_come_back(void **state)
     assert_int_equal(vm.pio.count, 1);
 }
 
-static void bars_run_out_with_an_error(void **state)
+static void bars_run_out_with_an_error(void **)
 {
     err_t e;
     unsigned i;
-    (void)state;
     assert_int_equal(pci_dev_init(&other, &host, 4, ID), OK);
     assert_int_equal(pci_bar_add(&other, 0, BUS_MMIO, 0x10000000, &test_ops, NULL),
                      ERR_FULL); /* the first bytes are taken */
@@ -200,18 +185,16 @@ static void bars_run_out_with_an_error(void **state)
     assert_int_equal(pci_bar_add(&other, 1, BUS_PIO, 4, &test_ops, NULL), OK);
 }
 
-static void a_second_host_has_no_place(void **state)
+static void a_second_host_has_no_place(void **)
 {
     static struct pci_host second;
-    (void)state;
     assert_int_equal(pci_host_init(&second, &vm), ERR_EXISTS);
     bus_remove(&vm, BUS_MMIO, PC_ECAM_BASE);
     assert_int_equal(pci_host_init(&second, &vm), ERR_EXISTS); /* the ports */
 }
 
-static void reset_port_stops_for_reboot(void **state)
+static void reset_port_stops_for_reboot(void **)
 {
-    (void)state;
     port_put(0xCF9, 1, 2);
     assert_int_equal(stopped.count, 0);
     port_put(0xCF9, 1, (uint8_t)port_get(0xCF9, 1) | 6);
@@ -221,10 +204,9 @@ static void reset_port_stops_for_reboot(void **state)
 
 /* --- MSI-X --- */
 
-static void msix_capability_tells_the_layout(void **state)
+static void msix_capability_tells_the_layout(void **)
 {
     unsigned cap = cap_find(SLOT, PCI_CAP_MSIX, 0);
-    (void)state;
     assert_int_not_equal(cap, 0);
     assert_int_equal(cfg_get(SLOT, cap + 2, 2), 3); /* four vectors */
     assert_int_equal(cfg_get(SLOT, cap + 4, 4) & 7, 2);
@@ -236,9 +218,8 @@ static void msix_capability_tells_the_layout(void **state)
     assert_int_equal(cfg_get(SLOT, cap + 4, 4) & 7, 2);
 }
 
-static void msix_sends_what_the_table_says(void **state)
+static void msix_sends_what_the_table_says(void **)
 {
-    (void)state;
     cfg_put(SLOT, CFG_COMMAND, 2, 7);
     msix_control(SLOT, MSIX_ENABLE);
     msix_route(SLOT, 2, 0x4321);
@@ -253,9 +234,8 @@ static void msix_sends_what_the_table_says(void **state)
     assert_int_equal(msix_pending(SLOT), 0);
 }
 
-static void msix_masks_keep_vectors_pending(void **state)
+static void msix_masks_keep_vectors_pending(void **)
 {
-    (void)state;
     cfg_put(SLOT, CFG_COMMAND, 2, 7);
     pci_msix_raise(&dev, 1); /* not enabled: lost */
     msix_control(SLOT, MSIX_ENABLE);
@@ -289,10 +269,9 @@ static void msix_masks_keep_vectors_pending(void **state)
     assert_int_equal(msi.count, 3);
 }
 
-static void msix_table_takes_any_access(void **state)
+static void msix_table_takes_any_access(void **)
 {
     uint64_t bar = bar_at(SLOT, 2);
-    (void)state;
     for (uint64_t at = bar; at < bar + 4096; at += 8) /* the whole page, also where there is nothing */
         mmio_put(at, 8, UINT64_MAX);
     assert_int_equal(mmio_get(msix_entry(SLOT, 3), 8), 0xFFFFFFFFFFFFFFFC);

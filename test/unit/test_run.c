@@ -20,9 +20,8 @@ static void play(struct vcpu *who)
     who->x.next_rip = next;
 }
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     fake_set_cpus(1, 0);
     fake_set_tsc(5000);
     sched_init();
@@ -34,9 +33,8 @@ static int setup(void **state)
     return 0;
 }
 
-static int teardown(void **state)
+static int teardown(void **)
 {
-    (void)state;
     kit_end(vm);
     return 0;
 }
@@ -55,20 +53,16 @@ static err_t dev_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
 }
 
 static uint64_t written;
-static err_t dev_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+static err_t dev_write(void *, uint64_t, unsigned, uint64_t val)
 {
-    (void)dev;
-    (void)off;
-    (void)size;
     written = val;
     return OK;
 }
 
 static const struct bus_ops dev_ops = { dev_read, dev_write };
 
-static void ports_reach_their_device_and_keep_rax(void **state)
+static void ports_reach_their_device_and_keep_rax(void **)
 {
-    (void)state;
     assert_int_equal(bus_add(vm, BUS_PIO, 0x100, 8, &dev_ops, vm), OK);
     v->r.gpr[REG_RAX] = 0xAABBCCDDEEFF0011;
     go(EXIT_PIO, (struct exit){ .port = 0x107, .size = 1, .in = true });
@@ -96,19 +90,17 @@ static bool look(void *dev, enum vm_poll what)
     return ++looks == needed;
 }
 
-static err_t slow_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+static err_t slow_write(void *, uint64_t, unsigned, uint64_t)
 {
-    (void)dev, (void)off, (void)size, (void)val;
     vm->wish.poll = look;
     vm->wish.dev = vm;
     looks = 0;
     return OK;
 }
 
-static void a_device_is_waited_for_a_little(void **state)
+static void a_device_is_waited_for_a_little(void **)
 {
     static const struct bus_ops ops = { dev_read, slow_write };
-    (void)state;
     assert_int_equal(bus_add(vm, BUS_PIO, 0x100, 8, &ops, vm), OK);
     plan[planned++] = (struct exit){ .kind = EXIT_HLT };
     sched_step(); /* off the run queue: nobody waits for the CPU */
@@ -146,17 +138,15 @@ static void note(struct vcpu *who)
     due = fake_timer();
 }
 
-static err_t quiet_write(void *dev, uint64_t off, unsigned size, uint64_t val)
+static err_t quiet_write(void *, uint64_t, unsigned, uint64_t)
 {
-    (void)dev, (void)off, (void)size, (void)val;
     vm->wish.quiet = true;
     return OK;
 }
 
-static void a_guest_that_works_is_not_disturbed_for_some_time(void **state)
+static void a_guest_that_works_is_not_disturbed_for_some_time(void **)
 {
     static const struct bus_ops ops = { dev_read, quiet_write };
-    (void)state;
     assert_int_equal(bus_add(vm, BUS_PIO, 0x100, 8, &ops, vm), OK);
     atomic_store(&vm->exit_tsc, 100);
     fake_of(v)->script = note;
@@ -177,12 +167,11 @@ static void a_guest_that_works_is_not_disturbed_for_some_time(void **state)
     assert_false(fake_irqs_held());
 }
 
-static void a_device_that_an_emulated_instruction_reached_is_waited_for(void **state)
+static void a_device_that_an_emulated_instruction_reached_is_waited_for(void **)
 {
     static const struct bus_ops ops = { dev_read, slow_write };
     static const uint8_t outsb = 0x6E;
     static const uint64_t table = 0x4000 | PTE_P, page = PTE_P | PTE_PS;
-    (void)state;
     assert_int_equal(bus_add(vm, BUS_PIO, 0x100, 8, &ops, vm), OK);
     assert_int_equal(mem_write(vm, gpa(0x1000), &outsb, sizeof outsb), OK);
     assert_int_equal(mem_write(vm, gpa(0x3000), &table, sizeof table), OK);
@@ -195,9 +184,8 @@ static void a_device_that_an_emulated_instruction_reached_is_waited_for(void **s
     assert_null(vm->wish.poll);
 }
 
-static void bus_refuses_overlap_ram_and_overflow(void **state)
+static void bus_refuses_overlap_ram_and_overflow(void **)
 {
-    (void)state;
     assert_int_equal(bus_add(vm, BUS_MMIO, 0xD0000000, 0x1000, &dev_ops, vm), OK);
     assert_int_equal(bus_add(vm, BUS_MMIO, 0xD0000FFF, 1, &dev_ops, vm), ERR_EXISTS);
     assert_int_equal(bus_add(vm, BUS_MMIO, 0xCFFFF000, 0x1001, &dev_ops, vm), ERR_EXISTS);
@@ -213,10 +201,9 @@ static void bus_refuses_overlap_ram_and_overflow(void **state)
     vm->pio.count = vm->mmio.count = 0;
 }
 
-static void a_device_that_complains_stops_only_this_guest(void **state)
+static void a_device_that_complains_stops_only_this_guest(void **)
 {
     struct vm *other = kit_vm(1);
-    (void)state;
     assert_int_equal(bus_add(vm, BUS_PIO, 0x100, 8, &dev_ops, NULL), OK);
     plan[planned++] = (struct exit){ .kind = EXIT_PIO, .port = 0x100, .size = 1, .in = true };
     assert_int_equal(run_vcpu(v), RUN_GONE);
@@ -226,9 +213,8 @@ static void a_device_that_complains_stops_only_this_guest(void **state)
     kit_end(other);
 }
 
-static void unknown_msrs_fault_and_known_ones_answer(void **state)
+static void unknown_msrs_fault_and_known_ones_answer(void **)
 {
-    (void)state;
     v->r.gpr[REG_RCX] = 0x1234;
     go(EXIT_RDMSR, (struct exit){ 0 });
     assert_int_equal(fake_of(v)->last_exception, VEC_GP);
@@ -248,10 +234,9 @@ static void unknown_msrs_fault_and_known_ones_answer(void **state)
     assert_int_equal(fake_of(v)->last_exception, VEC_GP);
 }
 
-static void kvm_clock_is_written_into_ram_or_refused(void **state)
+static void kvm_clock_is_written_into_ram_or_refused(void **)
 {
     uint8_t info[32];
-    (void)state;
     v->r.gpr[REG_RCX] = 0x4B564D01;
     v->r.gpr[REG_RAX] = 0x3001;
     v->r.gpr[REG_RDX] = 0;
@@ -266,9 +251,8 @@ static void kvm_clock_is_written_into_ram_or_refused(void **state)
     assert_int_equal(fake_of(v)->last_exception, VEC_GP);
 }
 
-static void cpuid_hides_what_a_guest_must_not_have(void **state)
+static void cpuid_hides_what_a_guest_must_not_have(void **)
 {
-    (void)state;
     cpuid_init();
     v->r.gpr[REG_RAX] = 0x40000000;
     go(EXIT_CPUID, (struct exit){ 0 });
@@ -291,9 +275,8 @@ static void cpuid_hides_what_a_guest_must_not_have(void **state)
     assert_int_equal(v->r.gpr[REG_RBX], 2);
 }
 
-static void interrupts_wait_for_the_guest_to_be_ready(void **state)
+static void interrupts_wait_for_the_guest_to_be_ready(void **)
 {
-    (void)state;
     apic_post(v, 0x44, false);
     go(EXIT_IRQ, (struct exit){ 0 });
     assert_true(fake_of(v)->window); /* IF is 0 */
@@ -309,9 +292,8 @@ static void leaves_untaken(struct vcpu *who)
     who->irq_untaken = fake_of(who)->irq >= 0;
 }
 
-static void an_interrupt_not_taken_is_pending_again(void **state)
+static void an_interrupt_not_taken_is_pending_again(void **)
 {
-    (void)state;
     v->r.rflags |= RFLAGS_IF;
     fake_of(v)->script = leaves_untaken;
     apic_post(v, 0x44, false);
@@ -324,9 +306,8 @@ static void an_interrupt_not_taken_is_pending_again(void **state)
     assert_int_equal(apic_pending(v), -1);
 }
 
-static void a_backend_may_hold_an_interrupt_until_the_guest_takes_it(void **state)
+static void a_backend_may_hold_an_interrupt_until_the_guest_takes_it(void **)
 {
-    (void)state;
     fake_of(v)->holds = true;
     fake_of(v)->script = leaves_untaken;
     apic_post(v, 0x44, false);
@@ -342,9 +323,8 @@ static void a_backend_may_hold_an_interrupt_until_the_guest_takes_it(void **stat
     assert_int_equal(fake_of(v)->last_irq, -1);
 }
 
-static void hlt_ends_with_an_interrupt_a_kick_or_at_once(void **state)
+static void hlt_ends_with_an_interrupt_a_kick_or_at_once(void **)
 {
-    (void)state;
     v->r.rflags |= RFLAGS_IF;
     go(EXIT_HLT, (struct exit){ 0 });
     assert_int_equal(run_vcpu(v), RUN_HALTED);
@@ -362,9 +342,8 @@ static void hlt_ends_with_an_interrupt_a_kick_or_at_once(void **state)
     assert_int_equal(run_vcpu(v), RUN_PREEMPTED);
 }
 
-static void hlt_sleeps_through_what_it_cannot_take(void **state)
+static void hlt_sleeps_through_what_it_cannot_take(void **)
 {
-    (void)state;
     go(EXIT_HLT, (struct exit){ 0 }); /* with interrupts off */
     apic_post(v, 0x33, false);
     assert_int_equal(run_vcpu(v), RUN_HALTED);
@@ -377,9 +356,8 @@ static void hlt_sleeps_through_what_it_cannot_take(void **state)
     assert_false(atomic_load(&v->apic.nmi));
 }
 
-static void an_interrupt_behind_an_exception_gets_its_window(void **state)
+static void an_interrupt_behind_an_exception_gets_its_window(void **)
 {
-    (void)state;
     v->r.rflags |= RFLAGS_IF;
     vcpu_raise(v, VEC_GP, 0);
     apic_post(v, 0x33, false);
@@ -394,9 +372,8 @@ static void an_interrupt_behind_an_exception_gets_its_window(void **state)
     assert_int_equal(fake_of(v)->last_irq, 0x33);
 }
 
-static void hypercalls_need_the_kernel_and_a_known_number(void **state)
+static void hypercalls_need_the_kernel_and_a_known_number(void **)
 {
-    (void)state;
     v->r.gpr[REG_RAX] = 999;
     go(EXIT_HYPERCALL, (struct exit){ 0 });
     assert_int_equal((int64_t)v->r.gpr[REG_RAX], -1000);
@@ -415,9 +392,8 @@ static void hypercalls_need_the_kernel_and_a_known_number(void **state)
     assert_false(atomic_load(&vm->vcpu[0]->apic.posted_words));
 }
 
-static void triple_fault_and_dead_ends_name_themselves(void **state)
+static void triple_fault_and_dead_ends_name_themselves(void **)
 {
-    (void)state;
     plan[planned++] = (struct exit){ .kind = EXIT_SHUTDOWN };
     assert_int_equal(run_vcpu(v), RUN_GONE);
     assert_int_equal(vm->why, VM_TRIPLE_FAULT);
@@ -425,12 +401,11 @@ static void triple_fault_and_dead_ends_name_themselves(void **state)
     assert_int_equal(vm->why, VM_TRIPLE_FAULT);
 }
 
-static void memory_is_checked_at_every_edge(void **state)
+static void memory_is_checked_at_every_edge(void **)
 {
     uint8_t b[16] = { 0 };
     uint64_t run;
     hpa_t at;
-    (void)state;
     assert_int_equal(mem_write(vm, gpa(MIB(2) - 8), "abcdefghijklmnop", 16), OK); /* across two chunks */
     assert_int_equal(mem_read(vm, gpa(MIB(2) - 8), b, 16), OK);
     assert_memory_equal(b, "abcdefghijklmnop", 16);
@@ -455,12 +430,11 @@ static bool zero(const uint8_t *p, size_t n)
 }
 
 /* The fake ground fills its pages with 0xA5. */
-static void memory_is_zero_however_it_is_read(void **state)
+static void memory_is_zero_however_it_is_read(void **)
 {
     hpa_t at[2], again;
     uint64_t run;
     uint8_t b[64];
-    (void)state;
     assert_int_equal(*((uint8_t *)hpa_ptr(vm->low[1]) + 100), 0xA5); /* a start zeroes nothing */
     assert_int_equal(mem_read(vm, gpa(MIB(2) - 32), b, sizeof b), OK);
     assert_true(zero(b, sizeof b));
@@ -478,14 +452,13 @@ static void memory_is_zero_however_it_is_read(void **state)
     assert_int_equal(mem_chunk(vm, gpa(MIB(4)), &again), ERR_GUEST);
 }
 
-static void high_memory_begins_at_4_gib(void **state)
+static void high_memory_begins_at_4_gib(void **)
 {
     struct vm big = { 0 };
     hpa_t chunks[3];
     uint8_t b = 7;
     uint64_t run;
     hpa_t at;
-    (void)state;
     for (unsigned i = 0; i < 3; i++)
         assert_int_equal(ground_pages_get(PAGE_ORDER_2M, &chunks[i]), OK);
     big.low = chunks;
@@ -501,12 +474,11 @@ static void high_memory_begins_at_4_gib(void **state)
         ground_pages_put(chunks[i], PAGE_ORDER_2M);
 }
 
-static void a_guest_gives_back_every_page_whatever_fails(void **state)
+static void a_guest_gives_back_every_page_whatever_fails(void **)
 {
     struct vm_config cfg = { .name = "fails", .memory = MIB(4), .vcpus = 2 };
     struct vm *f;
     unsigned n = 0;
-    (void)state;
     assert_int_equal(vm_add(&cfg, &kit_machine, &f), OK);
     assert_int_equal(vm_add(&cfg, &kit_machine, &f), ERR_EXISTS);
     uint64_t before = fake_pages_in_use();
@@ -529,12 +501,11 @@ static void a_guest_gives_back_every_page_whatever_fails(void **state)
     assert_int_equal(vm_add(&cfg, &kit_machine, &f), ERR_INVAL);
 }
 
-static void a_disk_in_use_starts_no_second_guest(void **state)
+static void a_disk_in_use_starts_no_second_guest(void **)
 {
     struct vm_config cfg = { .name = "disk1", .memory = MIB(2), .vcpus = 1, .ndisks = 1 };
     struct blk disk = { .name = "vda" }, part = { .name = "vda1", .whole = &disk }, other = { .name = "vda2", .whole = &disk };
     struct vm *a, *b, *c;
-    (void)state;
     cfg.blk[0] = &part;
     assert_int_equal(vm_add(&cfg, &kit_machine, &a), OK);
     cfg.name[4] = '2';
@@ -553,9 +524,8 @@ static void a_disk_in_use_starts_no_second_guest(void **state)
     kit_end(b);
 }
 
-static void reset_starts_it_again(void **state)
+static void reset_starts_it_again(void **)
 {
-    (void)state;
     uint64_t starts = vm->starts;
     vm_stop(vm, VM_RESET, "%s", "");
     sched_step();

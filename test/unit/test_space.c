@@ -8,19 +8,17 @@
 
 static struct model m;
 
-static int setup(void **state)
+static int setup(void **)
 {
-    (void)state;
     model_init(&m, MANY);
     return 0;
 }
 
 /* Whatever a test did, every page has come back. */
-static int teardown(void **state)
+static int teardown(void **)
 {
     uint64_t image = 0;
 
-    (void)state;
     model_fini(&m);
     assert_int_equal(fake_pages_in_use(), image);
     return 0;
@@ -36,12 +34,11 @@ static uint64_t get(struct space *s, uint64_t at)
     return value;
 }
 
-static void memory_costs_nothing_until_it_is_touched(void **state)
+static void memory_costs_nothing_until_it_is_touched(void **)
 {
     struct space *s = &m.space[0];
     uint64_t before = fake_pages_in_use();
 
-    (void)state;
     assert_int_equal(space_map(s, 0, GIB(3), RW | APP_SMALL), OK);
     assert_int_equal(fake_pages_in_use(), before);
     assert_int_equal(s->mapped, GIB(3) / PAGE_SIZE);
@@ -53,11 +50,10 @@ static void memory_costs_nothing_until_it_is_touched(void **state)
     assert_int_equal(fake_pages_in_use(), before + 1 + 2);
 }
 
-static void a_large_mapping_is_touched_two_mebibytes_at_a_time(void **state)
+static void a_large_mapping_is_touched_two_mebibytes_at_a_time(void **)
 {
     struct space *s = &m.space[0];
 
-    (void)state;
     assert_int_equal(space_map(s, MIB(2), MIB(4), RW), OK);
     put(s, MIB(3), 1);
     assert_int_equal(s->used, 512);
@@ -68,11 +64,10 @@ static void a_large_mapping_is_touched_two_mebibytes_at_a_time(void **state)
     assert_int_equal(space_fault(s, MIB(3), 0), ERR_RANGE);
 }
 
-static void where_no_large_page_is_free_small_ones_serve(void **state)
+static void where_no_large_page_is_free_small_ones_serve(void **)
 {
     struct space *s = &m.space[0];
 
-    (void)state;
     assert_int_equal(space_map(s, MIB(2), MIB(2), RW), OK);
     fake_fail_alloc(2); /* the table of 1 GiB's pieces is there; the large page is not */
     assert_int_equal(space_fault(s, MIB(2), SPACE_FAULT_WRITE), OK);
@@ -80,11 +75,10 @@ static void where_no_large_page_is_free_small_ones_serve(void **state)
     assert_true(s->used == 512 || s->used == 1);
 }
 
-static void bad_ranges_and_rights_are_refused(void **state)
+static void bad_ranges_and_rights_are_refused(void **)
 {
     struct space *s = &m.space[0];
 
-    (void)state;
     assert_int_equal(space_map(s, 1, PAGE_SIZE, RW), ERR_INVAL);
     assert_int_equal(space_map(s, 0, 100, RW), ERR_INVAL);
     assert_int_equal(space_map(s, 0, 0, RW), ERR_INVAL);
@@ -101,11 +95,10 @@ static void bad_ranges_and_rights_are_refused(void **state)
     assert_int_equal(s->mapped, 0);
 }
 
-static void the_limit_counts_pages_and_their_tables(void **state)
+static void the_limit_counts_pages_and_their_tables(void **)
 {
     struct space *s = &m.space[0];
 
-    (void)state;
     s->limit = 10 + 2 + 2; /* what it has: the root and the table below it; what 10 pages need: two more */
     assert_int_equal(space_map(s, MIB(4), 11 * PAGE_SIZE, RW), ERR_NOMEM);
     assert_int_equal(space_map(s, MIB(4), 10 * PAGE_SIZE, RW), OK);
@@ -117,11 +110,10 @@ static void the_limit_counts_pages_and_their_tables(void **state)
     assert_int_equal(s->mapped, 10);
 }
 
-static void an_image_is_shared_until_it_is_written(void **state)
+static void an_image_is_shared_until_it_is_written(void **)
 {
     struct space *s = &m.space[0];
 
-    (void)state;
     assert_int_equal(space_map_image(s, MIB(2), MIB(4), RW | APP_EXEC, hpa_of(m.image)), OK);
     assert_int_equal(s->tables, 2 + 1); /* large pages */
     assert_int_equal(get(s, MIB(2) + 5 * PAGE_SIZE), model_image_value(5));
@@ -133,24 +125,22 @@ static void an_image_is_shared_until_it_is_written(void **state)
     assert_int_equal(s->mapped, 1024);
 }
 
-static void an_image_that_may_not_be_written_is_not_by_the_monitor_either(void **state)
+static void an_image_that_may_not_be_written_is_not_by_the_monitor_either(void **)
 {
     struct space *s = &m.space[0];
     uint64_t value = 1;
 
-    (void)state;
     assert_int_equal(space_map_image(s, 0, PAGE_SIZE, APP_READ | APP_EXEC, hpa_of(m.image)), OK);
     assert_int_equal(space_write(s, 0, &value, 8), ERR_RANGE);
     assert_int_equal(space_protect(s, 0, PAGE_SIZE, RW), OK);
     assert_int_equal(space_write(s, 0, &value, 8), OK);
 }
 
-static void contents_survive_a_time_without_rights(void **state)
+static void contents_survive_a_time_without_rights(void **)
 {
     struct space *s = &m.space[0];
     uint64_t value;
 
-    (void)state;
     assert_int_equal(space_map(s, MIB(2), MIB(2), RW), OK);
     put(s, MIB(2) + 8, 4711);
     assert_int_equal(space_protect(s, MIB(2), MIB(2), 0), OK);
@@ -163,11 +153,10 @@ static void contents_survive_a_time_without_rights(void **state)
     assert_false(space_mapped(s, MIB(2), MIB(2) + 1));
 }
 
-static void a_clone_sees_what_was_and_not_what_comes(void **state)
+static void a_clone_sees_what_was_and_not_what_comes(void **)
 {
     struct space *a = &m.space[0], *b = &m.space[1];
 
-    (void)state;
     assert_int_equal(space_map(a, 0, MIB(4), RW), OK);
     assert_int_equal(space_map(a, GIB(1), MIB(1), RW | APP_SMALL), OK);
     put(a, MIB(1), 1);
@@ -188,12 +177,11 @@ static void a_clone_sees_what_was_and_not_what_comes(void **state)
     model_space(&m, 0, MANY);
 }
 
-static void a_clone_costs_what_it_changes(void **state)
+static void a_clone_costs_what_it_changes(void **)
 {
     struct space *a = &m.space[0], *b = &m.space[1];
     uint64_t pages, image = hpa_of(m.image).v;
 
-    (void)state;
     a->large_from = UINT64_MAX;
     assert_int_equal(space_map(a, 0, MIB(4), RW), OK);
     assert_int_equal(space_map_image(a, MIB(6), MIB(1), RW, hpa(image)), OK);
@@ -223,11 +211,10 @@ static void a_clone_costs_what_it_changes(void **state)
     assert_int_equal(fake_pages_in_use(), pages - 2);
 }
 
-static void a_clone_has_small_pages_until_it_has_many(void **state)
+static void a_clone_has_small_pages_until_it_has_many(void **)
 {
     struct space *a = &m.space[0], *b = &m.space[1];
 
-    (void)state;
     assert_int_equal(space_map(a, 0, MIB(8), RW), OK);
     model_space(&m, 1, MANY);
     space_clone(a, b);
@@ -239,11 +226,10 @@ static void a_clone_has_small_pages_until_it_has_many(void **state)
     assert_int_equal(b->used, 1024);
 }
 
-static void a_clones_clone_outlives_both(void **state)
+static void a_clones_clone_outlives_both(void **)
 {
     struct space *a = &m.space[0], *b = &m.space[1], *c = &m.space[2];
 
-    (void)state;
     assert_int_equal(space_map(a, 0, MIB(4), RW | APP_SMALL), OK);
     put(a, 0, 1);
     put(a, MIB(2), 2);
@@ -266,12 +252,11 @@ static void a_clones_clone_outlives_both(void **state)
     model_space(&m, 0, MANY);
 }
 
-static void the_last_owner_of_a_page_does_not_copy_it(void **state)
+static void the_last_owner_of_a_page_does_not_copy_it(void **)
 {
     struct space *a = &m.space[0], *b = &m.space[1];
     uint64_t pages;
 
-    (void)state;
     assert_int_equal(space_map(a, 0, MIB(1), RW), OK);
     put(a, 0, 5);
     model_space(&m, 1, MANY);
@@ -282,12 +267,11 @@ static void the_last_owner_of_a_page_does_not_copy_it(void **state)
     assert_int_equal(fake_pages_in_use(), pages);
 }
 
-static void a_pinned_place_is_the_guests_own(void **state)
+static void a_pinned_place_is_the_guests_own(void **)
 {
     struct space *a = &m.space[0], *b = &m.space[1];
     hpa_t one, two;
 
-    (void)state;
     assert_int_equal(space_map(a, 0, PAGE_SIZE, RW), OK);
     assert_int_equal(space_pin(a, 16, &one), OK);
     put(a, 16, 77);
@@ -310,12 +294,11 @@ static unsigned object(struct space *s, uint64_t bytes)
     return n;
 }
 
-static void an_object_is_the_same_wherever_it_is_mapped(void **state)
+static void an_object_is_the_same_wherever_it_is_mapped(void **)
 {
     struct space *s = &m.space[0];
     unsigned n = object(s, MIB(4));
 
-    (void)state;
     assert_int_equal(s->mapped, 1024); /* once, mapped or not */
     assert_int_equal(space_map_object(s, MIB(2), MIB(4), RW, n, 0), OK);
     assert_int_equal(space_map_object(s, GIB(1) + PAGE_SIZE, MIB(2), RW, n, MIB(1)), OK);
@@ -349,13 +332,12 @@ static void an_object_is_the_same_wherever_it_is_mapped(void **state)
     space_object_close(s, n);
 }
 
-static void a_closed_object_goes_with_its_last_mapping(void **state)
+static void a_closed_object_goes_with_its_last_mapping(void **)
 {
     struct space *s = &m.space[0];
     uint64_t before = fake_pages_in_use();
     unsigned n = object(s, MIB(2));
 
-    (void)state;
     assert_int_equal(space_map_object(s, 0, MIB(2), RW, n, 0), OK);
     assert_int_equal(space_map_object(s, MIB(2), 2 * PAGE_SIZE, RW, n, 0), OK);
     put(s, 0, 1);
@@ -391,12 +373,11 @@ static void a_closed_object_goes_with_its_last_mapping(void **state)
     space_clone(s, &m.space[1]);
 }
 
-static void objects_have_limits(void **state)
+static void objects_have_limits(void **)
 {
     struct space *s = &m.space[0];
     unsigned n = object(s, 16 * PAGE_SIZE), other = 0, count = 1;
 
-    (void)state;
     s->limit = s->mapped + s->tables + 4; /* a home and three tables */
     assert_int_equal(space_object_grow(s, n, 15 * PAGE_SIZE), ERR_INVAL);
     assert_int_equal(space_object_grow(s, n, 16 * PAGE_SIZE + 1), ERR_INVAL);
@@ -430,11 +411,10 @@ static void count_hold(struct space *s)
     holds++;
 }
 
-static void other_cpus_are_held_while_something_is_taken_away(void **state)
+static void other_cpus_are_held_while_something_is_taken_away(void **)
 {
     struct space *s = &m.space[0];
 
-    (void)state;
     s->hold = count_hold;
     holds = 0;
     uint64_t edits = atomic_load(&s->edits);
@@ -450,12 +430,11 @@ static void other_cpus_are_held_while_something_is_taken_away(void **state)
 }
 
 /* What a TLB has learnt is wrong: whoever runs the space sees it by the count, also where one CPU alone runs it. */
-static void all_that_is_taken_away_is_counted(void **state)
+static void all_that_is_taken_away_is_counted(void **)
 {
     struct space *s = &m.space[0];
     uint64_t edits;
 
-    (void)state;
 #define COUNTED(what) (edits = atomic_load(&s->edits), (what), atomic_load(&s->edits) != edits)
     assert_int_equal(space_map(s, 0, MIB(1), RW), OK);
     put(s, 0, 1);
@@ -494,21 +473,18 @@ static void random_steps(uint32_t seed, unsigned steps, unsigned failing)
     model_check_all(&m);
 }
 
-static void random_changes_agree_with_the_model(void **state)
+static void random_changes_agree_with_the_model(void **)
 {
-    (void)state;
     random_steps(1, 3000, 0);
 }
 
-static void a_failed_allocation_changes_nothing(void **state)
+static void a_failed_allocation_changes_nothing(void **)
 {
-    (void)state;
     random_steps(2, 3000, 6);
 }
 
-static void a_narrow_limit_changes_nothing(void **state)
+static void a_narrow_limit_changes_nothing(void **)
 {
-    (void)state;
     m.space[0].limit = 300;
     random_steps(3, 3000, 0);
 }
