@@ -18,13 +18,14 @@ static void skip(struct vcpu *v)
     cpu->skip_done(v);
 }
 
-/* Under vm->lock. */
-static struct vm_wish wish_take(struct vm *vm)
+/* What a device wants this vCPU to do; false: nothing. Under the lock under which the device was asked, or another vCPU might take it. */
+static bool wish_take(struct vm *vm, struct vm_wish *w)
 {
-    struct vm_wish w = vm->wish;
-
+    if (!vm->wish.poll && !vm->wish.quiet)
+        return false;
+    *w = vm->wish;
     vm->wish = (struct vm_wish){ 0 };
-    return w;
+    return true;
 }
 
 static bool wanted(const struct vcpu *v)
@@ -77,13 +78,14 @@ static enum next emulate(struct vcpu *v)
 {
     uint64_t rip = v->r.rip;
     struct sys_regs sys;
+    struct vm_wish w;
 
     cpu->sys_get(v, &sys);
     err_t e = mmio_exit(v, &sys);
     lock_take(&v->vm->lock);
-    struct vm_wish w = wish_take(v->vm); /* a kick by OUTS: the disk may be mute until somebody looks */
+    bool wish = wish_take(v->vm, &w); /* a kick by OUTS: the disk may be mute until somebody looks */
     lock_drop(&v->vm->lock);
-    enum next n = wish_grant(v, &w);
+    enum next n = wish ? wish_grant(v, &w) : RUN_ON;
     if (v->r.rip != rip)
         cpu->skip_done(v);
     return e ? END_PREEMPTED : n; /* an error has stopped the guest */
@@ -109,6 +111,7 @@ static enum next on_hypercall(struct vcpu *v)
 static enum next on_pio(struct vcpu *v)
 {
     struct exit *x = &v->x;
+    struct vm_wish w;
     uint64_t val = (uint32_t)v->r.gpr[REG_RAX];
     err_t e;
 
@@ -116,9 +119,9 @@ static enum next on_pio(struct vcpu *v)
         return emulate(v);
     lock_take(&v->vm->lock);
     e = x->in ? bus_read(v->vm, BUS_PIO, x->port, x->size, &val) : bus_write(v->vm, BUS_PIO, x->port, x->size, val);
-    struct vm_wish w = wish_take(v->vm);
+    bool wish = wish_take(v->vm, &w);
     lock_drop(&v->vm->lock);
-    enum next n = wish_grant(v, &w);
+    enum next n = wish ? wish_grant(v, &w) : RUN_ON;
     if (e == ERR_AGAIN)
         return n; /* the device wants the access once more */
     if (e) {
@@ -167,15 +170,17 @@ static enum next on_wrmsr(struct vcpu *v)
 static void devices_look(struct vcpu *v)
 {
     struct vm *vm = v->vm;
+    struct vm_wish w;
 
     v->quiet_until = 0;
     if (!vm->machine->halts)
         return;
     lock_take(&vm->lock);
     vm->machine->halts(vm);
-    struct vm_wish w = wish_take(vm);
+    bool wish = wish_take(vm, &w);
     lock_drop(&vm->lock);
-    (void)wish_grant(v, &w);
+    if (wish)
+        (void)wish_grant(v, &w);
 }
 
 static enum next on_hlt(struct vcpu *v)
