@@ -91,6 +91,8 @@ void console_print_status(void)
         status_plain_row(guest[i], line, sizeof line);
         console_log(line);
     }
+    if (status.unlisted)
+        say("and %u more guests: only in /vm", status.unlisted);
     say("free pages: %" PRIu64, ground_pages_free());
 }
 
@@ -384,11 +386,11 @@ err_t console_add_vm(struct vm *vm)
     size_t bytes = *vm->cfg.from && cfg.cols == COLS && cfg.rows == ROWS ? CLONE_BYTES : VIEW_BYTES;
     struct view *v;
 
-    if (status.nguests == CONSOLE_GUESTS)
-        return ERR_FULL;
-    v = memory_get(bytes);
-    if (!v)
-        return ERR_NOMEM;
+    v = status.nguests < CONSOLE_GUESTS ? memory_get(bytes) : NULL;
+    if (!v) {
+        status.unlisted++;
+        return status.nguests < CONSOLE_GUESTS ? ERR_NOMEM : ERR_FULL;
+    }
     view_init(v, cfg.cols, cfg.rows, v + 1, bytes - sizeof *v);
     v->vm = vm;
     v->bytes = bytes;
@@ -405,8 +407,10 @@ void console_remove_vm(struct vm *vm)
 
     while (i < status.nguests && guest[i]->vm != vm)
         i++;
-    if (i == status.nguests)
+    if (i == status.nguests) {
+        status.unlisted--;
         return;
+    }
     struct view *v = guest[i];
     if (output_shown() == v) {
         show(&status.view, 0);

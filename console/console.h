@@ -22,10 +22,9 @@ struct console_config {
 
 /* Shows the status screen. Before anything else here, once. ERR_NOMEM, ERR_INVAL. */
 MUST_USE err_t console_init(const struct console_config *);
-/* Gives a guest its terminal: sets tty_user and tty_user_data. Before its first start. ERR_NOMEM, ERR_FULL.
- */
+/* Gives a guest its terminal: sets tty_user and tty_user_data. Before its first start. ERR_NOMEM, ERR_FULL: it has none, and is only counted. */
 MUST_USE err_t console_add_vm(struct vm *);
-/* Takes it away: of a guest that does not run, before it is freed. No effect if it has none. */
+/* Takes it away: of a guest that does not run, before it is freed; also of one that got none. */
 void console_remove_vm(struct vm *);
 /* One line to the monitor's log, without a newline. Any CPU, any lock but the page allocator's. */
 void console_log(const char *line);

@@ -186,7 +186,7 @@ static void put_question(struct status *s, unsigned y)
 
 void status_refresh(struct status *s, struct view *log, uint64_t now)
 {
-    char up[24];
+    char up[24], more[64] = "";
     unsigned first, y = 0;
 
     status_sample(s, now);
@@ -194,8 +194,10 @@ void status_refresh(struct status *s, struct view *log, uint64_t now)
         lay_out(s, log);
     uptime(up, sizeof up, now);
     put_row(s, y++, true, " Goblin %.40s   %u CPUs   up %s", s->build_id, ground_cpus(), up);
-    put_row(s, y++, false, " %" PRIu64 " of %" PRIu64 " MiB of memory free, %" PRIu64 " pages", ground_pages_free() >> 8,
-            ground_pages_total() >> 8, ground_pages_free());
+    if (s->unlisted)
+        fmt_text(more, sizeof more, "   %u more guests: only in /vm", s->unlisted);
+    put_row(s, y++, false, " %" PRIu64 " of %" PRIu64 " MiB of memory free, %" PRIu64 " pages%s", ground_pages_free() >> 8,
+            ground_pages_total() >> 8, ground_pages_free(), more);
     put_row(s, y++, false, "   # NAME             STATE    VCPUS  MEMORY CPU%% EXITS/S    UPTIME  WHY");
     first = s->selected < s->laid_out ? 0 : s->selected - s->laid_out + 1;
     for (unsigned i = 0; i < s->laid_out; i++)

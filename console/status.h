@@ -6,7 +6,8 @@
 struct status {
     struct view view;
     struct view *const *guest;
-    unsigned nguests; /* the console sets these three and calls status_refresh() */
+    unsigned nguests; /* the console sets these four and calls status_refresh() */
+    unsigned unlisted; /* guests there is no place for */
     unsigned selected;
     const char *question; /* waits for an answer; NULL: none */
     const char *build_id;

@@ -85,6 +85,15 @@ static bool has_entries(struct node *dir)
     return any;
 }
 
+/* Whether something is there that the server does not know. What it has it judges itself: a guest's directory in /vm can be removed with its files. */
+static bool has_own(const struct node *dir)
+{
+    for (const struct node *n = dir->children; n; n = n->next)
+        if (n->mounted || n->memory)
+            return true;
+    return false;
+}
+
 /* The server's file of that name must not show through. */
 static void name_hide(struct node *dir, const char *name)
 {
@@ -117,10 +126,10 @@ int node_unlink(struct node *dir, struct node *n, bool directory)
         return n->mounted ? -EBUSY : n->ops ? -EPERM : -EROFS;
     if (directory != node_is(n, S_IFDIR))
         return directory ? -ENOTDIR : -EISDIR;
-    if (directory && has_entries(n))
+    lower = node_direct(dir->m) && !n->memory;
+    if (directory && (lower ? has_own(n) : has_entries(n)))
         return -ENOTEMPTY;
     str_copy(name, sizeof name, n->name);
-    lower = node_direct(dir->m) && !n->memory;
     if (lower && n->refs) /* what loses its name is only known by its fid then */
         (void)node_fid(n);
     if (lower)

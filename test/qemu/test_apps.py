@@ -2,6 +2,8 @@
 import base64
 import os
 import re
+import subprocess
+import tempfile
 
 from disk import APP, OUT, File
 from lab import check, entry, lab, ticks
@@ -238,6 +240,36 @@ def app_templates():
         shell.ok("echo stop >/vm/python/ctl; until grep -q 'state off' /vm/python/status; do sleep 0.2; done")
         after = shell.pages()
         check(after == before, f"{before} pages were free before, {after} are now")
+
+
+@test(seconds=200)
+def app_many_guests():
+    """An app makes 400 guests through /vm and looks at each again: more files than a connection may hold. The status screen says how many it does
+    not list; all pages come back."""
+    with tempfile.TemporaryDirectory(prefix="goblin-test-") as folder:
+        subprocess.run(["clang", "-O1", "-static", "-o", folder + "/guests", os.path.dirname(os.path.abspath(__file__)) + "/guests.c"], check=True)
+        subprocess.run([OUT + "/goblin", "image", "make", folder + "/guests.img", folder + "/guests"], check=True, stdout=subprocess.DEVNULL)
+        files = {"/apps/guests.img": File(folder + "/guests.img"),
+                 "/loader/entries/guests.conf": "title guests\napp /apps/guests.img\nargs 400\nmemory 32M\nnamespace /dev /vm\n"}
+        with lab("app_many_guests", files, entry("hello", kernel="hello", memory="64M"), memory=1024) as goblin:
+            goblin.monitor()
+            goblin.table()
+            before = goblin.free_pages
+            goblin.select_guest("guests")
+            goblin.send("s")
+            goblin.expect("^guests: started", 20)
+            goblin.attach("guests")
+            check(goblin.expect(r"MANY (made|FAIL.*)", 120).group(1) == "made", goblin.tail())
+            goblin.status()
+            goblin.send("t")
+            goblin.expect("^and 338 more guests: only in /vm", 20)
+            check("pages   338 more guests: only in /vm" in goblin.text, "the screen says it, too")
+            goblin.attach("guests")
+            goblin.send("\n")
+            goblin.expect("MANY removed", 60)
+            goblin.wait_guest("guests", lambda guest: guest.state == "off", 20)
+            goblin.table()
+            check(goblin.free_pages == before, f"{before} pages were free before, {goblin.free_pages} are now")
 
 
 @test(seconds=300)

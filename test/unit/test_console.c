@@ -51,7 +51,7 @@ unsigned vm_running(void)
 }
 void vm_stats(struct vm *vm, struct vm_stats *s)
 {
-    *s = stats[vm - vms];
+    *s = vm >= vms && vm < vms + GUESTS ? stats[vm - vms] : (struct vm_stats){ 0 };
 }
 static void press_button(struct vm *)
 {
@@ -259,6 +259,7 @@ static void init_refuses_and_needs_memory(void **)
         fake_fail_alloc(1);
         assert_int_equal(console_add_vm(&vms[i]), ERR_NOMEM);
         assert_null(vms[i].tty_user);
+        console_remove_vm(&vms[i]);
         assert_int_equal(console_add_vm(&vms[i]), OK);
     }
     fake_fail_alloc(0);
@@ -276,6 +277,21 @@ static void status_screen_shows_machine_guests_and_log(void **)
     assert_true(user_sees("disk: vda has 10 GiB"));
     assert_true(strstr(sent, "disk: vda has 10 GiB\r\n")); /* whole, for those who read the line with a program */
     assert_same();
+}
+
+static void guests_without_a_place_are_counted(void **)
+{
+    static struct vm more[CONSOLE_GUESTS + 2 - GUESTS];
+
+    for (unsigned i = 0; i < ARRAY_LEN(more); i++)
+        assert_int_equal(console_add_vm(&more[i]), i < CONSOLE_GUESTS - GUESTS ? OK : ERR_FULL);
+    run(1100);
+    assert_true(strstr(user_row(1), "pages   2 more guests: only in /vm"));
+    for (unsigned i = ARRAY_LEN(more); i-- > 0;)
+        console_remove_vm(&more[i]);
+    run(1100);
+    assert_null(strstr(user_row(1), "more guests"));
+    assert_true(strstr(user_row(3), "guest1"));
 }
 
 static void log_lines_cannot_carry_escapes(void **)
@@ -734,6 +750,7 @@ int main(void)
         cmocka_unit_test(init_refuses_and_needs_memory),
         cmocka_unit_test_setup(status_screen_shows_machine_guests_and_log, before),
         cmocka_unit_test_setup(log_lines_cannot_carry_escapes, before),
+        cmocka_unit_test_setup(guests_without_a_place_are_counted, before),
         cmocka_unit_test_setup(rates_are_over_the_last_second, before),
         cmocka_unit_test_setup(why_a_guest_stopped_is_shown, before),
         cmocka_unit_test_setup(table_can_be_parsed, before),
