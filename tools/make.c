@@ -197,12 +197,12 @@ static bool fs_make(const struct making *m)
     return fail("mkfs.erofs failed"), false;
 }
 
-/* Debian compiles Python's modules when a package is installed; here a guest does, in the image itself. */
+/* Debian compiles Python's modules when a package is installed; here a guest does, in the image itself, whatever that runs later. */
 static bool bytecode_make(const struct making *m, const char *program)
 {
     char *image = text_of("%s/first.img", m->work), *self = text_of("/proc/%u/exe", (unsigned)getpid());
     char *volume = text_of("%s/usr/lib:/compiled", m->tree);
-    const char *const argv[] = { self, "run", "-v", volume, image, "-m", "compileall", "-q", "-j1", "-s", "/compiled", "-p", "/usr/lib",
+    const char *const argv[] = { self, "run", "-v", volume, "--entrypoint", "python3", image, "-m", "compileall", "-q", "-j1", "-s", "/compiled", "-p", "/usr/lib",
                                  "--invalidation-mode", "unchecked-hash", "-x", "/(test|idlelib|lib2to3|turtledemo)/", "/compiled", NULL };
 
     if (!fs_make(m) || !file_write(m, program, image))
