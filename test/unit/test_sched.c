@@ -206,6 +206,46 @@ static void what_a_guest_could_not_use_is_not_owed_to_it(void **state)
     kit_end(many);
 }
 
+#define CROWD 31
+
+static uint64_t last_seen, longest;
+
+/* A system that starts: computes, waits for something now and then. Notes how long it is without a CPU while it has work. */
+static void starts_up(struct vcpu *v)
+{
+    longest = max_u64(longest, ground_tsc() - max_u64(last_seen, v->wake_at));
+    advance(MS);
+    last_seen = ground_tsc();
+    v->apic.lvt[LVT_TIMER] = 0x40;
+    v->apic.svr = 0x1FF;
+    v->apic.isr[2] = 0;
+    v->r.rflags |= RFLAGS_IF;
+    if (fake_of(v)->step % 8 == 0) {
+        v->apic.deadline = ground_tsc() + 2 * MS;
+        v->x.kind = EXIT_HLT;
+    }
+}
+
+static void one_more_beside_a_crowd_gets_what_each_gets(void **state)
+{
+    struct vm *crowd[CROWD], *late;
+    (void)state;
+    for (unsigned i = 0; i < CROWD; i++)
+        crowd[i] = guest(i ? 4 : 16, i ? 4 : 16, busy);
+    machine_runs(2, 8000ull * MS);
+    late = guest(1, 1, starts_up);
+    last_seen = ground_tsc();
+    longest = 0;
+    machine_runs(2, 16000ull * MS); /* 32 s of running: 1 s each */
+    ran_ms(late, 900, 1100);
+    assert_true(longest < 250 * MS);
+    for (unsigned i = 0; i < CROWD; i++)
+        vm_stop(crowd[i], VM_STOPPED, "%s", "");
+    kit_end(late);
+    for (unsigned i = 0; i < CROWD; i++)
+        kit_end(crowd[i]);
+}
+
 /* Runs 5 ms, wakes the next vCPU of its guest, sleeps. */
 static void hands_on(struct vcpu *v)
 {
@@ -476,7 +516,7 @@ int main(void)
 #define M(f) cmocka_unit_test_setup(f, setup_machine)
         M(a_guest_gets_no_more_for_more_vcpus), M(a_guest_gets_no_more_for_vcpus_on_all_cpus),
         M(what_one_guest_cannot_use_the_others_share), M(what_a_guest_could_not_use_is_not_owed_to_it),
-        M(vcpus_that_run_by_turns_are_one_guest), M(one_that_lets_others_go_first_does_not_save_up),
+        M(one_more_beside_a_crowd_gets_what_each_gets), M(vcpus_that_run_by_turns_are_one_guest), M(one_that_lets_others_go_first_does_not_save_up),
         T(three_guests_on_one_cpu_share_it), T(three_guests_on_two_cpus_get_two_thirds),
         T(a_deadline_that_has_passed_sets_no_timer), T(a_sleeper_wakes_in_time_beside_a_busy_guest), T(idle_cpu_sets_the_timer_to_the_next_deadline),
         T(an_interrupt_from_elsewhere_wakes_and_kicks), T(a_spinning_vcpu_lets_the_other_go_first),
