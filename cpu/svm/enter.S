@@ -14,6 +14,8 @@ svm_enter:
     vmload %rax
     regs_load %rdi, REGS_MOST, rdi
     vmrun %rax
+    .globl svm_behind_vmrun
+svm_behind_vmrun:
     vmsave %rax
     mov 8(%rsp), %rax
     regs_store %rax, REGS_MOST, rdi

@@ -63,6 +63,7 @@ static err_t shared_init(void)
     s->fpu_size = s->xcr0_mask ? cpu_id(0xD, 0).ecx : FXSAVE_SIZE;
     s->asids = svm.ebx;
     s->has_next_rip = svm.edx & BIT(3);
+    s->behind_vmrun = (uintptr_t)svm_behind_vmrun;
     return OK;
 }
 
@@ -207,6 +208,23 @@ void svm_unload(struct vcpu *v)
     h->dr[3] = cpu_read_dr3();
 }
 
+/* QEMU 7.2 rarely puts the monitor's state into the VMCB where the guest's should be (docs/testing.md). The guest's is gone: it cannot go
+ * on, and must not be entered with ours. A guest with a program at the same address is none of these. */
+static void check_state(struct vcpu *v)
+{
+    struct vmcb *b = vmcb_of(v);
+
+    if (b->cr3 != cpu_read_cr3() || b->cpl)
+        return;
+    ground_log("%s: vmcb %#" PRIx64 ", hsave %#" PRIx64 ", event %#" PRIx64 ", vintr %#" PRIx64 ", rflags %#" PRIx64
+               ", rsp %#" PRIx64 ", rax %#" PRIx64 ", rbx %#" PRIx64, v->vm->cfg.name, hpa_of(b).v, cpu_rdmsr(MSR_VM_HSAVE_PA), b->exit_int_info,
+               b->vintr, b->rflags, b->rsp, b->rax, v->r.gpr[REG_RBX]);
+    vm_stop(v->vm, VM_FAILED, "vcpu %u on CPU %u: the processor lost its state at exit %#" PRIx64 " (%#" PRIx64 ", %#" PRIx64 "): it kept the monitor's",
+            v->id, ground_cpu(), b->exit_code, b->exit_info1, b->exit_info2);
+    b->exit_code = SVM_EXIT_INTR; /* nothing to answer: the run loop sees that it is stopped */
+    b->exit_int_info = 0;
+}
+
 void svm_go(struct vcpu *v)
 {
     struct vmcb *b = vmcb_of(v);
@@ -215,13 +233,15 @@ void svm_go(struct vcpu *v)
     b->rsp = v->r.gpr[REG_RSP];
     b->rip = v->r.rip;
     b->rflags = v->r.rflags;
-    svm_enter(&v->r, hpa_of(b), cpus[ground_cpu()].host_vmcb);
+    svm_enter(&v->r, hpa_of(b), cpus[v->cpu].host_vmcb);
     b->tlb_control = TLB_KEEP;
     b->event_inj = 0;
     v->r.gpr[REG_RAX] = b->rax;
     v->r.gpr[REG_RSP] = b->rsp;
     v->r.rip = b->rip;
     v->r.rflags = b->rflags;
+    if (__builtin_expect(v->r.rip == svm_shared.behind_vmrun, 0))
+        check_state(v);
 }
 
 static void run(struct vcpu *v)

@@ -28,6 +28,7 @@ struct svm_shared {
     uint64_t xcr0_mask;
     uint32_t fpu_size, asids;
     bool has_next_rip;
+    uint64_t behind_vmrun;     /* where the monitor goes on after an exit: an address no guest's state should hold */
 };
 extern struct svm_shared svm_shared;
 
@@ -65,3 +66,4 @@ static inline struct vmcb *vmcb_of(const struct vcpu *v)
 /* cpu/svm/enter.S: runs the guest until its next exit, with GIF and IF as VMRUN wants them. The general registers but
  * RAX and RSP go through *r. Interrupts are off before and after. */
 __attribute__((sysv_abi)) void svm_enter(struct regs *r, hpa_t vmcb, hpa_t host_vmcb);
+extern const uint8_t svm_behind_vmrun[];
