@@ -56,9 +56,15 @@ static void map_all(uint64_t *root, uint64_t no_execute)
     must(pagetable_make(root));
     ((uint64_t *)hpa_ptr(hpa(*root)))[511] = top | PTE_P | PTE_W;
     must(pagetable_map(*root, 0, GIB(4), UNCACHED));
-    for (unsigned i = 0; i < map->count; i++)
-        if (map->range[i].kind != MEM_DEVICE)
-            must(pagetable_map(*root, map->range[i].start, map->range[i].end, MEMORY | no_execute));
+    for (unsigned i = 0; i < map->count; i++) {
+        uint64_t start = map->range[i].start;
+
+        if (map->range[i].kind == MEM_DEVICE)
+            continue;
+        while (i + 1 < map->count && map->range[i + 1].kind != MEM_DEVICE && map->range[i + 1].start == map->range[i].end)
+            i++; /* together they fill large pages, whatever each of them is for */
+        must(pagetable_map(*root, start, map->range[i].end, MEMORY | no_execute));
+    }
 }
 
 void paging_init(const struct memmap *m, const struct launch_screen *screen)
