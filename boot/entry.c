@@ -98,10 +98,17 @@ static void set_start(struct parse *p, char *value)
     }
 }
 
+/* Fedora's entries have words like $tuned_initrd behind the file's name, which GRUB replaces, mostly by nothing. */
 static void add_initrd(struct parse *p, char *value)
 {
     struct entry *e = p->e;
 
+    for (char *c = value; *c; c++)
+        if (*c == '$' && (c == value || c[-1] == ' ' || c[-1] == '\t'))
+            *c = 0;
+    value = text_flat(value);
+    if (!*value)
+        return;
     if (e->ninitrd == ENTRY_INITRDS)
         MISTAKE(p, "more than %u; join some with cat", ENTRY_INITRDS);
     else if (path_ok(p, value))

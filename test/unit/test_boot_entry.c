@@ -37,7 +37,7 @@ static void expect_note(unsigned i, unsigned line, unsigned forbids, const char 
 static void a_guest_entry_says_all_it_needs(void **)
 {
     parse("title    Debian 12\nversion  6.1\nmachine-id abc\nsort-key debian\n"
-          "linux    /debian/vmlinuz\ninitrd   /ucode.img\ninitrd   /debian/initrd.img\n"
+          "linux    /debian/vmlinuz\ninitrd   /ucode.img\ninitrd   /debian/initrd.img $tuned_initrd\ninitrd $more\n"
           "options  console=ttyS0\noptions  root=/dev/vda\n"
           "run      vm\nmemory   512M\ncpus     2\ndisk     PARTLABEL=debian\ndisk /img/file.raw\nautostart yes\n");
     assert_int_equal(e.nnotes, 0);
