@@ -170,13 +170,13 @@ static void put_guest(struct status *s, unsigned i, unsigned y, uint64_t now)
             vm->cfg.memory >> 20, cpu, exits, up, reason);
 }
 
-/* The question, or all of the reason why the selected guest does not run. */
+/* The question, or all of the reason why the selected guest does not run: not before it can be started again. */
 static void put_question(struct status *s, unsigned y)
 {
     const struct view *v = s->nguests ? s->guest[s->selected] : NULL;
     char reason[160];
 
-    if (s->question || !v || is_there(v)) {
+    if (s->question || !v || is_there(v) || state_of(v) == VM_STOPPING) {
         put_row(s, y, s->question, "%s", s->question ? s->question : "");
         return;
     }
