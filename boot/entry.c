@@ -423,8 +423,9 @@ void entry_parse_osrel(struct entry *e, char *text, size_t len)
     while ((line = text_line(&rest))) {
         char *value = strchr(line, '=');
 
-        if (!value++)
+        if (!value)
             continue;
+        value++;
         if (*value == '"' || *value == '\'') {
             value++;
             value[strlen(value) ? strlen(value) - 1 : 0] = 0;
