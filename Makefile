@@ -31,9 +31,10 @@ FREESTANDING := -ffreestanding -fno-stack-protector -mno-red-zone -mgeneral-regs
 	-fomit-frame-pointer
 # a section for each function, and whose address counts: so that the linker keeps equal functions and equal data for unwinding once
 efi_FLAGS := --target=x86_64-unknown-windows $(FREESTANDING) -O2 -ffunction-sections -faddrsig
-# what guests never wait for is small rather than fast
+# what guests never wait for is small rather than fast; the ground serves their exits and faults, too
 SMALL := dev/acpi dev/pc dev/pci dev/power hal/acpi hal/disks hal/pci hal/ps2 hal/uart app/app app/boot
 $(foreach d,boot console ground ns,$(OUT)/obj/efi/$d/%.o) $(SMALL:%=$(OUT)/obj/efi/%.o): efi_FLAGS += -Oz
+$(patsubst %,$(OUT)/obj/efi/ground/efi/%.o,clock irq lapic pages): efi_FLAGS += -O2
 host_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
 fuzz_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
 guest_FLAGS := --target=x86_64-unknown-elf $(FREESTANDING) -O2 -fno-pic -mcmodel=small
