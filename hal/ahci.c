@@ -85,13 +85,10 @@ static void ahci_poll(struct blk *b) { port_service(container_of(b, struct ahci_
 static void ahci_submit(struct blk *b, struct blk_req *r)
 {
     struct ahci_port *p = container_of(b, struct ahci_port, blk);
-    uint64_t n;
-    err_t e = blk_check(b, r, &n);
+    err_t e = OK;
 
-    if (e) {
-        r->done(r, e);
+    if (blk_refuse(b, r))
         return;
-    }
     lock_take(&p->lock);
     if (p->dead)
         e = ERR_IO;

@@ -133,11 +133,12 @@ static void nvme_submit(struct blk *b, struct blk_req *r)
     struct nvme_ns *ns = container_of(b, struct nvme_ns, blk);
     struct nvme *d = ns->owner;
     struct nvmeq *q = &d->queue[ground_cpu() % d->nused];
-    uint64_t n;
-    err_t e = blk_check(b, r, &n);
+    err_t e = OK;
 
-    if (e || (r->op == BLK_FLUSH && !d->has_cache)) {
-        r->done(r, e);
+    if (blk_refuse(b, r))
+        return;
+    if (r->op == BLK_FLUSH && !d->has_cache) {
+        r->done(r, OK);
         return;
     }
     lock_take(&q->lock);

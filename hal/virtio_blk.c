@@ -107,11 +107,12 @@ static void vblk_submit(struct blk *b, struct blk_req *r)
 {
     struct vblk *d = container_of(b, struct vblk, blk);
     struct virtq *q = &d->queue[ground_cpu() % d->nused];
-    uint64_t n;
-    err_t e = blk_check(b, r, &n);
+    err_t e = OK;
 
-    if (e || (r->op == BLK_FLUSH && !(d->features & VIRTIO_BLK_F_FLUSH))) { /* without FLUSH the device has no write cache */
-        r->done(r, e);
+    if (blk_refuse(b, r))
+        return;
+    if (r->op == BLK_FLUSH && !(d->features & VIRTIO_BLK_F_FLUSH)) { /* the device has no write cache */
+        r->done(r, OK);
         return;
     }
     lock_take(&q->lock);

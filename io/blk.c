@@ -39,6 +39,16 @@ err_t blk_check(const struct blk *b, const struct blk_req *r, uint64_t *nsectors
     return OK;
 }
 
+bool blk_refuse(const struct blk *b, struct blk_req *r)
+{
+    uint64_t nsectors;
+    err_t e = blk_check(b, r, &nsectors);
+
+    if (e)
+        r->done(r, e);
+    return e;
+}
+
 void blk_register(struct blk *b)
 {
     ASSERT(!blk_find(b->name));

@@ -66,6 +66,8 @@ struct blk {
 /* For drivers: whether b can take the request, and how many sectors it covers (0: FLUSH). ERR_RANGE: sectors the disk does
  * not have; ERR_UNSUPPORTED: a write to a read-only disk, an op it lacks; ERR_INVAL: against the rules above. */
 MUST_USE err_t blk_check(const struct blk *b, const struct blk_req *, uint64_t *nsectors);
+/* For submit(): true if the request breaks a rule; then it has ended, with blk_check()'s error. */
+MUST_USE bool blk_refuse(const struct blk *, struct blk_req *);
 
 /* The disks and partitions of the machine, in the order they were found. Registered on the boot CPU before guests run, for
  * ever; read without a lock. The name must be new (panics). */

@@ -23,13 +23,9 @@ static void partition_done(struct blk_req *r, err_t e)
 static void partition_submit(struct blk *b, struct blk_req *r)
 {
     struct partition *p = container_of(b, struct partition, blk);
-    uint64_t n;
-    err_t e = blk_check(b, r, &n);
 
-    if (e) {
-        r->done(r, e);
+    if (blk_refuse(b, r))
         return;
-    }
     r->drv[2] = (uintptr_t)r->done;
     r->drv[3] = p->start;
     r->done = partition_done;
