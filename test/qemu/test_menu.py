@@ -7,6 +7,7 @@ from lab import check, entry, lab
 from machine import CPU_PLAIN
 from suite import log_path, need, test
 
+# what systemd-boot-efi installs for the beginning of a unified kernel image, under the name it has there; the image is whole
 UNIFIED_LOADER = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 SYSTEMD_BOOT = "/usr/lib/systemd/boot/efi/systemd-bootx64.efi"
 

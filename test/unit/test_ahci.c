@@ -1,13 +1,12 @@
 /* hal/ahci and hal/ahciport against a model of the controller that checks what it is given. */
 #define _GNU_SOURCE
 #include <sys/mman.h>
-#include "test/unit/unit.h"
+#include "test/unit/disk_kit.h"
 #include "test/unit/fake_pci.h"
 #include "base/bytes.h"
 #include "base/str.h"
 #include "hal/ahci.h"
 #include "hal/ahciport.h"
-#include "hal/disks.h"
 
 /* --- the controller --- */
 
@@ -270,13 +269,6 @@ static void hw_run(void)
 
 /* --- the driver's surroundings --- */
 
-static struct blk *disk[PORTS];
-static unsigned ndisks;
-void hal_disk_add(struct blk *b, const char *)
-{
-    disk[ndisks++] = b;
-}
-
 static err_t probe(void)
 {
     ndisks = 0;
@@ -319,34 +311,6 @@ static int setup(void **)
     return 0;
 }
 
-static unsigned dones, failed;
-static void on_done(struct blk_req *r, err_t e)
-{
-    dones++;
-    failed += e != OK;
-    if (r->owner)
-        *(err_t *)r->owner = e;
-}
-
-static struct blk_req make(enum blk_op op, uint64_t sector, const struct blk_seg *seg, uint32_t nseg)
-{
-    return (struct blk_req){ .op = op, .sector = sector, .seg = seg, .nseg = nseg, .done = on_done };
-}
-
-static err_t run(struct blk *b, enum blk_op op, uint64_t sector, const struct blk_seg *seg, uint32_t nseg)
-{
-    struct blk_req r = make(op, sector, seg, nseg);
-    unsigned before = dones;
-    err_t e = OK;
-
-    r.owner = &e;
-    b->ops->submit(b, &r);
-    for (unsigned i = 0; i < 100 && dones == before; i++)
-        hw_run();
-    assert_int_equal(dones, before + 1);
-    return e;
-}
-
 /* --- tests --- */
 
 static void disks_are_found_and_the_rest_is_left_out(void **)
@@ -384,14 +348,14 @@ static void every_shape_of_buffer_is_transferred(void **)
                     mem[i] = (uint8_t)(i * 7 + n + off);
                 for (uint32_t i = 0; i < n; i++)
                     memcpy(want + i * 4096, mem + i * 8192 + off, 4096);
-                assert_int_equal(run(disk[d], BLK_WRITE, 800, seg, n), OK);
+                assert_int_equal(disk_run(disk[d], BLK_WRITE, 800, seg, n), OK);
                 assert_memory_equal(flat, want, n * 4096);
                 memset(mem, 0, sizeof mem);
-                assert_int_equal(run(disk[d], BLK_READ, 800, seg, n), OK);
+                assert_int_equal(disk_run(disk[d], BLK_READ, 800, seg, n), OK);
                 for (uint32_t i = 0; i < n; i++)
                     assert_memory_equal(mem + i * 8192 + off, want + i * 4096, 4096);
             }
-    assert_int_equal(run(disk[0], BLK_READ, SECTORS - 1, &(struct blk_seg){ hpa_of(mem), 1024 }, 1), ERR_RANGE);
+    assert_int_equal(disk_run(disk[0], BLK_READ, SECTORS - 1, &(struct blk_seg){ hpa_of(mem), 1024 }, 1), ERR_RANGE);
     assert_true(hw.commands[0x60] && hw.commands[0x61] && hw.commands[0x25] && hw.commands[0x35]);
 }
 
@@ -482,7 +446,7 @@ static void an_error_hits_only_its_own_request(void **)
             assert_int_equal(bad, d || 10 - n >= 3); /* in a queue what fails is tried again */
             assert_int_equal(hw.port[d ? 3 : 0].resets, d ? 1 : 1 + (10 - n >= 3));
             hw.fail_at = 0;
-            assert_int_equal(run(disk[d], BLK_READ, 0, &seg, 1), OK);
+            assert_int_equal(disk_run(disk[d], BLK_READ, 0, &seg, 1), OK);
         }
 }
 
@@ -519,9 +483,9 @@ static void a_dead_disk_ends_every_request(void **)
         assert_non_null(strstr(fake_last_log(), "sda: "));
         assert_non_null(strstr(fake_last_log(), "given up"));
         assert_int_equal(fake_pci_may_dma(), how != 0);
-        assert_int_equal(run(disk[0], BLK_READ, 0, &seg, 1), ERR_IO);
+        assert_int_equal(disk_run(disk[0], BLK_READ, 0, &seg, 1), ERR_IO);
         if (how) /* the other one lives */
-            assert_int_equal(run(disk[1], BLK_READ, 0, &seg, 1), OK);
+            assert_int_equal(disk_run(disk[1], BLK_READ, 0, &seg, 1), OK);
     }
 }
 

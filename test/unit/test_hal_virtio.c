@@ -1,9 +1,8 @@
 /* hal/virtio_blk and hal/virtq against a model of the device that checks what it is given. */
-#include "test/unit/unit.h"
+#include "test/unit/disk_kit.h"
 #include "test/unit/fake_pci.h"
 #include "base/bytes.h"
 #include "base/str.h"
-#include "hal/disks.h"
 #include "hal/virtio_blk.h"
 #include "hal/virtq.h"
 
@@ -179,13 +178,6 @@ static void hw_run(void)
 
 /* --- the driver's surroundings --- */
 
-static struct blk *disk; /* the one the driver made last */
-void hal_disk_add(struct blk *b, const char *detail)
-{
-    (void)detail;
-    disk = b;
-}
-
 static void vendor_cap(uint8_t type, uint32_t off, uint32_t len)
 {
     fake_pci_cap(HAL_PCI_CAP_VENDOR, (uint32_t[]){ (uint32_t)type << 24 | 20 << 16, 0, off, len, 4 }, 5);
@@ -210,7 +202,8 @@ static void hw_make(uint64_t features, unsigned vectors)
     put_le16(hw.config + 34, ARRAY_LEN(hw.q));
     put_le32(hw.config + 36, 100);
     discards = 0;
-    disk = NULL;
+    disk[0] = NULL;
+    ndisks = 0;
     hw_reset();
 }
 
@@ -227,35 +220,11 @@ static int setup(void **state)
     return 0;
 }
 
-static unsigned dones, failed;
-static err_t last;
-static void on_done(struct blk_req *r, err_t e)
-{
-    dones++;
-    failed += e != OK;
-    last = e;
-    if (r->owner)
-        *(err_t *)r->owner = e;
-}
-
-static struct blk_req make(enum blk_op op, uint64_t sector, struct blk_seg *seg, uint32_t nseg)
-{
-    return (struct blk_req){ .op = op, .sector = sector, .seg = seg, .nseg = nseg, .done = on_done };
-}
-
-static void submit(struct blk_req *r) { disk->ops->submit(disk, r); }
+static void submit(struct blk_req *r) { disk[0]->ops->submit(disk[0], r); }
 
 static err_t run(enum blk_op op, uint64_t sector, struct blk_seg *seg, uint32_t nseg)
 {
-    struct blk_req r = make(op, sector, seg, nseg);
-    unsigned before = dones;
-
-    r.nsectors = nseg;
-    submit(&r);
-    for (unsigned i = 0; i < 10 && dones == before; i++)
-        hw_run();
-    assert_int_equal(dones, before + 1);
-    return last;
+    return disk_run(disk[0], op, sector, seg, nseg);
 }
 
 /* --- tests --- */
@@ -273,9 +242,9 @@ static void scattered_reads_and_writes_reach_the_disk(void **state)
         hw_make(ALL_FEATURES & ~without[i], 4);
         assert_int_equal(probe(), OK);
         assert_int_equal(hw.accepted, hw.features);
-        assert_string_equal(disk->name, "vda");
-        assert_int_equal(disk->sectors, SECTORS);
-        assert_int_equal(disk->max_segs, without[i] & F(28) ? 14 : 254);
+        assert_string_equal(disk[0]->name, "vda");
+        assert_int_equal(disk[0]->sectors, SECTORS);
+        assert_int_equal(disk[0]->max_segs, without[i] & F(28) ? 14 : 254);
         for (unsigned k = 0; k < 1000; k++) { /* the indexes go round many times */
             memset(buf, (int)k, sizeof buf);
             assert_int_equal(run(BLK_WRITE, k, out, 3), OK);
@@ -417,7 +386,7 @@ static void every_failed_allocation_leaves_nothing_behind(void **state)
         if (!probe())
             break;
         assert_int_equal(fake_pages_in_use(), before);
-        assert_null(disk);
+        assert_null(disk[0]);
         assert_false(fake_pci_may_dma());
         for (unsigned i = 0; i < ARRAY_LEN(hw.q); i++)
             assert_false(hw.q[i].enable);
@@ -460,11 +429,11 @@ static void one_kick_tells_of_many(void **state)
     struct blk_req r[2] = { make(BLK_READ, 1, &seg[0], 1), make(BLK_READ, 2, &seg[1], 1) };
     for (unsigned i = 0; i < 2; i++) {
         r[i].more = true;
-        disk->ops->submit(disk, &r[i]);
+        disk[0]->ops->submit(disk[0], &r[i]);
         hw_run();
     }
     assert_int_equal(hw.kicks, 0);
-    disk->ops->kick(disk);
+    disk[0]->ops->kick(disk[0]);
     hw_run();
     assert_int_equal(hw.kicks, 1);
     assert_int_equal(dones, 2);
@@ -497,24 +466,24 @@ static void half_of_what_is_in_flight_is_one_interrupt(void **state)
 
     assert_int_equal(probe(), OK);
     dones = 0;
-    disk->ops->pace(disk, BLK_HALF);
+    disk[0]->ops->pace(disk[0], BLK_HALF);
     for (unsigned i = 0; i < 16; i++) {
         seg[i] = (struct blk_seg){ hpa_of(buf + i * 512), 512 };
         r[i] = make(BLK_READ, i, &seg[i], 1);
         submit(&r[i]);
     }
-    disk->ops->pace(disk, BLK_HALF); /* 16 are in flight now */
+    disk[0]->ops->pace(disk[0], BLK_HALF); /* 16 are in flight now */
     struct virtq_mem *mem = (void *)(uintptr_t)hw.q[0].desc;
     assert_int_equal(mem->avail.ring[hw.q[0].size], hw.q[0].used + 7);
     hw_run();
     assert_int_equal(hw.interrupts, 1);
     assert_int_equal(dones, 16);
-    disk->ops->pace(disk, BLK_NONE);
+    disk[0]->ops->pace(disk[0], BLK_NONE);
     submit(&r[0]);
     hw_run();
     assert_int_equal(hw.interrupts, 1);
     assert_int_equal(dones, 16);
-    disk->ops->pace(disk, BLK_EACH); /* looks by itself */
+    disk[0]->ops->pace(disk[0], BLK_EACH); /* looks by itself */
     assert_int_equal(dones, 17);
 }
 
@@ -534,7 +503,7 @@ static void poll_finds_what_no_interrupt_told(void **state)
     hw_run();
     assert_int_equal(hw.interrupts, 0);
     assert_int_equal(dones, 0);
-    disk->ops->poll(disk);
+    disk[0]->ops->poll(disk[0]);
     assert_int_equal(dones, 1);
 }
 
@@ -547,8 +516,8 @@ static void blocks_of_4_kib_are_kept_to(void **state)
     put_le32(hw.config + 20, 4096);
     put_le64(hw.config, SECTORS - 3);
     assert_int_equal(probe(), OK);
-    assert_int_equal(disk->block_size, 4096);
-    assert_int_equal(disk->sectors, SECTORS - 8); /* whole blocks only */
+    assert_int_equal(disk[0]->block_size, 4096);
+    assert_int_equal(disk[0]->sectors, SECTORS - 8); /* whole blocks only */
     assert_int_equal(run(BLK_READ, 8, &seg, 1), OK);
     assert_memory_equal(buf, image + 4096, 4096);
     assert_int_equal(run(BLK_READ, 8, &half, 1), ERR_INVAL);
@@ -565,9 +534,9 @@ static void what_the_device_lacks_is_not_asked_of_it(void **state)
 
     hw_make(F(5) | F(13) | F(32), 4); /* read-only; no flush, no sizes, no queues, no ring features */
     assert_int_equal(probe(), OK);
-    assert_true(disk->read_only);
-    assert_false(disk->can_discard);
-    assert_int_equal(disk->max_segs, 1);
+    assert_true(disk[0]->read_only);
+    assert_false(disk[0]->can_discard);
+    assert_int_equal(disk[0]->max_segs, 1);
     assert_int_equal(run(BLK_FLUSH, 0, NULL, 0), OK);
     assert_int_equal(run(BLK_WRITE, 0, &seg, 1), ERR_UNSUPPORTED);
     assert_int_equal(hw.done, 0);
@@ -580,7 +549,7 @@ static void long_discards_take_several_commands(void **state)
     (void)state;
 
     assert_int_equal(probe(), OK);
-    assert_true(disk->can_discard);
+    assert_true(disk[0]->can_discard);
     dones = 0;
     r.nsectors = 250; /* the device takes 100 */
     submit(&r);
@@ -614,11 +583,11 @@ static void a_dead_device_ends_every_request(void **state)
             r[i] = make(BLK_READ, i, &seg, 1);
             submit(&r[i]);
         }
-        disk->ops->poll(disk);
+        disk[0]->ops->poll(disk[0]);
         assert_int_equal(dones, 0);
         if (how == 0) { /* silence */
             fake_set_tsc(1000000 + HAL_DISK_TIMEOUT_NS - 1);
-            disk->ops->poll(disk);
+            disk[0]->ops->poll(disk[0]);
             assert_int_equal(dones, 0);
             fake_set_tsc(1000000 + HAL_DISK_TIMEOUT_NS);
         } else if (how == 1) { /* it says so itself */
@@ -628,14 +597,14 @@ static void a_dead_device_ends_every_request(void **state)
             hw.lie = 125;
             hw_run();
         }
-        disk->ops->poll(disk);
+        disk[0]->ops->poll(disk[0]);
         assert_int_equal(dones, 200);
         assert_int_equal(failed, 200);
         assert_false(fake_pci_may_dma());
         assert_int_equal(hw.status, 0);
         assert_non_null(strstr(fake_last_log(), "given up"));
         assert_int_equal(run(BLK_READ, 0, &seg, 1), ERR_IO);
-        disk->ops->poll(disk);
+        disk[0]->ops->poll(disk[0]);
         assert_true(fake_pci_interrupt(0)); /* a late one harms nobody */
     }
 }
@@ -647,7 +616,7 @@ static void refused(err_t expected)
     assert_int_equal(probe(), expected);
     assert_non_null(strstr(fake_last_log(), "it is left out"));
     assert_int_equal(fake_pages_in_use(), before);
-    assert_null(disk);
+    assert_null(disk[0]);
 }
 
 static void devices_we_cannot_drive_are_left_out(void **state)
@@ -689,7 +658,8 @@ static void broken_capability_lists_end(void **state)
     fake_pci_init(0x10421AF4, 0x010000, 0);
     fake_pci_cap(HAL_PCI_CAP_VENDOR, (uint32_t[]){ 0x01000000, 0, 0, 0xFFFFFFFF }, 4); /* larger than its BAR */
     fake_pci.cfg[0x40 / 4] |= 0x4000;                                                  /* and its own successor */
-    disk = NULL;
+    disk[0] = NULL;
+    ndisks = 0;
     refused(ERR_UNSUPPORTED);
 }
 

@@ -1,9 +1,8 @@
 /* hal/nvme and hal/nvmeq against a model of the controller that checks what it is given. */
-#include "test/unit/unit.h"
+#include "test/unit/disk_kit.h"
 #include "test/unit/fake_pci.h"
 #include "base/bytes.h"
 #include "base/str.h"
-#include "hal/disks.h"
 #include "hal/nvme.h"
 #include "hal/nvmeq.h"
 
@@ -227,14 +226,6 @@ static void hw_run(void)
 
 /* --- the driver's surroundings --- */
 
-static struct blk *disk[4];
-static unsigned ndisks;
-void hal_disk_add(struct blk *b, const char *detail)
-{
-    (void)detail;
-    disk[ndisks++] = b;
-}
-
 static err_t probe(void)
 {
     ndisks = 0;
@@ -265,35 +256,6 @@ static int setup(void **state)
         image[i] = (uint8_t)(i / 512 + i);
     hw_make(8);
     return 0;
-}
-
-static unsigned dones, failed;
-static err_t last;
-static void on_done(struct blk_req *r, err_t e)
-{
-    dones++;
-    failed += e != OK;
-    last = e;
-    if (r->owner)
-        *(err_t *)r->owner = e;
-}
-
-static struct blk_req make(enum blk_op op, uint64_t sector, const struct blk_seg *seg, uint32_t nseg)
-{
-    return (struct blk_req){ .op = op, .sector = sector, .seg = seg, .nseg = nseg, .done = on_done };
-}
-
-static err_t run(struct blk *b, enum blk_op op, uint64_t sector, const struct blk_seg *seg, uint32_t nseg)
-{
-    struct blk_req r = make(op, sector, seg, nseg);
-    unsigned before = dones;
-
-    r.nsectors = nseg;
-    b->ops->submit(b, &r);
-    for (unsigned i = 0; i < 100 && dones == before; i++)
-        hw_run();
-    assert_int_equal(dones, before + 1);
-    return last;
 }
 
 /* --- tests --- */
@@ -369,10 +331,10 @@ static void every_shape_of_buffer_is_transferred(void **state)
                 for (size_t i = 0; i < sizeof mem; i++)
                     mem[i] = (uint8_t)(i * 7 + pages + off);
                 memcpy(want, mem + off, pages * 4096);
-                assert_int_equal(run(disk[d], BLK_WRITE, 800, &seg, 1), OK);
+                assert_int_equal(disk_run(disk[d], BLK_WRITE, 800, &seg, 1), OK);
                 assert_memory_equal(image + 800 * 512, want, pages * 4096);
                 memset(mem, 0, sizeof mem);
-                assert_int_equal(run(disk[d], BLK_READ, 800, &seg, 1), OK);
+                assert_int_equal(disk_run(disk[d], BLK_READ, 800, &seg, 1), OK);
                 assert_memory_equal(mem + off, want, pages * 4096);
                 assert_int_equal(mem[off ? off - 1 : off + pages * 4096], 0);
             }
@@ -387,16 +349,16 @@ static void pages_that_meet_need_one_command(void **state)
     (void)state;
 
     assert_int_equal(probe(), OK);
-    assert_int_equal(run(disk[0], BLK_READ, 100, seg, 2), OK);
+    assert_int_equal(disk_run(disk[0], BLK_READ, 100, seg, 2), OK);
     assert_int_equal(hw.commands[2], 1);
     assert_memory_equal(mem + 4096 - 512, image + 100 * 512, 512);
     assert_memory_equal(mem + 8192, image + 101 * 512, 8192);
-    assert_int_equal(run(disk[0], BLK_READ, 100, seg + 2, 2), OK); /* these do not meet */
+    assert_int_equal(disk_run(disk[0], BLK_READ, 100, seg + 2, 2), OK); /* these do not meet */
     assert_memory_equal(mem + 5 * 4096, image + 100 * 512, 100);
     assert_memory_equal(mem + 6 * 4096, image + 100 * 512 + 100, 412);
     seg[2] = (struct blk_seg){ hpa_of(mem + 5 * 4096 - 512), 512 }; /* ends on a page, and the next starts inside one */
     seg[3] = (struct blk_seg){ hpa_of(mem + 6 * 4096 + 512), 1024 };
-    assert_int_equal(run(disk[0], BLK_READ, 200, seg + 2, 2), OK);
+    assert_int_equal(disk_run(disk[0], BLK_READ, 200, seg + 2, 2), OK);
     assert_memory_equal(mem + 5 * 4096 - 512, image + 200 * 512, 512);
     assert_memory_equal(mem + 6 * 4096 + 512, image + 201 * 512, 1024);
 }
@@ -416,7 +378,7 @@ static void scattered_pieces_go_through_the_bounce_buffer(void **state)
         memset(mem + i * 12000 + 4, (int)i + 1, seg[i].len);
         total += seg[i].len;
     }
-    assert_int_equal(run(disk[0], BLK_WRITE, 3000, seg, 20), OK);
+    assert_int_equal(disk_run(disk[0], BLK_WRITE, 3000, seg, 20), OK);
     assert_int_equal(hw.commands[1], 3);
     for (unsigned i = 0, at = 0; i < 20; at += seg[i++].len) {
         assert_int_equal(flat[at], i + 1);
@@ -430,7 +392,7 @@ static void scattered_pieces_go_through_the_bounce_buffer(void **state)
         r[i] = make(BLK_READ, 3000, seg, 20);
         disk[i % 2]->ops->submit(disk[i % 2], &r[i]);
     }
-    assert_int_equal(run(disk[0], BLK_READ, 0, &(struct blk_seg){ hpa_of(mem + 63 * 4096), 4096 }, 1), OK);
+    assert_int_equal(disk_run(disk[0], BLK_READ, 0, &(struct blk_seg){ hpa_of(mem + 63 * 4096), 4096 }, 1), OK);
     assert_int_equal(dones, 1);
     for (unsigned i = 0; i < 20; i++)
         hw_run();
@@ -450,9 +412,9 @@ static void a_bounced_request_that_fails_frees_the_buffer(void **state)
     for (unsigned n = 1; n <= 3; n++) {
         hw.io = 0;
         hw.fail_at = n;
-        assert_int_equal(run(disk[0], BLK_READ, 8, seg, 2), ERR_IO);
+        assert_int_equal(disk_run(disk[0], BLK_READ, 8, seg, 2), ERR_IO);
         hw.fail_at = 0;
-        assert_int_equal(run(disk[0], BLK_READ, 8, seg, 2), OK);
+        assert_int_equal(disk_run(disk[0], BLK_READ, 8, seg, 2), OK);
         assert_memory_equal(mem + 4, image + 8 * 512, 60004);
         assert_memory_equal(mem + 70000, image + 8 * 512 + 60004, seg[1].len);
     }
@@ -494,14 +456,14 @@ static void each_cpu_has_its_queue_and_its_interrupt(void **state)
     for (unsigned cpu = 0; cpu < 3; cpu++) {
         fake_set_cpus(3, cpu);
         assert_int_equal(get_le32(fake_pci.bar + FAKE_MSIX_TABLE + 16 * hw.vector[cpu + 1]) >> 12 & 0xFF, cpu);
-        assert_int_equal(run(disk[0], BLK_READ, 1, &seg, 1), OK);
+        assert_int_equal(disk_run(disk[0], BLK_READ, 1, &seg, 1), OK);
         assert_int_equal(hw.cq_tail[cpu + 1], 1);
     }
     hw_make(8);
     hw.queues_given = 2; /* the controller has fewer */
     assert_int_equal(probe(), OK);
     fake_set_cpus(3, 2);
-    assert_int_equal(run(disk[0], BLK_READ, 1, &seg, 1), OK);
+    assert_int_equal(disk_run(disk[0], BLK_READ, 1, &seg, 1), OK);
     assert_int_equal(hw.cq_tail[1], 1);
 }
 
@@ -539,7 +501,7 @@ static void flush_and_discard(void **state)
     (void)state;
 
     assert_int_equal(probe(), OK);
-    assert_int_equal(run(disk[0], BLK_FLUSH, 0, NULL, 0), OK);
+    assert_int_equal(disk_run(disk[0], BLK_FLUSH, 0, NULL, 0), OK);
     assert_int_equal(hw.commands[0], 1);
     r.nsectors = 64;
     dones = 0;
@@ -558,7 +520,7 @@ static void flush_and_discard(void **state)
     hw_make(8);
     hw.cache = 0;
     assert_int_equal(probe(), OK);
-    assert_int_equal(run(disk[0], BLK_FLUSH, 0, NULL, 0), OK);
+    assert_int_equal(disk_run(disk[0], BLK_FLUSH, 0, NULL, 0), OK);
     assert_int_equal(hw.commands[0], 0); /* nothing to flush */
 }
 
@@ -595,7 +557,7 @@ static void a_dead_controller_ends_every_request(void **state)
         assert_int_equal(failed, 200);
         assert_false(fake_pci_may_dma());
         assert_non_null(strstr(fake_last_log(), "given up"));
-        assert_int_equal(run(disk[1], BLK_READ, 0, &(struct blk_seg){ hpa_of(buf), 4096 }, 1), ERR_IO);
+        assert_int_equal(disk_run(disk[1], BLK_READ, 0, &(struct blk_seg){ hpa_of(buf), 4096 }, 1), ERR_IO);
         disk[0]->ops->poll(disk[0]);
         assert_true(fake_pci_interrupt(0)); /* a late one harms nobody */
     }
@@ -692,7 +654,7 @@ static void msi_serves_where_there_is_no_msix(void **state)
     m = (struct irq_msi){ .data = fake_pci.cfg[cap / 4 + 3] };
     dones = 0;
     put_le32(fake_pci.bar + FAKE_MSIX_TABLE + 8, m.data); /* so that the model's interrupts arrive */
-    assert_int_equal(run(disk[0], BLK_READ, 1, &seg, 1), OK);
+    assert_int_equal(disk_run(disk[0], BLK_READ, 1, &seg, 1), OK);
     assert_int_equal(hw.cq_tail[1], 1);
 }
 
