@@ -2,7 +2,7 @@
  * parts of it before it touches one, and all of them are one call then, made by the next memory call of another kind, or by a fault. */
 #include "libos/vma.h"
 
-#define WAIT_BYTES MIB(16) /* what is larger is asked for at once, so that it is refused at once where there is no room */
+#define WAIT_BYTES MIB(16) /* what is larger is asked for at once */
 
 static struct app_batched list[APP_BATCH_MAX];
 static unsigned waiting;

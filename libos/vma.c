@@ -277,7 +277,8 @@ int64_t vma_mmap(uint64_t addr, uint64_t len, uint32_t prot, uint32_t flags, str
     have = f ? there(f, offset, len) : len;
     if (any && have < len)
         maps_call(APP_UNMAP, addr + have, len - have, 0, 0, 0);
-    maps_may_wait = (!any || maps_wait(addr, len)) && (f ? file_in_image(f) && !shared : flags & MAP_FIXED);
+    maps_may_wait = (!any || maps_wait(addr, len)) && (f ? file_in_image(f) && !shared : flags & MAP_FIXED) &&
+                    vma_bytes() + len < boot->mem_limit / 2; /* where memory is scarce, who asks is told at once */
     if (f)
         e = file_map(f, addr, have, prot, shared, offset);
     else if (app_prot(prot))

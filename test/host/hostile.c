@@ -1,10 +1,13 @@
 /* A program that ignores the libos and misuses the gate itself: it may lose its own guest and nothing else. argv[1] chooses how. */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static int64_t gate(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
 {
@@ -186,6 +189,17 @@ int main(int argc, char **argv)
             n++;
         }
         printf("memory ended %d\n", n > 10 && n < 200);
+    }
+    if (!strcmp(how, "full")) { /* calls that may be put off are refused where there is no memory for them */
+        int fd = open(argv[0], O_RDONLY), refused = 0;
+        off_t bytes = lseek(fd, 0, SEEK_END);
+
+        for (size_t n = 1 << 24; n >= 4096; n /= 2)
+            while (mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED)
+                ;
+        for (int i = 0; i < 40; i++)
+            refused += mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0) == MAP_FAILED && errno == ENOMEM;
+        printf("refused %d\n", refused);
     }
     puts("end");
     return 0;
