@@ -2,7 +2,6 @@
  * exchange the descriptor. See hostfs.h for what keeps the client inside. */
 #define _GNU_SOURCE
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
@@ -13,36 +12,11 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
-#include "ground/linux/hostfs.h"
+#include "ground/linux/hostfs_node.h"
 #include "base/str.h"
 
-struct node {
-    int fd; /* O_PATH until the fid is opened */
-    /* The way from the root by which it was reached, "" for the root itself. Only "..", rename and remove of a fid use
-     * it, always from the root and under openat2: when someone has moved things meanwhile they miss, but they do not
-     * get out. */
-    char path[];
-};
-
-static struct hostfs *hostfs_of(struct ninep_req *r)
-{
-    return container_of(r->server->fs, struct hostfs, fs);
-}
-
-static struct node *node_of(const struct ninep_fid *f)
-{
-    return f->node;
-}
-
-/* The outcome of a system call as an operation's result. */
-static err_t done(struct ninep_req *r, int64_t result)
-{
-    return result < 0 ? ninep_fail(r, (uint32_t)errno) : OK;
-}
-
-static int open_beneath(int dir, const char *path, uint64_t flags, uint32_t mode)
+int hostfs_beneath(int dir, const char *path, uint64_t flags, uint32_t mode)
 {
     const struct open_how how = {
         .flags = flags | O_CLOEXEC | O_NOFOLLOW,
@@ -55,7 +29,7 @@ static int open_beneath(int dir, const char *path, uint64_t flags, uint32_t mode
 
 /* --- nodes --- */
 
-static struct node *node_new(int fd, const char *dir, const char *name)
+struct node *hostfs_node_new(int fd, const char *dir, const char *name)
 {
     size_t dir_len = strlen(dir), name_len = strlen(name);
     struct node *n = malloc(sizeof *n + dir_len + 1 + name_len + 1);
@@ -67,8 +41,7 @@ static struct node *node_new(int fd, const char *dir, const char *name)
     return n;
 }
 
-/* No fid is deeper than a path can be long: else a client could fill our memory with paths. */
-static bool too_deep(const struct node *n, const char *name)
+bool hostfs_too_deep(const struct node *n, const char *name)
 {
     return strlen(n->path) + strlen(name) >= PATH_MAX;
 }
@@ -98,7 +71,7 @@ static bool is_proc(int fd)
     return fstatfs(fd, &fs) < 0 || fs.f_type == PROC_SUPER_MAGIC;
 }
 
-static err_t fd_qid(struct ninep_req *r, int fd, struct ninep_qid *qid)
+err_t hostfs_qid(struct ninep_req *r, int fd, struct ninep_qid *qid)
 {
     struct stat st;
 
@@ -120,10 +93,10 @@ static err_t fid_become(struct ninep_req *r, struct ninep_fid *f, int fd, const 
 
     if (fd < 0)
         return done(r, -1);
-    e = fd_qid(r, fd, &qid);
+    e = hostfs_qid(r, fd, &qid);
     if (e)
         goto close_fd;
-    n = node_new(fd, dir, name);
+    n = hostfs_node_new(fd, dir, name);
     if (!n) {
         e = ERR_NOMEM;
         goto close_fd;
@@ -138,9 +111,7 @@ close_fd:
     return e;
 }
 
-/* Opens what an O_PATH descriptor stands for; -1 unless it is a regular file or directory. The type cannot change: the
- * descriptor holds the inode. */
-static int reopen(struct ninep_req *r, int fd, int flags)
+int hostfs_reopen(struct ninep_req *r, int fd, int flags)
 {
     char number[16];
     struct stat st;
@@ -168,7 +139,7 @@ static err_t op_clone(struct ninep_fs *, const struct ninep_fid *from, struct ni
 
     if (fd < 0)
         return ERR_FULL;
-    to->node = node_new(fd, node_of(from)->path, "");
+    to->node = hostfs_node_new(fd, node_of(from)->path, "");
     if (!to->node)
         close(fd);
     return to->node ? OK : ERR_NOMEM;
@@ -181,8 +152,7 @@ static err_t op_clunk(struct ninep_fs *, struct ninep_fid *f)
     return OK;
 }
 
-/* Splits a node's path in the directory, opened from the root, and the last name, which points into path. */
-static int parent_open(struct ninep_req *r, const struct node *n, char **dir, const char **name)
+int hostfs_parent(struct ninep_req *r, const struct node *n, char **dir, const char **name)
 {
     char *slash;
 
@@ -192,7 +162,7 @@ static int parent_open(struct ninep_req *r, const struct node *n, char **dir, co
     slash = strrchr(*dir, '/');
     *name = slash ? n->path + (slash - *dir) + 1 : n->path;
     *(slash ? slash : *dir) = 0;
-    return open_beneath(hostfs_of(r)->root, **dir ? *dir : ".", O_PATH | O_DIRECTORY, 0);
+    return hostfs_beneath(hostfs_of(r)->root, **dir ? *dir : ".", O_PATH | O_DIRECTORY, 0);
 }
 
 static err_t op_walk(struct ninep_req *r, const struct ninep_fid *from, struct ninep_fid *to, const char *name)
@@ -202,11 +172,11 @@ static err_t op_walk(struct ninep_req *r, const struct ninep_fid *from, struct n
     char *dir;
     err_t e;
 
-    if (too_deep(n, name))
+    if (hostfs_too_deep(n, name))
         return ninep_fail(r, ENAMETOOLONG);
     if (!str_eq(name, ".."))
-        return fid_become(r, to, open_beneath(n->fd, name, O_PATH, 0), n->path, name);
-    int fd = parent_open(r, n, &dir, &last);
+        return fid_become(r, to, hostfs_beneath(n->fd, name, O_PATH, 0), n->path, name);
+    int fd = hostfs_parent(r, n, &dir, &last);
     e = fid_become(r, to, fd, dir ? dir : "", "");
     free(dir);
     return e;
@@ -217,13 +187,11 @@ static err_t op_walk(struct ninep_req *r, const struct ninep_fid *from, struct n
 #define OPEN_FLAGS (NINEP_ACCMODE | NINEP_TRUNC | NINEP_APPEND | NINEP_DSYNC | NINEP_SYNC)
 _Static_assert(O_TRUNC == NINEP_TRUNC && O_APPEND == NINEP_APPEND && O_DSYNC == NINEP_DSYNC,
                "the protocol's are x86 Linux'");
-#define FILE_MODE 01777u /* no set-id bits: whoever is served must not make programs with its host's rights */
-#define DIR_MODE 03777u  /* on a directory the group bit only says which group new files get */
 
 static err_t op_open(struct ninep_req *r)
 {
     struct node *n = node_of(r->fid);
-    int fd = reopen(r, n->fd, (int)(r->in.flags & OPEN_FLAGS));
+    int fd = hostfs_reopen(r, n->fd, (int)(r->in.flags & OPEN_FLAGS));
 
     if (fd < 0)
         return done(r, -1);
@@ -239,16 +207,16 @@ static err_t op_create(struct ninep_req *r)
     uint32_t flags = r->in.flags & OPEN_FLAGS;
     int fd = -1, path;
 
-    if (too_deep(n, r->in.name))
+    if (hostfs_too_deep(n, r->in.name))
         return ninep_fail(r, ENAMETOOLONG);
     for (int tries = 0; fd < 0 && tries < 10; tries++) {
-        fd = open_beneath(n->fd, r->in.name, flags | O_CREAT | O_EXCL, r->in.mode & FILE_MODE);
+        fd = hostfs_beneath(n->fd, r->in.name, flags | O_CREAT | O_EXCL, r->in.mode & FILE_MODE);
         if (fd >= 0 || errno != EEXIST || r->in.flags & NINEP_EXCL)
             break;
-        path = open_beneath(n->fd, r->in.name, O_PATH, 0);
+        path = hostfs_beneath(n->fd, r->in.name, O_PATH, 0);
         if (path < 0 && errno == ENOENT) /* it has just been removed */
             continue;
-        fd = path < 0 ? -1 : reopen(r, path, (int)flags);
+        fd = path < 0 ? -1 : hostfs_reopen(r, path, (int)flags);
         int saved = errno;
         if (path >= 0)
             close(path);
@@ -316,274 +284,6 @@ static err_t op_readdir(struct ninep_req *r)
     }
 }
 
-/* --- attributes --- */
-
-static struct ninep_time time_of(struct statx_timestamp t)
-{
-    return (struct ninep_time){ (uint64_t)t.tv_sec, t.tv_nsec };
-}
-
-static err_t op_getattr(struct ninep_req *r)
-{
-    struct statx s;
-
-    if (statx(node_of(r->fid)->fd, "", AT_EMPTY_PATH | AT_STATX_SYNC_AS_STAT, STATX_BASIC_STATS | STATX_BTIME, &s) < 0)
-        return done(r, -1);
-    r->out->attr = (struct ninep_attr){
-        .valid = NINEP_GETATTR_BASIC | (s.stx_mask & STATX_BTIME ? NINEP_GETATTR_BTIME : 0),
-        .mode = s.stx_mode,
-        .uid = s.stx_uid,
-        .gid = s.stx_gid,
-        .nlink = s.stx_nlink,
-        .rdev = makedev(s.stx_rdev_major, s.stx_rdev_minor),
-        .size = s.stx_size,
-        .blksize = s.stx_blksize,
-        .blocks = s.stx_blocks,
-        .atime = time_of(s.stx_atime),
-        .mtime = time_of(s.stx_mtime),
-        .ctime = time_of(s.stx_ctime),
-        .btime = time_of(s.stx_btime),
-    };
-    return OK;
-}
-
-static struct timespec time_to(const struct ninep_msg *m, uint32_t bit, uint32_t bit_to, struct ninep_time t)
-{
-    struct timespec ts = { .tv_nsec = UTIME_OMIT };
-
-    if (m->flags & bit)
-        ts.tv_nsec = UTIME_NOW;
-    if (m->flags & bit && m->flags & bit_to)
-        ts = (struct timespec){ (time_t)t.sec, t.nsec < 1000000000 ? (long)t.nsec : -1 };
-    return ts;
-}
-
-/* A descriptor with O_PATH can be cut to a size only through another one. */
-static int set_size(struct ninep_req *r, int fd, off_t size)
-{
-    int result, wr;
-
-    if (r->fid->open && (r->fid->flags & NINEP_ACCMODE) != NINEP_RDONLY)
-        return ftruncate(fd, size);
-    wr = reopen(r, fd, O_WRONLY);
-    if (wr < 0)
-        return -1;
-    result = ftruncate(wr, size);
-    int saved = errno;
-    close(wr);
-    errno = saved;
-    return result;
-}
-
-static err_t op_setattr(struct ninep_req *r)
-{
-    const struct ninep_msg *m = &r->in;
-    const struct timespec times[2] = { time_to(m, NINEP_SET_ATIME, NINEP_SET_ATIME_TO, m->attr.atime),
-                                       time_to(m, NINEP_SET_MTIME, NINEP_SET_MTIME_TO, m->attr.mtime) };
-    uint32_t mode_mask = r->fid->qid.type & NINEP_QTDIR ? DIR_MODE : FILE_MODE;
-    int fd = node_of(r->fid)->fd;
-    char number[16];
-
-    snprintf(number, sizeof number, "%d", fd);
-    if (m->flags & (NINEP_SET_UID | NINEP_SET_GID) &&
-        fchownat(fd, "", m->flags & NINEP_SET_UID ? m->attr.uid : (uid_t)-1,
-                 m->flags & NINEP_SET_GID ? m->attr.gid : (gid_t)-1, AT_EMPTY_PATH) < 0)
-        return done(r, -1);
-    if (m->flags & NINEP_SET_MODE && fchmodat(hostfs_of(r)->proc, number, m->attr.mode & mode_mask, 0) < 0)
-        return done(r, -1);
-    if (m->flags & NINEP_SET_SIZE && set_size(r, fd, (off_t)m->attr.size) < 0)
-        return done(r, -1);
-    if (m->flags & (NINEP_SET_ATIME | NINEP_SET_MTIME) && utimensat(fd, "", times, AT_EMPTY_PATH) < 0)
-        return done(r, -1);
-    return OK;
-}
-
-static err_t op_statfs(struct ninep_req *r)
-{
-    struct statfs s;
-
-    if (fstatfs(node_of(r->fid)->fd, &s) < 0)
-        return done(r, -1);
-    r->out->statfs = (struct ninep_statfs){
-        .type = (uint32_t)s.f_type,
-        .bsize = (uint32_t)s.f_bsize,
-        .blocks = s.f_blocks,
-        .bfree = s.f_bfree,
-        .bavail = s.f_bavail,
-        .files = s.f_files,
-        .ffree = s.f_ffree,
-        .namelen = (uint32_t)s.f_namelen,
-    };
-    return OK;
-}
-
-/* Locks belong to the open file, so two fids of one client stand against each other. */
-static struct flock lock_of(const struct ninep_msg *m)
-{
-    static const short kinds[] = { F_RDLCK, F_WRLCK, F_UNLCK };
-
-    return (struct flock){
-        .l_type = kinds[m->kind], .l_whence = SEEK_SET, .l_start = (off_t)m->offset, .l_len = (off_t)m->size
-    };
-}
-
-static err_t op_lock(struct ninep_req *r)
-{
-    struct flock l;
-
-    if (r->in.kind > NINEP_LOCK_NONE)
-        return ERR_INVAL;
-    l = lock_of(&r->in);
-    r->out->status = NINEP_LOCK_OK;
-    if (fcntl(node_of(r->fid)->fd, F_OFD_SETLK, &l) == 0)
-        return OK;
-    r->out->status = NINEP_LOCK_BLOCKED; /* the client asks again */
-    return errno == EAGAIN || errno == EACCES ? OK : done(r, -1);
-}
-
-static err_t op_getlock(struct ninep_req *r)
-{
-    struct flock l;
-
-    if (r->in.kind > NINEP_LOCK_WRITE)
-        return ERR_INVAL;
-    l = lock_of(&r->in);
-    if (fcntl(node_of(r->fid)->fd, F_OFD_GETLK, &l) < 0)
-        return done(r, -1);
-    r->out->kind = l.l_type == F_RDLCK ? NINEP_LOCK_READ : l.l_type == F_WRLCK ? NINEP_LOCK_WRITE : NINEP_LOCK_NONE;
-    if (l.l_type == F_UNLCK)
-        return OK;
-    r->out->offset = (uint64_t)l.l_start;
-    r->out->size = (uint64_t)l.l_len;
-    return OK;
-}
-
-/* --- names --- */
-
-/* What has just been made under in.name, told in the answer. */
-static err_t made(struct ninep_req *r, int result)
-{
-    int fd;
-    err_t e;
-
-    if (result < 0)
-        return done(r, -1);
-    fd = open_beneath(node_of(r->fid)->fd, r->in.name, O_PATH, 0);
-    if (fd < 0)
-        return done(r, -1);
-    e = fd_qid(r, fd, &r->out->qid);
-    close(fd);
-    return e;
-}
-
-static err_t op_mkdir(struct ninep_req *r)
-{
-    return made(r, mkdirat(node_of(r->fid)->fd, r->in.name, r->in.mode & DIR_MODE));
-}
-
-static err_t op_symlink(struct ninep_req *r)
-{
-    return made(r, symlinkat(r->in.text, node_of(r->fid)->fd, r->in.name));
-}
-
-/* FIFOs and sockets may stand there as names; device nodes may not. */
-static err_t op_mknod(struct ninep_req *r)
-{
-    if (S_ISCHR(r->in.mode) || S_ISBLK(r->in.mode))
-        return ninep_fail(r, EPERM);
-    return made(r, mknodat(node_of(r->fid)->fd, r->in.name, r->in.mode & (S_IFMT | FILE_MODE), 0));
-}
-
-static err_t op_readlink(struct ninep_req *r)
-{
-    ssize_t n = readlinkat(node_of(r->fid)->fd, "", r->data, r->room);
-
-    if (n < 0)
-        return errno == ENOENT ? ERR_INVAL : done(r, -1); /* ENOENT: not a symbolic link */
-    if (n >= r->room)
-        return ninep_fail(r, ENAMETOOLONG);
-    ((char *)r->data)[n] = 0;
-    r->out->text = r->data;
-    return OK;
-}
-
-static err_t op_link(struct ninep_req *r)
-{
-    char number[16];
-
-    if (r->fid->qid.type & NINEP_QTDIR)
-        return ninep_fail(r, EPERM);
-    snprintf(number, sizeof number, "%d", node_of(r->fid)->fd);
-    return done(r, linkat(hostfs_of(r)->proc, number, node_of(r->dfid)->fd, r->in.name, AT_SYMLINK_FOLLOW));
-}
-
-static err_t op_renameat(struct ninep_req *r)
-{
-    return done(r, renameat(node_of(r->fid)->fd, r->in.name, node_of(r->dfid)->fd, r->in.text));
-}
-
-static err_t op_unlinkat(struct ninep_req *r)
-{
-    return done(r, unlinkat(node_of(r->fid)->fd, r->in.name, r->in.flags & NINEP_REMOVEDIR ? AT_REMOVEDIR : 0));
-}
-
-/* The directory and name of a fid, if the file still stands there; -1 and errno. */
-static int place_of(struct ninep_req *r, const char **name)
-{
-    const struct node *n = node_of(r->fid);
-    struct stat here, there;
-    char *text;
-    int dir;
-
-    if (!*n->path) {
-        errno = EBUSY; /* the root */
-        return -1;
-    }
-    dir = parent_open(r, n, &text, name);
-    free(text);
-    if (dir < 0)
-        return -1;
-    if (fstat(n->fd, &here) == 0 && fstatat(dir, *name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
-        here.st_ino == there.st_ino && here.st_dev == there.st_dev)
-        return dir;
-    close(dir);
-    errno = ENOENT;
-    return -1;
-}
-
-static err_t op_rename(struct ninep_req *r)
-{
-    const char *name;
-    int dir = place_of(r, &name), to = node_of(r->dfid)->fd;
-    struct node *moved;
-    err_t e;
-
-    if (dir < 0)
-        return done(r, -1);
-    moved = node_new(node_of(r->fid)->fd, node_of(r->dfid)->path, r->in.name);
-    e = moved ? done(r, renameat(dir, name, to, r->in.name)) : ERR_NOMEM;
-    close(dir);
-    if (!e) {
-        free(r->fid->node);
-        r->fid->node = moved;
-    } else
-        free(moved);
-    return e;
-}
-
-static err_t op_remove(struct ninep_req *r)
-{
-    const char *name;
-    int dir = place_of(r, &name);
-    err_t e;
-
-    if (dir < 0)
-        return done(r, -1);
-    e = done(r, unlinkat(dir, name, r->fid->qid.type & NINEP_QTDIR ? AT_REMOVEDIR : 0));
-    close(dir);
-    return e;
-}
-
 static const struct ninep_fs_ops hostfs_ops = {
     .attach = op_attach,
     .clone = op_clone,
@@ -594,21 +294,21 @@ static const struct ninep_fs_ops hostfs_ops = {
     .read = op_read,
     .write = op_write,
     .readdir = op_readdir,
-    .getattr = op_getattr,
-    .setattr = op_setattr,
-    .mkdir = op_mkdir,
-    .symlink = op_symlink,
-    .mknod = op_mknod,
-    .readlink = op_readlink,
-    .link = op_link,
-    .rename = op_rename,
-    .renameat = op_renameat,
-    .unlinkat = op_unlinkat,
-    .remove = op_remove,
-    .statfs = op_statfs,
+    .getattr = hostfs_getattr,
+    .setattr = hostfs_setattr,
+    .mkdir = hostfs_mkdir,
+    .symlink = hostfs_symlink,
+    .mknod = hostfs_mknod,
+    .readlink = hostfs_readlink,
+    .link = hostfs_link,
+    .rename = hostfs_rename,
+    .renameat = hostfs_renameat,
+    .unlinkat = hostfs_unlinkat,
+    .remove = hostfs_remove,
+    .statfs = hostfs_statfs,
     .fsync = op_fsync,
-    .lock = op_lock,
-    .getlock = op_getlock,
+    .lock = hostfs_lock,
+    .getlock = hostfs_getlock,
 };
 
 err_t hostfs_open(struct hostfs *h, const char *path)
@@ -633,7 +333,7 @@ err_t hostfs_open(struct hostfs *h, const char *path)
         goto close_root;
     }
     h->root_dev = st.st_dev;
-    try = open_beneath(h->proc, ".", O_PATH, 0);
+    try = hostfs_beneath(h->proc, ".", O_PATH, 0);
     if (try < 0)
         goto close_root; /* no openat2() */
     close(try);
