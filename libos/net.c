@@ -145,10 +145,11 @@ static void come_done(struct sock *s, const struct app_net_rec *rec, const uint8
     struct app_net_pair names;
 
     s->done = -(int)rec->error;
-    if (s->state == SOCKET_CONNECTING) {
-        s->state = rec->error ? SOCKET_NEW : SOCKET_CONNECTED;
-        s->was_connected = !rec->error;
-        s->error = rec->error;
+    if (s->state == SOCKET_CONNECTING && rec->error) {
+        sock_refuse(s, (int)rec->error);
+    } else if (s->state == SOCKET_CONNECTING) {
+        s->state = SOCKET_CONNECTED;
+        s->was_connected = true;
     }
     if (!rec->error && s->state != SOCKET_LISTENING && !s->published && rec->len == sizeof names) {
         memcpy(&names, bytes, sizeof names);

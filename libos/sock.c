@@ -156,6 +156,13 @@ void sock_fail(struct sock *s, int error)
     waitq_wake(&s->wait);
 }
 
+void sock_refuse(struct sock *s, int error)
+{
+    s->state = SOCKET_NEW;
+    s->rx_end = s->tx_end = true;
+    sock_fail(s, error);
+}
+
 void sock_queue(struct sock *listener, struct sock *c)
 {
     list_push_back(&listener->accept, &c->link);
@@ -222,8 +229,10 @@ void sock_peer_close(struct sock *s)
         waitq_wake(&p->wait);
         return;
     }
-    if (!list_empty(&s->rx)) /* what it has sent was never read */
-        p->error = ECONNRESET;
+    if (!list_empty(&s->rx) || (s->family != AF_UNIX && s->linger_on && !s->linger)) { /* what it has sent was never read; or a reset is asked for */
+        p->error = p->rx_end && s->family != AF_UNIX ? EPIPE : ECONNRESET;
+        p->state = s->family == AF_UNIX ? p->state : SOCKET_DOWN;
+    }
     p->tx_end = s->family == AF_UNIX || p->error;
     sock_give_end(p);
 }

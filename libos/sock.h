@@ -122,6 +122,8 @@ int sock_give(struct sock *to, const struct sockname *from, struct message *m, u
 int sock_give_bytes(struct sock *to, const struct sockname *from, const void *bytes, uint32_t n);
 void sock_give_end(struct sock *); /* nothing more will come */
 void sock_fail(struct sock *, int error);
+void sock_refuse(struct sock *, int error); /* connecting has failed: nothing comes or goes until the next connect() has said so */
+static inline bool sock_refused(const struct sock *s) { return s->state == SOCKET_NEW && s->rx_end; }
 void sock_pair(struct sock *a, struct sock *b); /* connects them */
 void sock_queue(struct sock *listener, struct sock *); /* takes the hold; to be accepted */
 uint32_t sock_room(const struct sock *); /* bytes that may be put into its queue */

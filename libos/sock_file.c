@@ -204,13 +204,18 @@ int sock_connect(struct file *f, const struct sockname *to)
         e = s->untold ? 0 : -EISCONN;
         s->untold = false;
         return e;
-    } else if (s->type != SOCK_DGRAM && s->error) {
-        return error_take(s);
+    } else if (s->type != SOCK_DGRAM && (s->error || sock_refused(s))) {
+        e = s->error ? error_take(s) : -ECONNABORTED; /* the error has been told by another call */
+        s->rx_end = s->tx_end = false;
+        return e;
     } else {
         while ((e = s->ops->connect(s, to)) == -EAGAIN && !(f->flags & O_NONBLOCK) && !(e = wait_for(s, deadline)))
             ;
-        if (!e && f->flags & O_NONBLOCK && s->type == SOCK_STREAM && s->family != AF_UNIX)
+        if ((!e || e == -ECONNREFUSED) && f->flags & O_NONBLOCK && s->type == SOCK_STREAM && s->family != AF_UNIX) {
+            if (e)
+                sock_refuse(s, -e);
             e = -EINPROGRESS; /* as over a wire: programs count on it */
+        }
         if (e != -EINPROGRESS)
             return e;
     }
@@ -220,6 +225,8 @@ int sock_connect(struct file *f, const struct sockname *to)
         return -EINPROGRESS;
     for (e = 0; !e && s->state == SOCKET_CONNECTING;)
         e = wait_for(s, deadline);
+    if (!e && s->state == SOCKET_NEW)
+        s->rx_end = s->tx_end = false; /* this call tells it */
     return e == -EAGAIN ? -EINPROGRESS : e ? e : error_take(s);
 }
 

@@ -188,6 +188,44 @@ static void broken(void)
     signal(SIGPIPE, SIG_DFL);
 }
 
+/* What a socket says after its connection has failed or was reset, and when the program may try again. */
+static void ended(const char *what, int fd)
+{
+    struct sockaddr_in a;
+    int error = -1;
+    socklen_t n = sizeof error, len = sizeof a;
+    char b[8];
+    printf("%s %#x\n", what, revents(fd, POLLIN | POLLOUT | POLLRDHUP));
+    SAY("peer", getpeername(fd, (void *)&a, &len));
+    getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n);
+    printf("error %d %#x\n", error, revents(fd, POLLIN | POLLOUT | POLLRDHUP));
+    SAY("data", recv(fd, b, sizeof b, 0));
+    SAY("end", recv(fd, b, sizeof b, 0));
+    SAY("send", send(fd, b, 1, MSG_NOSIGNAL));
+}
+
+static void failed(void)
+{
+    struct sockaddr_in a = at(1), open;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), s[2];
+    SAY("not yet refused", connect(fd, (void *)&a, sizeof a));
+    ended("refused", fd);
+    SAY("again", connect(fd, (void *)&a, sizeof a));
+    listener(&open);
+    SAY("elsewhere", connect(fd, (void *)&open, sizeof open));
+    printf("connected %#x\n", revents(fd, POLLIN | POLLOUT | POLLRDHUP));
+    for (int shut = 0; shut < 2; shut++) {
+        pair(s);
+        setsockopt(s[1], SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
+        SAY("sent", send(s[1], "last", 4, 0));
+        if (shut)
+            shutdown(s[1], SHUT_WR);
+        close(s[1]);
+        ended("reset", s[0]);
+        SAY("shutdown", shutdown(s[0], SHUT_WR));
+    }
+}
+
 static void waits(void)
 {
     struct sockaddr_in a;
@@ -418,6 +456,7 @@ int main(void)
     names();
     streams();
     broken();
+    failed();
     waits();
     full();
     bulk();
