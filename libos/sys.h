@@ -32,7 +32,9 @@ int dir_get(uint64_t fd, const char *path, struct node **out); /* where a relati
 int node_at(uint64_t fd, user_t path, uint64_t flags, struct node **out);
 
 struct thread *thread_by(uint64_t tid); /* NULL: none has that number */
+enum { PARENT = 1 };                    /* the number of the process' parent: it is there, and nothing may be done to it */
 bool is_self(uint64_t pid);             /* this process, by its number or 0 */
+bool is_known(uint64_t pid);            /* that, its parent, or one of its threads */
 uint64_t cpu_time(const struct thread *only); /* ns; NULL: the process' */
 extern uint64_t ended_ns; /* the CPU time of threads that have ended */
 void limits_init(void);

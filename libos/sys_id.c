@@ -4,8 +4,9 @@
 #include "libos/vma.h"
 
 bool is_self(uint64_t pid) { return !(uint32_t)pid || (uint32_t)pid == boot->pid; }
+bool is_known(uint64_t pid) { return is_self(pid) || (uint32_t)pid == PARENT || thread_by(pid); }
 
-SYS(getpgid) { return is_self(a[0]) ? (int64_t)boot->pid : -ESRCH; }
+SYS(getpgid) { return is_self(a[0]) ? (int64_t)boot->pid : (uint32_t)a[0] == PARENT ? PARENT : -ESRCH; }
 
 SYS(setpgid)
 {
@@ -21,7 +22,7 @@ static int64_t caps_version(user_t header, uint32_t h[2])
         return -EFAULT;
     if (h[0] != _LINUX_CAPABILITY_VERSION_1 && h[0] != _LINUX_CAPABILITY_VERSION_2 && h[0] != _LINUX_CAPABILITY_VERSION_3)
         return user_write(header, &(uint32_t){ _LINUX_CAPABILITY_VERSION_3 }, 4) ? -EFAULT : -EINVAL;
-    return (int32_t)h[1] < 0 ? -EINVAL : is_self(h[1]) || thread_by(h[1]) ? (h[0] == _LINUX_CAPABILITY_VERSION_1 ? 12 : 24) : -ESRCH;
+    return (int32_t)h[1] < 0 ? -EINVAL : is_known(h[1]) ? (h[0] == _LINUX_CAPABILITY_VERSION_1 ? 12 : 24) : -ESRCH;
 }
 
 SYS(capget)

@@ -68,7 +68,7 @@ SYS(times)
 /* One policy, SCHED_OTHER, and one priority: the libos' turns. */
 static int64_t sched_one(uint64_t pid)
 {
-    return (int32_t)pid < 0 ? -EINVAL : is_self(pid) || thread_by(pid) ? 0 : -ESRCH;
+    return (int32_t)pid < 0 ? -EINVAL : is_known(pid) ? 0 : -ESRCH;
 }
 
 static int64_t sched_param(uint64_t pid, uint32_t policy, user_t param)
@@ -113,7 +113,7 @@ static int64_t whose(uint64_t which, uint64_t who)
 {
     if ((uint32_t)which > 2)
         return -EINVAL;
-    return which == 2 ? ((uint32_t)who && (uint32_t)who != user_id.real ? -ESRCH : 0) : is_self(who) || (!which && thread_by(who)) ? 0 : -ESRCH;
+    return which == 2 ? ((uint32_t)who && (uint32_t)who != user_id.real ? -ESRCH : 0) : (which ? is_self(who) : is_known(who)) ? 0 : -ESRCH;
 }
 
 SYS(getpriority) { return whose(a[0], a[1]) ? whose(a[0], a[1]) : 20 - nice; }

@@ -152,6 +152,8 @@ SYS(kill)
 {
     uint32_t pid = (uint32_t)a[0];
 
+    if (pid == PARENT)
+        return (uint32_t)a[1] >= SIGNALS ? -EINVAL : (uint32_t)a[1] ? -EPERM : 0;
     return is_self(pid) || -pid == boot->pid ? send(0, (uint32_t)a[1], SI_USER, NULL) : -ESRCH;
 }
 

@@ -257,6 +257,10 @@ static void settings(void)
     SHOW(sched_yield());
     SHOW(getpgid(0) == getpgrp());
     SHOW(getpgid(999999));
+    SHOW(getpgid(getppid()) > 0);
+    SHOW(kill(getppid(), 0));
+    SHOW(kill(getppid(), 99));
+    SHOW(sched_getscheduler(getppid()));
     SHOW(getsid(999999));
     SHOW(setpgid(0, -1));
     SHOW(setpgid(999999, 0));
