@@ -9,7 +9,7 @@
 
 void config_init(struct config *c)
 {
-    *c = (struct config){ .timeout = TIMEOUT_DEFAULT, .fallback = "", .editor = true, .loaders = true, .setup = true };
+    *c = (struct config){ .timeout = TIMEOUT_DEFAULT, .fallback = "", .preferred = "", .editor = true, .loaders = true, .setup = true };
 }
 
 bool config_timeout(struct config *c, const char *value)
@@ -24,6 +24,7 @@ bool config_timeout(struct config *c, const char *value)
         return false;
     else
         c->timeout = (uint32_t)seconds;
+    c->no_menu = str_eq(value, "menu-disabled");
     return true;
 }
 
@@ -33,9 +34,15 @@ static bool set_default(struct config *c, const char *value)
     return *value;
 }
 
+static bool set_preferred(struct config *c, const char *value)
+{
+    c->preferred = value;
+    return *value;
+}
+
 static bool set_switch(bool *on, const char *value)
 {
-    static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
+    static const char *const words[] = { "no", "yes", "n", "y", "false", "true", "f", "t", "off", "on", "0", "1" };
 
     for (unsigned i = 0; i < ARRAY_LEN(words); i++) {
         if (str_eq_nocase(value, words[i])) {
@@ -68,6 +75,7 @@ static const struct {
 } keys[] = {
     { "timeout", config_timeout, "seconds, menu-force or menu-hidden" },
     { "default", set_default, "an entry's name, e.g. debian.conf or debian-*" },
+    { "preferred", set_preferred, "an entry's name, e.g. debian.conf or debian-*" },
     { "editor", set_editor, "yes or no" },
     { "auto-entries", set_loaders, "yes or no" },
     { "auto-firmware", set_setup, "yes or no" },
@@ -108,8 +116,12 @@ unsigned config_find(struct entry *const *list, unsigned count, const char *patt
 
 unsigned config_default(const struct config *c, struct entry *const *list, unsigned count)
 {
-    unsigned at = config_find(list, count, c->fallback);
+    unsigned at = 0;
 
+    while (at < count && (list[at]->bad || !matches(list[at], c->preferred)))
+        at++;
+    if (at == count)
+        at = config_find(list, count, c->fallback);
     for (unsigned i = 0; at == count && i < count; i++)
         if (!entry_blocked(list[i]) && list[i]->kind < ENTRY_SETUP)
             at = i;

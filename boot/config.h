@@ -7,6 +7,8 @@
 struct config {
     uint32_t timeout;     /* seconds; 0: the menu is shown only if a key is held; or CONFIG_WAIT */
     const char *fallback; /* the default: a pattern on entry ids; "" if none */
+    const char *preferred; /* the same, before it, but not for an entry whose boot counter has run out */
+    bool no_menu;         /* no key shows it; only if nothing could start it comes */
     bool editor;          /* options may be edited */
     bool loaders;         /* other loaders that were found are shown */
     bool setup;           /* so is the firmware's set-up */
@@ -20,6 +22,6 @@ bool config_timeout(struct config *, const char *value); /* false, and nothing d
 
 /* The first entry whose id (or id without suffix) matches the pattern; `count` if none does. */
 unsigned config_find(struct entry *const *, unsigned count, const char *pattern);
-/* What starts when nobody presses a key: the default, else the first that is not blocked and no verb of the machine,
+/* What starts when nobody presses a key: the preferred one, the default, else the first that is not blocked and no verb of the machine,
  * which nobody asked for; `count` if there is none. */
 unsigned config_default(const struct config *, struct entry *const *, unsigned count);

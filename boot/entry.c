@@ -130,6 +130,28 @@ static void add_options(struct parse *p, char *value)
     (void)fmt_text(all + at, ENTRY_OPTIONS - at, "%s%s", at ? " " : "", value);
 }
 
+/* Which profile of a unified kernel image: a number. What is none counts for nothing, as for systemd-boot. */
+static void set_profile(struct parse *p, char *value)
+{
+    uint64_t n;
+
+    if (str_to_u64(value, &n) || n > UINT32_MAX)
+        entry_note(p->e, p->line, 0, "profile: '%.40s' is not a number; the first one starts", value);
+    else
+        p->e->profile = (unsigned)n;
+}
+
+static void set_url(struct parse *p, char *)
+{
+    MISTAKE(p, "%s", "a kernel from the network cannot be started; copy it here and write uki /FILE");
+}
+
+/* Files that a loader hands to the system beside the initrd: it starts without them, too. */
+static void set_extra(struct parse *p, char *value)
+{
+    entry_note(p->e, p->line, 0, "%s: not handed over; the system starts without %.80s", p->key->name, value);
+}
+
 static void set_architecture(struct parse *p, char *value)
 {
     p->e->hidden = !str_eq_nocase(value, "x64");
@@ -250,6 +272,9 @@ static const struct key keys[] = {
     { "linux", set_start, 0, ENTRY_LINUX },
     { "efi", set_start, 0, ENTRY_EFI },
     { "uki", set_start, 0, ENTRY_EFI },
+    { "uki-url", set_url, 0, 0 },
+    { "profile", set_profile, 0, 0 },
+    { "extra", set_extra, 0, 0 },
     { "initrd", add_initrd, 0, 0 },
     { "options", add_options, KEY_MAY_BE_EMPTY, 0 },
     { "architecture", set_architecture, 0, 0 },
@@ -283,7 +308,7 @@ static char *unquoted(char *value)
 {
     size_t n = strlen(value);
 
-    if (n < 2 || *value != '"' || value[n - 1] != '"')
+    if (n < 2 || (*value != '"' && *value != '\'') || value[n - 1] != *value)
         return value;
     value[n - 1] = 0;
     return value + 1;
@@ -297,20 +322,21 @@ static void parse_line(struct parse *p, char *line)
 
     while (i < ARRAY_LEN(keys) && !str_eq(keys[i].name, line))
         i++;
-    if (!clean && !(i < ARRAY_LEN(keys) && keys[i].flags & KEY_SHOWN)) {
-        entry_note(p->e, p->line, ENTRY_BLOCKED, "%.24s: not plain UTF-8 text; write the line again", line);
-        return;
-    }
     if (i == ARRAY_LEN(keys)) {
         unknown_key(p, line);
+        return;
+    }
+    if (!clean && !(keys[i].flags & KEY_SHOWN)) {
+        entry_note(p->e, p->line, ENTRY_BLOCKED, "%.24s: not plain UTF-8 text; write the line again", line);
         return;
     }
     p->key = &keys[i];
     if (!(keys[i].flags & KEY_OURS))
         value = unquoted(value);
     if (!*value && !(keys[i].flags & KEY_MAY_BE_EMPTY)) {
-        if (!(keys[i].flags & KEY_SHOWN))
-            MISTAKE(p, "%s", "nothing follows; write a value, or remove the line");
+        if (!(keys[i].flags & KEY_SHOWN)) /* of the specification's: counts for nothing, as for systemd-boot */
+            entry_note(p->e, p->line, keys[i].flags & KEY_OURS ? ENTRY_BLOCKED : 0,
+                       "%s: nothing follows; write a value, or remove the line", line);
         return;
     }
     if (p->seen & BIT(i) && keys[i].flags & KEY_ONCE)
@@ -400,6 +426,7 @@ void entry_init(struct entry *e, enum entry_kind kind, const char *name, const c
     e->memory = MIB(512);
     e->cpus = 1;
     set_id(e, name);
+    e->id_file = strlen(e->id);
 }
 
 /* os-release(5): NAME=value, the value perhaps in quotes. Of the names of one field the first here counts, as the
@@ -440,14 +467,44 @@ void entry_parse_osrel(struct entry *e, char *text, size_t len)
             *(const char **)(void *)((char *)e + names[i].field) = found[i];
 }
 
+void entry_set_profile(struct entry *e, unsigned profile, char *text, size_t len, char title[ENTRY_TITLE_MAX])
+{
+    const char *id = "", *name = "";
+    char *rest = text, *line, number[16];
+
+    text[len] = 0;
+    while ((line = text_line(&rest))) {
+        (void)text_clean(line);
+        if (str_starts(line, "ID="))
+            id = unquoted(line + 3);
+        else if (str_starts(line, "TITLE="))
+            name = unquoted(line + 6);
+    }
+    e->profile = profile;
+    (void)fmt_text(number, sizeof number, "%u", profile);
+    if (profile)
+        (void)fmt_text(e->id + e->id_file, sizeof e->id - e->id_file, "@%s", *id ? id : number);
+    if (profile || *name) {
+        (void)fmt_text(title, ENTRY_TITLE_MAX, "%.90s (%.60s)", e->title, *name ? name : *id ? id : number);
+        e->title = title;
+    }
+}
+
 /* Entry files and unified kernel images stand together; then loaders that were found; then the machine's verbs. */
 static int group(const struct entry *e)
 {
     return e->kind < ENTRY_LOADER ? 0 : (int)e->kind;
 }
 
+static const char *file_name(const struct entry *e, char name[sizeof e->id])
+{
+    (void)str_copy(name, e->id_file + 1, e->id);
+    return name;
+}
+
 int entry_order(const struct entry *a, const struct entry *b)
 {
+    char name[sizeof a->id], other[sizeof a->id];
     int order = group(a) - group(b);
 
     if (order || group(a))
@@ -465,7 +522,8 @@ int entry_order(const struct entry *a, const struct entry *b)
         if (order)
             return order;
     }
-    return text_version_cmp(b->id, a->id);
+    order = text_version_cmp(file_name(b, name), file_name(a, other));
+    return order ? order : (a->profile > b->profile) - (a->profile < b->profile);
 }
 
 void entry_sort(struct entry **list, unsigned count)

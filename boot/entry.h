@@ -45,11 +45,13 @@ struct entry_file {
 /* Strings are never NULL; those the parser sets lie in the text it was given. */
 struct entry {
     enum entry_kind kind;
-    char id[128];     /* the file name without boot counters: "debian.conf" */
+    char id[128];     /* the file name without boot counters: "debian.conf"; "debian.efi@ID" of a further profile */
+    size_t id_file;   /* bytes of the id that are the file's name */
     const char *file; /* the entry file, "/loader/entries/debian.conf", or what was found; "" for the machine's verbs */
     unsigned volume;  /* the ground's number of the volume it lies on */
     const char *title, *version, *machine_id, *sort_key;
     struct entry_file start;
+    unsigned profile; /* of a unified kernel image; 0: its first, or only one */
     struct entry_file initrd[ENTRY_INITRDS];
     unsigned ninitrd;
     char options[ENTRY_OPTIONS];
@@ -77,6 +79,10 @@ void entry_init(struct entry *, enum entry_kind, const char *name, const char *f
 void entry_parse(struct entry *, char *text, size_t len);
 /* Takes title, version and sort-key of a unified kernel image from its os-release; same rules for text. */
 void entry_parse_osrel(struct entry *, char *text, size_t len);
+/* Makes it the entry of a profile. text: its section ".profile"; same rules. title: gets "TITLE (PROFILE)" if there is more to say
+ * than the entry's title does, and is kept. */
+#define ENTRY_TITLE_MAX 160
+void entry_set_profile(struct entry *, unsigned profile, char *text, size_t len, char title[ENTRY_TITLE_MAX]);
 
 /* Adds a note. When there is no more room, only what it forbids is kept, with the last note. */
 void entry_note(struct entry *, unsigned line, unsigned forbids, const char *fmt, ...) PRINTF(4, 5);

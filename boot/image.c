@@ -34,11 +34,11 @@ bool image_is_efi_program(const void *head, size_t len)
     return pe && get_le16(pe + PE_COFF_SIZE + 68) == PE_SUBSYSTEM_EFI_APPLICATION;
 }
 
-err_t image_section(const void *head, size_t len, uint64_t file_size, const char *name, struct image_span *out)
+err_t image_section(const void *head, size_t len, uint64_t file_size, unsigned profile, const char *name, struct image_span *out)
 {
-    const uint8_t *pe = pe_header(head, len), *s;
+    const uint8_t *pe = pe_header(head, len), *s, *found = NULL;
     char want[8] = { 0 };
-    unsigned count;
+    unsigned count, profiles = 0; /* begun so far */
     size_t room;
 
     if (!pe)
@@ -49,13 +49,18 @@ err_t image_section(const void *head, size_t len, uint64_t file_size, const char
     room = len - (size_t)(s - (const uint8_t *)head);
     memcpy(want, name, min_size(strlen(name), sizeof want));
     for (count = get_le16(pe + 6); count && room >= PE_SECTION_SIZE; count--, room -= PE_SECTION_SIZE) {
-        if (!memcmp(s, want, sizeof want)) {
-            /* virtual size is the content's, raw size is padded in the file: what counts is the smaller */
-            out->size = min_u64(get_le32(s + 8), get_le32(s + 16));
-            out->offset = get_le32(s + 20);
-            return out->offset + out->size <= file_size ? OK : ERR_FORMAT;
+        profiles += !memcmp(s, ".profile", sizeof want);
+        if (!memcmp(s, want, sizeof want) && (profiles ? profiles == profile + 1 : !found)) {
+            found = s;
+            if (profiles)
+                break;
         }
         s += PE_SECTION_SIZE;
     }
-    return ERR_NOTFOUND;
+    if (!found)
+        return ERR_NOTFOUND;
+    /* virtual size is the content's, raw size is padded in the file: what counts is the smaller */
+    out->size = min_u64(get_le32(found + 8), get_le32(found + 16));
+    out->offset = get_le32(found + 20);
+    return out->offset + out->size <= file_size ? OK : ERR_FORMAT;
 }

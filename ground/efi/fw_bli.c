@@ -18,6 +18,9 @@
 #define XBOOTLDR BIT64(5)
 #define SORT_KEY BIT64(8)
 #define SAVED_ENTRY BIT64(9)
+#define MENU_DISABLE BIT64(13)
+#define MULTI_PROFILE_UKI BIT64(14)
+#define TYPE1_UKI BIT64(16)
 
 #define SAVED "@saved" /* as a default */
 
@@ -66,7 +69,7 @@ bool fw_one_shot_set(const char *id)
 
 void fw_bli_config(struct config *c, const struct fw_list *list)
 {
-    static char pattern[UNITS], timeout[UNITS];
+    static char pattern[UNITS], preferred[UNITS], timeout[UNITS];
 
     if (get(u"LoaderEntryDefault", pattern, sizeof pattern) &&
         (str_eq(pattern, SAVED) || config_find(list->entry, list->count, pattern) < list->count))
@@ -74,6 +77,8 @@ void fw_bli_config(struct config *c, const struct fw_list *list)
     saved = str_eq(c->fallback, SAVED);
     if (saved)
         c->fallback = get(u"LoaderEntryLastBooted", pattern, sizeof pattern) ? pattern : "";
+    if (get(u"LoaderEntryPreferred", preferred, sizeof preferred))
+        c->preferred = preferred;
     if (take(u"LoaderConfigTimeoutOneShot", timeout, sizeof timeout) ||
         get(u"LoaderConfigTimeout", timeout, sizeof timeout))
         (void)config_timeout(c, timeout);
@@ -92,7 +97,8 @@ static void tell_entries(const struct fw_list *list)
 void fw_bli_tell(const struct fw_list *list)
 {
     const uint64_t features =
-        CONFIG_TIMEOUT | CONFIG_TIMEOUT_ONE_SHOT | ENTRY_DEFAULT | ENTRY_ONE_SHOT | XBOOTLDR | SORT_KEY | SAVED_ENTRY;
+        CONFIG_TIMEOUT | CONFIG_TIMEOUT_ONE_SHOT | ENTRY_DEFAULT | ENTRY_ONE_SHOT | XBOOTLDR | SORT_KEY | SAVED_ENTRY |
+        MENU_DISABLE | MULTI_PROFILE_UKI | TYPE1_UKI;
     uint8_t part[16];
     char text[UNITS];
 

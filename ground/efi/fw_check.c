@@ -66,7 +66,7 @@ static void check_kernel(struct entry *e, struct fw_file *file, uint8_t *head, s
     struct linux_image image;
     char why[100] = "cannot be read";
 
-    if (e->kind != ENTRY_LINUX && image_section(head, len, file->size, ".linux", &span)) {
+    if (e->kind != ENTRY_LINUX && image_section(head, len, file->size, e->profile, ".linux", &span)) {
         entry_note(e, e->start.line, ENTRY_NO_GUEST, "not a unified kernel image; it can only start natively");
         return;
     }

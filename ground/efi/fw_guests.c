@@ -111,14 +111,14 @@ static bool get_uki(struct entry *e, struct vm_config *vm)
     struct image_span span;
     size_t head = (size_t)min_u64(IMAGE_HEAD, file.size);
 
-    if (image_section(file.data, head, file.size, ".linux", &span)) {
+    if (image_section(file.data, head, file.size, e->profile, ".linux", &span)) {
         entry_note(e, e->start.line, ENTRY_NO_GUEST, "not a unified kernel image; it can only start natively");
         return false;
     }
     vm->kernel = (struct blob){ file.data + span.offset, span.size };
-    if (!image_section(file.data, head, file.size, ".initrd", &span))
+    if (!image_section(file.data, head, file.size, e->profile, ".initrd", &span))
         vm->initrd[vm->ninitrd++] = (struct blob){ file.data + span.offset, span.size };
-    if (!*vm->cmdline && !image_section(file.data, head, file.size, ".cmdline", &span)) {
+    if (!*vm->cmdline && !image_section(file.data, head, file.size, e->profile, ".cmdline", &span)) {
         size_t n = (size_t)min_u64(span.size, sizeof vm->cmdline - 1);
         memcpy(vm->cmdline, file.data + span.offset, n);
     }

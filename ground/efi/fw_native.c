@@ -90,14 +90,19 @@ static bool initrd_offer(const struct entry *e, char *why, size_t size)
 
 static void set_options(const struct entry *e, const char *options, struct efi_loaded_image *image)
 {
-    static uint16_t wide[ENTRY_OPTIONS];
+    static char text[ENTRY_OPTIONS + 16];
+    static uint16_t wide[sizeof text];
 
     if (!options)
         options = e->kind == ENTRY_UKI ? "" : e->options; /* a unified kernel image uses those inside it */
-    if (!*options)
+    if (e->profile) /* systemd-stub(7) */
+        (void)fmt_text(text, sizeof text, "@%u%s%s", e->profile, *options ? " " : "", options);
+    else
+        (void)str_copy(text, sizeof text, options);
+    if (!*text)
         return;
     image->options = wide;
-    image->options_size = (uint32_t)(2 * (utf8_to_utf16(wide, ARRAY_LEN(wide), options) + 1));
+    image->options_size = (uint32_t)(2 * (utf8_to_utf16(wide, ARRAY_LEN(wide), text) + 1));
 }
 
 static efi_handle load(const struct entry *e, char *why, size_t size)

@@ -38,6 +38,12 @@ static bool has_suffix(const char *name, const char *suffix)
     return n > k && str_eq_nocase(name + n - k, suffix);
 }
 
+/* Ids that begin so are those of a loader's own entries; systemd-boot, too, reads no such file. */
+static bool is_ours(const char *name)
+{
+    return str_starts(name, "auto-");
+}
+
 /* --- entry files --- */
 
 static void found_conf(void *arg, const char *name, bool is_dir)
@@ -48,7 +54,7 @@ static void found_conf(void *arg, const char *name, bool is_dir)
     struct entry *e;
     err_t err;
 
-    if (is_dir || !has_suffix(name, ".conf"))
+    if (is_dir || is_ours(name) || !has_suffix(name, ".conf"))
         return;
     (void)fmt_text(path, sizeof path, "/loader/entries/%s", name);
     e = add(s, ENTRY_LINUX, name, "", path);
@@ -69,32 +75,36 @@ static void found_conf(void *arg, const char *name, bool is_dir)
 /* --- programs --- */
 
 /* A section's bytes, as text. NULL if there is none or it is too large. */
-static char *section_text(struct fw_file *file, const uint8_t *head, size_t head_len, const char *name, size_t max,
+static char *section_text(struct fw_file *file, const uint8_t *head, size_t head_len, unsigned profile, const char *name, size_t max,
                           size_t *len)
 {
     struct image_span span;
     char *text;
 
-    if (image_section(head, head_len, file->size, name, &span) || span.size > max)
+    if (image_section(head, head_len, file->size, profile, name, &span) || span.size > max)
         return NULL;
     text = fw_alloc(span.size + 1);
     *len = span.size;
     return text && !fw_file_read(file, span.offset, text, span.size) ? text : NULL;
 }
 
-/* What a unified kernel image says of itself. */
-static void read_uki(struct entry *e, struct fw_file *file, const uint8_t *head, size_t head_len)
+/* What a unified kernel image says of one of its profiles. */
+static void read_uki(struct entry *e, struct fw_file *file, const uint8_t *head, size_t head_len, unsigned profile)
 {
     struct image_span span;
     size_t len;
-    char *text = section_text(file, head, head_len, ".osrel", OSREL_MAX, &len);
+    char *text = section_text(file, head, head_len, profile, ".osrel", OSREL_MAX, &len), *title;
 
     if (text)
         entry_parse_osrel(e, text, len);
-    text = section_text(file, head, head_len, ".cmdline", ENTRY_OPTIONS - 1, &len);
+    text = section_text(file, head, head_len, profile, ".profile", OSREL_MAX, &len);
+    title = text ? fw_alloc(ENTRY_TITLE_MAX) : NULL;
+    if (title)
+        entry_set_profile(e, profile, text, len, title);
+    text = section_text(file, head, head_len, profile, ".cmdline", ENTRY_OPTIONS - 1, &len);
     if (text)
         (void)str_copy(e->options, sizeof e->options, text_flat(text));
-    if (image_section(head, head_len, file->size, ".linux", &span))
+    if (image_section(head, head_len, file->size, profile, ".linux", &span))
         entry_note(e, 0, ENTRY_NO_GUEST, "not a unified kernel image; it can only start natively");
 }
 
@@ -102,21 +112,27 @@ static void read_uki(struct entry *e, struct fw_file *file, const uint8_t *head,
 static void add_program(struct scan *s, enum entry_kind kind, const char *id, const char *title, const char *path)
 {
     static uint8_t head[IMAGE_HEAD];
-    struct entry *e = NULL;
+    struct entry *e;
     struct image_span span;
     struct fw_file file;
+    unsigned profile = 0;
     size_t len;
 
     if (fw_file_open(s->volume, path, &file))
         return;
     len = (size_t)min_u64(IMAGE_HEAD, file.size);
-    if (!fw_file_read(&file, 0, head, len) && image_is_efi_program(head, len) &&
-        image_section(head, len, file.size, ".goblin", &span) == ERR_NOTFOUND)
+    if (fw_file_read(&file, 0, head, len) || !image_is_efi_program(head, len) ||
+        image_section(head, len, file.size, 0, ".goblin", &span) != ERR_NOTFOUND)
+        goto close;
+    do { /* an entry for each profile */
         e = add(s, kind, id, title, path);
-    if (e)
+        if (!e)
+            break;
         e->start.path = e->file;
-    if (e && kind == ENTRY_UKI)
-        read_uki(e, &file, head, len);
+        if (kind == ENTRY_UKI)
+            read_uki(e, &file, head, len, profile);
+    } while (kind == ENTRY_UKI && !image_section(head, len, file.size, ++profile, ".profile", &span));
+close:
     fw_file_close(&file);
 }
 
@@ -125,7 +141,7 @@ static void found_uki(void *arg, const char *name, bool is_dir)
     char path[ENTRY_PATH_MAX + 32];
 
     (void)fmt_text(path, sizeof path, "/EFI/Linux/%s", name);
-    if (!is_dir && has_suffix(name, ".efi"))
+    if (!is_dir && !is_ours(name) && has_suffix(name, ".efi"))
         add_program(arg, ENTRY_UKI, name, "", path);
 }
 

@@ -48,8 +48,9 @@ static void choose(bool first, struct menu_choice *choice)
         if (str_eq(list.entry[i]->id, last_id))
             menu.selected = i;
     if (first && !config.timeout) {
-        (void)fw.bs->stall(HIDDEN_WAIT_US);
-        if (!fw_key(&key) && menu_expire(&menu, choice))
+        if (!config.no_menu)
+            (void)fw.bs->stall(HIDDEN_WAIT_US);
+        if ((config.no_menu || !fw_key(&key)) && menu_expire(&menu, choice))
             return;
         menu.counting = false;
     }

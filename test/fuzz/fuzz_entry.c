@@ -82,7 +82,7 @@ static void check_image(const uint8_t *head, size_t len)
 
     (void)image_is_efi_program(head, len);
     for (unsigned i = 0; i < ARRAY_LEN(names); i++)
-        if (!image_section(head, len, 1 << 20, names[i], &s))
+        if (!image_section(head, len, 1 << 20, i, names[i], &s))
             ASSERT(s.offset <= 1 << 20 && s.size <= (1 << 20) - s.offset);
 }
 
@@ -105,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct entry e;
     struct config c;
+    char title[ENTRY_TITLE_MAX];
     size_t len = size ? size - 1 : 0;
     char *text;
 
@@ -127,6 +128,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         entry_init(&e, ENTRY_UKI, "a.efi", "/EFI/Linux/a.efi");
         entry_parse_osrel(&e, text, len);
         check_text(e.title);
+        break;
+    case 'r':
+        entry_init(&e, ENTRY_UKI, "a.efi", "/EFI/Linux/a.efi");
+        entry_set_profile(&e, 1, text, len, title);
+        check_text(e.title);
+        check_text(e.id);
         break;
     case 'p':
         check_image(data + 1, len);

@@ -115,6 +115,7 @@ static void a_mistake_blocks_the_entry_and_names_line_and_cure(void **)
         { "linux /v\ndisks vda", 2, "did you mean disk?" },
         { "linux /v\nrunn vm", 2, "did you mean run?" },
         { "linux /v\nefi /x.efi", 2, "line 1 already says what to start" },
+        { "uki-url http://a/u.efi", 1, "cannot be started; copy it here" },
         { "title nothing", 0, "says nothing to start" },
         { "", 0, "says nothing to start" },
         { "linux /v\noptions caf\xe9", 2, "not plain UTF-8" },
@@ -148,6 +149,17 @@ static void remarks_do_not_block(void **)
     parse("title caf\xe9 \x1b[31m\nlinux /v");
     assert_int_equal(e.nnotes, 0);
     assert_string_equal(e.title, "caf? ?[31m");
+    parse("linux /v\ninitrd\n");
+    expect_note(0, 2, 0, "initrd: nothing follows");
+    parse("linux /v\ngrub_arg caf\xe9\ndevicetree-overlay /a.dtbo\n");
+    assert_int_equal(e.nnotes, 0);
+    parse("uki /u.efi\nprofile two\nextra /x.cred\n");
+    expect_note(0, 2, 0, "profile: 'two' is not a number");
+    expect_note(1, 3, 0, "starts without /x.cred");
+    assert_false(entry_blocked(&e));
+    parse("uki '/u.efi'\nprofile 2\n");
+    assert_string_equal(e.start.path, "/u.efi");
+    assert_int_equal(e.profile, 2);
 }
 
 static void a_zero_byte_does_not_hide_the_rest(void **)
@@ -280,6 +292,47 @@ static void os_release_gives_the_best_names_it_has(void **)
     assert_string_equal(e.version, "rolling");
 }
 
+static void a_profile_is_an_entry_of_its_own(void **)
+{
+    static const struct {
+        unsigned profile;
+        const char *text, *id, *title;
+    } rows[] = {
+        { 0, "ID=main\n", "a.efi", "Debian" },
+        { 0, "ID=main\nTITLE=\"As always\"\n", "a.efi", "Debian (As always)" },
+        { 1, "TITLE='Factory reset'\nID=reset", "a.efi@reset", "Debian (Factory reset)" },
+        { 2, "ID=safe\nFOO=bar\n", "a.efi@safe", "Debian (safe)" },
+        { 12, "", "a.efi@12", "Debian (12)" },
+    };
+    char text[64], title[ENTRY_TITLE_MAX];
+
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        entry_init(&e, ENTRY_UKI, "a+3.efi", "/EFI/Linux/a+3.efi");
+        e.title = "Debian";
+        strcpy(text, rows[i].text);
+        entry_set_profile(&e, rows[i].profile, text, strlen(text), title);
+        assert_string_equal(e.id, rows[i].id);
+        assert_string_equal(e.title, rows[i].title);
+        assert_int_equal(e.profile, rows[i].profile);
+    }
+}
+
+static void profiles_stand_behind_each_other(void **)
+{
+    struct entry *want[] = { made(ENTRY_UKI, "b.efi", "", ""), made(ENTRY_UKI, "a.efi", "", ""), made(ENTRY_UKI, "a.efi", "", ""),
+                             made(ENTRY_UKI, "a.efi", "", "") };
+    char title[ENTRY_TITLE_MAX], z[] = "ID=z", y[] = "ID=y";
+    struct entry *list[] = { want[3], want[1], want[0], want[2] };
+
+    entry_set_profile(want[2], 1, z, 4, title);
+    entry_set_profile(want[3], 2, y, 4, title);
+    entry_sort(list, ARRAY_LEN(list));
+    for (unsigned i = 0; i < ARRAY_LEN(want); i++) {
+        assert_ptr_equal(list[i], want[i]);
+        free(want[i]);
+    }
+}
+
 /* --- loader.conf --- */
 
 static struct config config_of(const char *text)
@@ -303,7 +356,8 @@ static void loader_conf_sets_what_it_names(void **)
     assert_string_equal(c.problem, "");
     assert_int_equal(config_of("timeout menu-force").timeout, CONFIG_WAIT);
     assert_int_equal(config_of("timeout menu-hidden").timeout, 0);
-    assert_true(config_of("editor 1").editor);
+    assert_true(config_of("timeout menu-disabled").no_menu && !config_of("timeout menu-disabled\ntimeout 0").no_menu);
+    assert_true(config_of("editor 1").editor && !config_of("editor f").editor);
     assert_false(config_of("auto-entries no").loaders);
     assert_false(config_of("auto-firmware 0").setup);
     assert_true(c.loaders && c.setup);
@@ -347,6 +401,10 @@ static void the_default_is_the_first_match_else_the_first_that_can_start(void **
     assert_int_equal(config_default(&c, list, 3), 3);
     c = config_of("default a-2");
     assert_int_equal(config_default(&c, list, 3), 1);
+    c = config_of("default a-2\npreferred b*");
+    assert_int_equal(config_default(&c, list, 3), 0);
+    list[0]->bad = true; /* its boots are counted out: what follows is the default */
+    assert_int_equal(config_default(&c, list, 3), 1);
     assert_int_equal(config_find(list, 3, "c*"), 3);
     for (unsigned i = 0; i < 3; i++)
         free(list[i]);
@@ -384,12 +442,45 @@ static void sections_are_found_and_kept_inside_the_file(void **)
     size_t len = make_pe(pe);
 
     assert_true(image_is_efi_program(pe, len));
-    assert_int_equal(image_section(pe, len, 1536, ".linux", &s), OK);
+    assert_int_equal(image_section(pe, len, 1536, 0, ".linux", &s), OK);
     assert_int_equal(s.offset, 1024);
     assert_int_equal(s.size, 500);
-    assert_int_equal(image_section(pe, len, 1523, ".linux", &s), ERR_FORMAT);
-    assert_int_equal(image_section(pe, len, 1536, ".initrd", &s), ERR_NOTFOUND);
-    assert_int_equal(image_section(pe, len, 1536, ".linuxes", &s), ERR_NOTFOUND);
+    assert_int_equal(image_section(pe, len, 1523, 0, ".linux", &s), ERR_FORMAT);
+    assert_int_equal(image_section(pe, len, 1536, 0, ".initrd", &s), ERR_NOTFOUND);
+    assert_int_equal(image_section(pe, len, 1536, 0, ".linuxes", &s), ERR_NOTFOUND);
+}
+
+static void a_profile_has_what_is_common_and_its_own(void **)
+{
+    static const struct {
+        const char *name;
+        uint32_t offset;
+    } section[] = { { ".linux", 512 }, { ".cmdline", 520 }, { ".profile", 530 }, { ".profile", 540 }, { ".cmdline", 550 }, { ".profile", 560 },
+                    { ".initrd", 570 } };
+    static const struct {
+        unsigned profile;
+        const char *name;
+        uint64_t offset; /* 0: not found */
+    } rows[] = { { 0, ".linux", 512 },   { 0, ".cmdline", 520 }, { 0, ".profile", 530 }, { 0, ".initrd", 0 },  { 1, ".linux", 512 }, { 1, ".cmdline", 550 },
+                 { 1, ".profile", 540 }, { 1, ".initrd", 0 },    { 2, ".cmdline", 520 }, { 2, ".initrd", 570 }, { 3, ".profile", 0 } };
+    uint8_t pe[1024];
+    struct image_span s;
+
+    make_pe(pe);
+    put_le16(pe + PE_AT + 6, ARRAY_LEN(section));
+    for (unsigned i = 0; i < ARRAY_LEN(section); i++) {
+        uint8_t *at = pe + SECTIONS + i * 40;
+        memset(at, 0, 40);
+        memcpy(at, section[i].name, strlen(section[i].name));
+        put_le32(at + 8, 1);
+        put_le32(at + 16, 1);
+        put_le32(at + 20, section[i].offset);
+    }
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        err_t e = image_section(pe, sizeof pe, sizeof pe, rows[i].profile, rows[i].name, &s);
+        assert_int_equal(e, rows[i].offset ? OK : ERR_NOTFOUND);
+        assert_true(e || s.offset == rows[i].offset);
+    }
 }
 
 static void what_is_no_program_for_this_machine_is_refused(void **)
@@ -406,7 +497,7 @@ static void what_is_no_program_for_this_machine_is_refused(void **)
         size_t len = make_pe(pe);
         put_le16(pe + damage[i].at, damage[i].value);
         assert_false(image_is_efi_program(pe, len));
-        assert_int_equal(image_section(pe, len, 1536, ".linux", &s), ERR_FORMAT);
+        assert_int_equal(image_section(pe, len, 1536, 0, ".linux", &s), ERR_FORMAT);
     }
     make_pe(pe);
     put_le16(pe + PE_AT + 24 + 68, 11); /* a driver */
@@ -421,7 +512,7 @@ static void a_head_cut_anywhere_is_never_read_beyond(void **)
     for (size_t len = make_pe(pe); len-- > 0;) {
         exact = malloc(len ? len : 1);
         memcpy(exact, pe, len);
-        assert_int_not_equal(image_section(exact, len, 1536, ".linux", &s), OK);
+        assert_int_not_equal(image_section(exact, len, 1536, 0, ".linux", &s), OK);
         image_is_efi_program(exact, len);
         free(exact);
     }
@@ -470,10 +561,13 @@ int main(void)
         cmocka_unit_test(boot_counters_are_no_part_of_the_id),
         cmocka_unit_test(entries_stand_in_the_order_of_the_specification),
         cmocka_unit_test(os_release_gives_the_best_names_it_has),
+        cmocka_unit_test(a_profile_is_an_entry_of_its_own),
+        cmocka_unit_test(profiles_stand_behind_each_other),
         cmocka_unit_test(loader_conf_sets_what_it_names),
         cmocka_unit_test(a_mistake_in_loader_conf_is_told_and_has_no_effect),
         cmocka_unit_test(the_default_is_the_first_match_else_the_first_that_can_start),
         cmocka_unit_test(sections_are_found_and_kept_inside_the_file),
+        cmocka_unit_test(a_profile_has_what_is_common_and_its_own),
         cmocka_unit_test(what_is_no_program_for_this_machine_is_refused),
         cmocka_unit_test(a_head_cut_anywhere_is_never_read_beyond),
     };
