@@ -194,7 +194,7 @@ SYS(fcntl)
     case F_GETOWN: return f->owner;
     case F_SETOWN: f->owner = (int32_t)a[2]; return 0;
     case F_GETSIG: return 0;
-    case F_SETPIPE_SZ: return pipe_resize(f, (uint32_t)a[2]);
+    case F_SETPIPE_SZ: return pipe_resize(f, a[2]);
     case F_GETPIPE_SZ: return pipe_size(f);
     case F_ADD_SEALS: return seals_add(f, a[2]);
     case F_GET_SEALS: return f->node && f->node->sealable ? f->node->seals : -EINVAL;

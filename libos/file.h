@@ -208,7 +208,7 @@ int pipe_make(struct file *ends[2], uint32_t flags);
 bool pipe_is(const struct file *);
 int fifo_open(struct node *, struct file *);
 int64_t pipe_size(const struct file *);
-int64_t pipe_resize(struct file *, uint32_t bytes);
+int64_t pipe_resize(struct file *, uint64_t bytes);
 uint32_t pipe_peek(const struct file *, uint8_t *to, uint32_t len); /* a copy; nothing is taken */
 int64_t pipe_ready(struct file *, bool nonblock); /* waits until bytes can pass: how many; 0: the end; -errno */
 struct stat stat_nameless(const struct file *); /* what has no name: a pipe, a socket, an anonymous file */

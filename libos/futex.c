@@ -40,7 +40,7 @@ int64_t futex_wake(user_t at, uint32_t count, uint32_t bits)
 
     list_each_safe (l, next, bucket(at)) {
         struct thread *t = container_of(l, struct thread, futex_link);
-        if (n >= count)
+        if (n && n >= count) /* as on Linux, 0 wakes one, too */
             break;
         if (t->futex_at != at || !(t->futex_bits & bits))
             continue;
@@ -53,7 +53,7 @@ int64_t futex_wake(user_t at, uint32_t count, uint32_t bits)
 
 static int64_t requeue(user_t from, user_t to, uint32_t wake, uint32_t move)
 {
-    int64_t n = futex_wake(from, wake, UINT32_MAX);
+    int64_t n = wake ? futex_wake(from, wake, UINT32_MAX) : 0;
 
     list_each_safe (l, next, bucket(from)) {
         struct thread *t = container_of(l, struct thread, futex_link);

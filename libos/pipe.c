@@ -10,7 +10,7 @@ struct pipe {
     struct waitq wait;
     unsigned readers, writers, opened;
     bool written; /* there has been a writer */
-    struct node *fifo; /* NULL: it has no name */
+    struct node *node; /* its file, which keeps the pipe in `arg` */
 };
 static const struct file_ops read_end, write_end, both_ends;
 
@@ -118,8 +118,7 @@ static void pipe_close(struct file *f)
     waitq_wake(&p->wait);
     if (p->readers || p->writers)
         return;
-    if (p->fifo)
-        p->fifo->arg = 0;
+    p->node->arg = 0;
     mem_put(p->ring.buf);
     mem_put(p);
 }
@@ -149,7 +148,6 @@ static void file_join(struct file *f, struct pipe *p)
 {
     f->data = p;
     f->wait = &p->wait;
-    f->mode = S_IFIFO | 0600;
     p->readers += reads(f);
     p->writers += writes(f);
     p->written = p->written || p->writers;
@@ -158,42 +156,51 @@ static void file_join(struct file *f, struct pipe *p)
 int pipe_make(struct file *ends[2], uint32_t flags)
 {
     struct pipe *p = pipe_new();
+    struct node *n = NULL;
 
     ends[0] = file_new(&read_end, O_RDONLY | flags);
     ends[1] = file_new(&write_end, O_WRONLY | flags);
-    if (!p || !ends[0] || !ends[1]) {
+    if (!p || !ends[0] || !ends[1] || node_nameless("pipe:", NULL, S_IFIFO | 0600, &n)) {
         mem_put(p ? p->ring.buf : NULL);
         mem_put(p);
         mem_put(ends[0]);
         mem_put(ends[1]);
         return -ENOMEM;
     }
-    file_join(ends[0], p);
-    file_join(ends[1], p);
+    p->node = n;
+    n->arg = (uint64_t)p;
+    n->nlink = 1;
+    for (unsigned i = 0; i < 2; i++) {
+        ends[i]->node = n;
+        node_get(n);
+        file_join(ends[i], p);
+    }
     return 0;
 }
 
-/* A FIFO's node keeps its pipe in `arg` while it is open anywhere. Opening waits for the other side, but for O_RDWR. */
+/* A node keeps its pipe in `arg` while it is open anywhere. Opening one with a name waits for the other side, but for O_RDWR; one
+ * without is opened again by /proc/self/fd. */
 int fifo_open(struct node *n, struct file *f)
 {
     struct pipe *p = (struct pipe *)n->arg;
     uint32_t access = f->flags & O_ACCMODE;
+    bool named = n->parent;
     uint64_t seen;
     int e = 0;
 
-    if (access == O_WRONLY && f->flags & O_NONBLOCK && !(p && p->readers))
+    if (named && access == O_WRONLY && f->flags & O_NONBLOCK && !(p && p->readers))
         return -ENXIO;
     p = p ? p : pipe_new();
     if (!p)
         return -ENOMEM;
     n->arg = (uint64_t)p;
-    p->fifo = n;
+    p->node = n;
     f->ops = access == O_RDONLY ? &read_end : access == O_WRONLY ? &write_end : &both_ends;
     file_join(f, p);
     p->opened++;
     waitq_wake(&p->wait);
     seen = p->opened;
-    while (!e && !(f->flags & O_NONBLOCK) && access != O_RDWR && !(access == O_RDONLY ? p->writers : p->readers) && p->opened == seen)
+    while (!e && named && !(f->flags & O_NONBLOCK) && access != O_RDWR && !(access == O_RDONLY ? p->writers : p->readers) && p->opened == seen)
         e = waitq_wait(&p->wait, 0);
     if (!e)
         return 0;
@@ -206,7 +213,7 @@ int64_t pipe_size(const struct file *f)
     return pipe_is(f) ? ((const struct pipe *)f->data)->ring.mask + 1ll : -EBADF;
 }
 
-int64_t pipe_resize(struct file *f, uint32_t bytes)
+int64_t pipe_resize(struct file *f, uint64_t bytes)
 {
     struct pipe *p = f->data;
     uint32_t size = PIPE_BUF, used;
@@ -214,8 +221,8 @@ int64_t pipe_resize(struct file *f, uint32_t bytes)
 
     if (!pipe_is(f))
         return -EBADF;
-    if (!bytes || bytes > PIPE_MAX)
-        return bytes ? -EPERM : -EINVAL;
+    if (bytes > PIPE_MAX)
+        return bytes > BIT64(31) ? -EINVAL : -EPERM;
     while (size < bytes)
         size *= 2;
     used = ring_used(&p->ring);

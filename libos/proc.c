@@ -68,10 +68,10 @@ static int64_t fd_follow(struct node *n, char *to, size_t room)
         return -ENOENT;
     if (!f->node) {
         s = stat_nameless(f);
-        fmt_text(to, room, !f->mode ? "anon_inode:[file]" : (f->mode & S_IFMT) == S_IFSOCK ? "socket:[%llu]" : "pipe:[%llu]", (ull)s.st_ino);
+        fmt_text(to, room, f->mode ? "socket:[%llu]" : "anon_inode:[file]", (ull)s.st_ino);
         return 0;
     }
-    if (!f->node->parent && !f->node->gone) /* a standard file */
+    if (!f->node->parent && (!f->node->gone || pipe_is(f))) /* or a standard file */
         return fmt_text(to, room, node_is(f->node, S_IFCHR) ? "/dev/pts/0" : "pipe:[%llu]", (ull)f->node->ino), 0;
     len = f->node->parent ? node_path(f->node, to, room) : (int64_t)fmt_text(to, room, "/%s", f->node->name);
     if (len >= 0 && f->node->gone && (size_t)len + 11 < room)
@@ -88,20 +88,38 @@ static struct node *fd_jump(struct node *n)
 
 static const struct node_ops fd_link_ops = { .follow = fd_follow, .jump = fd_jump };
 
+static int64_t fdinfo_text(struct node *n, char *to, size_t room)
+{
+    struct file *f = fd_file(n->arg);
+    uint32_t flags = !f ? 0 : f->flags | (fd_flag(n->arg, -1) ? O_CLOEXEC : 0);
+    char octal[10] = { 0 }, *o = octal + 8;
+
+    do
+        *o-- = (char)('0' + (flags & 7));
+    while (flags >>= 3);
+    *o = '0';
+    return f ? (int64_t)fmt_text(to, room, "pos:\t%llu\nflags:\t%s\nmnt_id:\t1\nino:\t%llu\n", (ull)f->pos, o,
+                                 (ull)(f->node ? f->node->ino : stat_nameless(f).st_ino)) : -ENOENT;
+}
+
+static const struct node_ops fdinfo_text_ops = { .text = fdinfo_text };
+static const struct node_ops fdinfo_ops;
+
 static int fd_lookup(struct node *dir, const char *name, struct node **out)
 {
+    bool info = dir->ops == &fdinfo_ops;
     uint64_t fd;
 
     if (str_to_u64(name, &fd) || fd >= FILES_MAX || !fd_file(fd))
         return -ENOENT;
-    *out = add(dir, name, S_IFLNK | 0700, &fd_link_ops);
+    *out = add(dir, name, info ? S_IFREG | 0400 : S_IFLNK | 0700, info ? &fdinfo_text_ops : &fd_link_ops);
     if (!*out)
         return -ENOMEM;
     (*out)->arg = fd;
     return 0;
 }
 
-static int fd_list(UNUSED struct node *dir, unsigned i, char *name, uint32_t *mode)
+static int fd_list(struct node *dir, unsigned i, char *name, uint32_t *mode)
 {
     uint64_t fd = fd_next(0);
 
@@ -110,11 +128,12 @@ static int fd_list(UNUSED struct node *dir, unsigned i, char *name, uint32_t *mo
     if (fd >= FILES_MAX)
         return -ENOENT;
     fmt_text(name, NAME_MAX, "%llu", (ull)fd);
-    *mode = S_IFLNK | 0700;
+    *mode = dir->ops == &fdinfo_ops ? S_IFREG | 0400 : S_IFLNK | 0700;
     return 0;
 }
 
 static const struct node_ops fd_ops = { .lookup = fd_lookup, .list = fd_list };
+static const struct node_ops fdinfo_ops = { .lookup = fd_lookup, .list = fd_list };
 
 /* --- /proc/self/task: a directory for each thread --- */
 static int task_lookup(struct node *dir, const char *name, struct node **out)
@@ -198,6 +217,7 @@ int proc_init(void)
     add(self, "cwd", S_IFLNK | 0777, &cwd_ops);
     add(self, "root", S_IFLNK | 0777, &root_ops);
     add(self, "fd", S_IFDIR | 0500, &fd_ops);
+    add(self, "fdinfo", S_IFDIR | 0500, &fdinfo_ops);
     add(self, "task", S_IFDIR | 0555, &task_ops);
     return e;
 }

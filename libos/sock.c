@@ -185,6 +185,7 @@ bool sock_peer_writable(struct sock *s) { return s->tx_end || !s->peer || sock_r
 int sock_peer_send(struct sock *s, struct message *m)
 {
     struct sock *to = s->peer;
+    const struct sockname *from = s->family == AF_UNIX && s->local.len > sizeof s->local.family ? &s->local : NULL;
     uint64_t left = m->len - m->done, n = left;
 
     if (!to && s->family != AF_UNIX && s->state == SOCKET_CONNECTED && !s->tx_end) {
@@ -198,13 +199,13 @@ int sock_peer_send(struct sock *s, struct message *m)
         n = min_u64(min_u64(left, sock_room(to)), COPY);
         if (left && (!n || (n < left && n < 4096)))
             return -EAGAIN;
-        return left ? sock_give(to, NULL, m, n) : 0;
+        return left ? sock_give(to, from, m, n) : 0;
     }
     if (n > s->send_size)
         return -EMSGSIZE;
     if (sock_room(to) < n || (to->rx_count && to->rx_bytes + 64 * to->rx_count > to->rx_limit))
         return -EAGAIN;
-    return sock_give(to, NULL, m, n);
+    return sock_give(to, from, m, n);
 }
 
 void sock_peer_shut(struct sock *s, bool read, bool write)

@@ -156,7 +156,7 @@ int64_t sock_recv(struct file *f, struct message *m)
     if (m->flags & (MSG_OOB | MSG_ERRQUEUE))
         return m->flags & MSG_OOB ? -EINVAL : -EAGAIN;
     n = recv_loop(f, s, m);
-    m->flags = (s->type == SOCK_STREAM ? 0 : m->flags & MSG_TRUNC) | (s->type == SOCK_SEQPACKET && n > 0 ? MSG_EOR : 0) | report;
+    m->flags = (s->type == SOCK_STREAM ? 0 : m->flags & MSG_TRUNC) | report;
     return n;
 }
 

@@ -37,21 +37,25 @@ static inline int64_t plain(const uint64_t a[6], bool out)
 SYS(read) { return plain(a, false); }
 SYS(write) { return plain(a, true); }
 
-static int64_t at_offset(struct file *f, bool out, user_t at, uint64_t len, uint64_t pos)
+/* fd_for(), and whether there is a position in it; NULL: none was given. */
+static struct file *fd_at(uint64_t fd, bool out, const uint64_t *pos, int64_t *e)
 {
-    if ((int64_t)pos < 0)
-        return -EINVAL;
-    if (!f->node || node_is(f->node, S_IFIFO) || (node_is(f->node, S_IFCHR) && f->wait))
-        return -ESPIPE;
-    return transfer(f, out, at, len, &pos);
+    struct file *f = fd_for(fd, out, e);
+
+    if (pos && (int64_t)*pos < 0)
+        *e = -EINVAL;
+    else if (pos && f && !(f->flags & O_PATH) && (!f->node || node_is(f->node, S_IFIFO) || (node_is(f->node, S_IFCHR) && f->wait)))
+        *e = -ESPIPE;
+    return f;
 }
 
 static inline int64_t positioned(const uint64_t a[6], bool out)
 {
     int64_t e;
-    struct file *f = fd_for(a[0], out, &e);
+    uint64_t pos = a[3];
+    struct file *f = fd_at(a[0], out, &pos, &e);
 
-    return e ? e : at_offset(f, out, a[1], a[2], a[3]);
+    return e ? e : transfer(f, out, a[1], a[2], &pos);
 }
 
 SYS(pread64) { return positioned(a, false); }
@@ -80,16 +84,16 @@ static int64_t vector(struct file *f, bool out, user_t iov, uint64_t n, const ui
     struct iovec v;
     int64_t done = 0, e = vector_check(iov, n);
 
-    if (e < 0 || (pos && (int64_t)*pos < 0))
-        return e < 0 ? e : -EINVAL;
-    for (uint64_t i = 0; i < n; i++) {
+    if (e < 0)
+        return e;
+    for (uint64_t i = 0, at = pos ? *pos : 0; i < n; i++) {
         int64_t got;
         if (user_read(&v, iov + i * sizeof v, sizeof v))
             got = -EFAULT;
         else if (!v.len)
             continue;
         else
-            got = pos ? at_offset(f, out, v.base, v.len, *pos + (uint64_t)done) : transfer(f, out, v.base, v.len, &f->pos);
+            got = transfer(f, out, v.base, v.len, pos ? &at : &f->pos);
         if (got < 0) {
             done = done ? done : got;
             break;
@@ -129,7 +133,7 @@ static int64_t gather(struct file *f, user_t iov, uint64_t n)
 static inline int64_t vectored(const uint64_t a[6], bool out, const uint64_t *pos)
 {
     int64_t e;
-    struct file *f = fd_for(a[0], out, &e);
+    struct file *f = fd_at(a[0], out, pos, &e);
 
     if (e)
         return e;
@@ -237,7 +241,10 @@ static int64_t size_check(const struct node *n, uint64_t size)
         return -EINVAL;
     if (n->seals & (size < n->size ? F_SEAL_SHRINK : size > n->size ? F_SEAL_GROW : 0))
         return -EPERM;
-    return size > limits[RLIMIT_FSIZE][0] ? -EFBIG : 0;
+    if (size <= limits[RLIMIT_FSIZE][0])
+        return 0;
+    signal_post(current, SIGXFSZ, NULL);
+    return -EFBIG;
 }
 
 SYS(truncate)

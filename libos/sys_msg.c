@@ -122,7 +122,10 @@ static bool control_put(struct msghdr *h, uint64_t *at, int32_t type, const void
 
     if (*at + c.len > h->controllen) {
         h->flags |= MSG_CTRUNC;
-        return true;
+        if (*at + sizeof c > h->controllen)
+            return true;
+        c.len = h->controllen - *at;
+        n = c.len - sizeof c;
     }
     if (user_write(h->control + *at, &c, sizeof c) || user_write(h->control + *at + sizeof c, bytes, n))
         return false;
@@ -154,7 +157,7 @@ static int header_write(user_t to, struct msghdr *h, const struct sock *s, struc
     uint64_t at = 0;
     uint32_t room = h->namelen;
 
-    h->flags = m->flags & (MSG_TRUNC | MSG_EOR | MSG_CMSG_CLOEXEC);
+    h->flags = m->flags & (MSG_TRUNC | MSG_CMSG_CLOEXEC);
     if (h->name && m->name.len && user_write(h->name, m->name.bytes, min_u64(room, m->name.len)))
         return -EFAULT;
     h->namelen = m->name.len;

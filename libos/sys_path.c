@@ -159,9 +159,21 @@ SYS(readlinkat)
     return e;
 }
 
+/* Which kind of file system programs take it for. */
+static int64_t magic(const struct node *n)
+{
+    const struct node *top = n;
+
+    while (top->parent && top->parent != root_node)
+        top = top->parent;
+    if (!n->m && top->parent)
+        return str_eq(top->name, "proc") ? PROC_SUPER_MAGIC : str_eq(top->name, "sys") ? SYSFS_MAGIC : TMPFS_MAGIC;
+    return n->m ? V9FS_MAGIC : node_is(n, S_IFIFO) ? PIPEFS_MAGIC : TMPFS_MAGIC;
+}
+
 static int64_t statfs_out(struct node *n, user_t to)
 {
-    struct statfs s = { .f_type = n->m ? V9FS_MAGIC : TMPFS_MAGIC, .f_bsize = 4096, .f_namelen = NAME_MAX, .f_frsize = 4096,
+    struct statfs s = { .f_type = magic(n), .f_bsize = 4096, .f_namelen = NAME_MAX, .f_frsize = 4096,
                         .f_blocks = (int64_t)(boot->mem_limit / 4096), .f_bfree = (int64_t)(boot->mem_limit / 8192),
                         .f_bavail = (int64_t)(boot->mem_limit / 8192), .f_files = 1 << 20, .f_ffree = 1 << 20 };
     struct rpc r = { 0 };
@@ -255,6 +267,8 @@ static int64_t entries(struct file *f, user_t to, uint64_t room, bool old)
     uint64_t used = 0;
     int64_t e = !f->node || !node_is(f->node, S_IFDIR) ? -ENOTDIR : file_list(f);
 
+    if (!e)
+        node_tell(f->node, IN_ACCESS);
     for (; !e && f->pos < f->list->n; f->pos++) {
         const struct dirent_row *row = &f->list->row[f->pos];
         size_t n = strlen(row->name) + 1;

@@ -12,6 +12,8 @@ static int64_t thread_clone(uint64_t flags, uint64_t stack, user_t parent_tid, u
     struct regs r = *current->regs;
     struct thread *t;
 
+    if (flags & CLONE_SETTLS && tls >= BIT64(47))
+        return -EPERM;
     if ((flags & THREAD_FLAGS) != THREAD_FLAGS || !stack)
         return -ENOSYS; /* fork and its like: not yet */
     r.rsp = stack;
@@ -120,7 +122,11 @@ SYS(getcpu)
 SYS(arch_prctl)
 {
     switch (a[0]) {
-    case ARCH_SET_FS: fs_set(a[1]); return 0;
+    case ARCH_SET_FS:
+        if (a[1] >= BIT64(47))
+            return -EPERM;
+        fs_set(a[1]);
+        return 0;
     case ARCH_GET_FS: return user_write(a[1], &(uint64_t){ fs_get() }, 8);
     }
     return -EINVAL;

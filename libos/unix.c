@@ -213,6 +213,7 @@ int unix_make(uint32_t type, uint32_t protocol, struct sock **out)
 {
     struct sock *s;
 
+    type = type == SOCK_RAW ? SOCK_DGRAM : type; /* as on Linux */
     if (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_SEQPACKET)
         return -ESOCKTNOSUPPORT;
     if (protocol && protocol != AF_UNIX)

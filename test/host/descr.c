@@ -13,12 +13,54 @@
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sys/socket.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <time.h>
 
 #define BAD ((void *)8)
 static struct stat st;
+static struct statfs sfs;
 static char buf[70000], text[100];
+
+/* By /proc a pipe is opened again, and tells of itself. */
+static void pipe_again(void)
+{
+    int p[2], fd;
+
+    pipe(p);
+    SHOW(fcntl(p[1], F_SETPIPE_SZ, 0));
+    SHOW(fcntl(p[1], F_SETPIPE_SZ, INT64_MAX));
+    SHOW(pread(p[1], buf, 1, 0));
+    SHOW(pwrite(p[0], buf, 1, 0));
+    SHOW(pread(p[0], buf, 1, -1));
+    snprintf(text, sizeof text, "/proc/self/fd/%d", p[1]);
+    SHOW((fd = open(text, O_WRONLY)) > p[1]);
+    close(p[1]);
+    SHOW(write(fd, "again", 5));
+    SHOW(read(p[0], text, 5));
+    close(fd);
+    SHOW(read(p[0], text, 5));
+    snprintf(text, sizeof text, "/proc/self/fd/%d", p[0]);
+    SHOW((fd = open(text, O_RDONLY)) > 0); /* does not wait for a writer */
+    SHOW(read(fd, text, 5));
+    SHOW(fstatfs(fd, &sfs));
+    SHOW(sfs.f_type);
+    SHOW(statfs("/proc/self", &sfs));
+    SHOW(sfs.f_type);
+    SHOW(fchmod(fd, 0640));
+    fstat(p[0], &st);
+    SHOW(st.st_mode);
+    SHOW(flock(fd, LOCK_EX | LOCK_NB));
+    SHOW(flock(p[0], LOCK_SH | LOCK_NB));
+    close(fd);
+    snprintf(text, sizeof text, "/proc/self/fdinfo/%d", p[0]);
+    SHOW((fd = open(text, O_RDONLY)) > 0);
+    SHOW(read(fd, buf, 30) == 30);
+    printf("%.20s\n", buf);
+    close(p[0]);
+    close(fd);
+    SHOW(open(text, O_RDONLY));
+}
 
 /* No bytes need no memory: musl ends each program with such a writev to its output. */
 static void nothing_at_null(void)
@@ -576,6 +618,7 @@ int main(void)
     copies();
     locks();
     pipes();
+    pipe_again();
     counters();
     signals_as_files();
     watches();
