@@ -135,10 +135,10 @@ static err_t guest_define(struct guest *g, char *text, char *why)
     static struct vm_config cfg; /* large, and this is CPU 0's */
     err_t e;
 
-    if (!is_off(g))
-        return ns_refuse(why, ERR_BUSY, "%s runs; stop it first", g->g.name);
     cfg = g->vm->cfg;
     e = ns_define(&setup, g->g.name, &cfg, text, why);
+    if (!e && !is_off(g))
+        return ns_refuse(why, ERR_BUSY, "%s runs; stop it first", g->g.name);
     if (!e)
         e = spaces_set(g, cfg.spaces, why);
     if (e)

@@ -290,6 +290,10 @@ static void a_clone_is_like_its_origin_but_for_its_name(void **)
     assert_int_equal(files_write(&f, "two/ctl", "start"), 0);
     assert_int_equal(files_write(&f, "ctl", "remove two"), NINEP_EBUSY);
     SAYS("ctl", "stop it first");
+    assert_int_equal(files_write(&f, "two/ctl", "memory 32M"), NINEP_EBUSY);
+    SAYS("two/ctl", "stop it first");
+    assert_int_equal(files_write(&f, "two/ctl", "stpo"), NINEP_EINVAL);
+    SAYS("two/ctl", "'stpo' is no command");
     assert_int_equal(files_write(&f, "two/ctl", "stop"), 0);
     settle();
     assert_int_equal(files_write(&f, "ctl", "remove two"), 0);
