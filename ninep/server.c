@@ -39,14 +39,15 @@ static err_t fid_add(struct ninep_server *s, uint32_t id, struct ninep_fid **out
         return ERR_INVAL;
     if (ninep_server_fid(s, id))
         return ERR_BUSY;
-    for (uint32_t tries = 0; s->fids[at].id != NINEP_NOFID; tries++) {
+    for (uint32_t tries = 0; s->fids[at].used; tries++) {
         if (tries == s->nfids)
             return ERR_FULL;
         at = at + 1 == s->nfids ? 0 : at + 1;
     }
     *out = &s->fids[at];
-    **out = (struct ninep_fid){ .id = id, .first = (*out)->first, .next = *chain };
+    **out = (struct ninep_fid){ .id = id, .used = true, .first = (*out)->first, .next = *chain };
     *chain = (uint16_t)(at + 1);
+    s->held++;
     return OK;
 }
 
@@ -58,7 +59,8 @@ static void fid_drop(struct ninep_server *s, struct ninep_fid *fid)
     while (&s->fids[*link - 1] != fid)
         link = &s->fids[*link - 1].next;
     *link = fid->next;
-    fid->id = NINEP_NOFID;
+    fid->used = false;
+    s->held--;
 }
 
 /* --- requests --- */
@@ -138,8 +140,8 @@ static void session_end(struct ninep_server *s)
     for (uint32_t i = 0; i < s->nreqs; i++)
         if (s->reqs[i].state > REQ_RUNNING)
             req_cancel(&s->reqs[i]);
-    for (uint32_t i = 0; i < s->nfids; i++)
-        if (s->fids[i].id != NINEP_NOFID)
+    for (uint32_t i = 0; s->held; i++)
+        if (s->fids[i].used)
             (void)fid_clunk(s, &s->fids[i]);
 }
 
@@ -489,10 +491,7 @@ void ninep_server_init(struct ninep_server *s)
     ASSERT(s->nfids > 0 && s->nfids < 0xFFFF && s->nreqs > 1 && s->msize_max >= NINEP_MSIZE_MIN);
     s->msize = 0;
     s->order = 0;
-    for (uint32_t i = 0; i < s->nfids; i++)
-        s->fids[i] = (struct ninep_fid){ .id = NINEP_NOFID };
-    for (uint32_t i = 0; i < s->nreqs; i++)
-        s->reqs[i].state = REQ_FREE;
+    s->held = 0;
 }
 
 void ninep_server_fini(struct ninep_server *s)

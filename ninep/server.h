@@ -53,9 +53,10 @@ struct ninep_fs_ops {
 };
 
 struct ninep_fid {
-    uint32_t id; /* NINEP_NOFID: free */
+    uint32_t id;
     /* the table is a hash of chains: this place's chain, and the next on the one this fid is on; index + 1, 0: end */
     uint16_t first, next;
+    bool used; /* false: free */
     bool open;
     bool sized;     /* the open operation's: the file has a length and is no stream, its reads wait for a device only */
     bool gave;      /* a read gave data, and the client may ask for more to fill its buffer (server.refills) */
@@ -82,7 +83,7 @@ struct ninep_req {
 };
 
 struct ninep_server {
-    /* set by the caller before ninep_server_init(), all kept */
+    /* set by the caller before ninep_server_init(), all kept; fids and reqs are zeros, or what a server that has ended left */
     struct ninep_fs *fs;
     struct ninep_fid *fids; /* how many files the client may hold: up to 65534 */
     uint32_t nfids;
@@ -97,6 +98,7 @@ struct ninep_server {
     void (*wake)(struct ninep_server *);
     /* the server's */
     uint32_t msize; /* agreed on; 0: no Tversion yet */
+    uint32_t held;  /* fids in use */
     uint64_t order;
     struct ninep_msg out;
 };
