@@ -5,6 +5,9 @@
 #include <stdint.h>
 
 /* Clang predefines the right printf length for LP64 (ELF) and LLP64 (PE) alike. */
+#undef PRIu64 /* a C library's, on the host */
+#undef PRIx64
+#undef PRId64
 #define PRIu64 __UINT64_FMTu__
 #define PRIx64 __UINT64_FMTx__
 #define PRId64 __INT64_FMTd__
@@ -24,6 +27,7 @@
 #define GIB(n) ((uint64_t)(n) << 30)
 
 #define PAGE_SHIFT 12
+#undef PAGE_SIZE
 #define PAGE_SIZE 4096u
 
 /* A guest-physical address: not a pointer, not a plain number. */

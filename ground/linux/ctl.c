@@ -42,7 +42,6 @@ static struct {
     struct app *guest;
     const struct guest_config *cfg;
     int listener, statm;
-    pthread_t main; /* gets the process's signals */
     char dir[80], name[40];
     struct sockaddr_un at;
     uint64_t began;
@@ -99,7 +98,7 @@ static void status(struct ns_guest *, struct ns_status *s)
 static err_t command(struct ns_guest *, char *text, char *why)
 {
     if (str_eq(text, "power"))
-        return pthread_kill(ctl.main, SIGTERM) ? ERR_IO : OK;
+        return thread_signal(getpid(), SIGTERM) ? OK : ERR_IO; /* the main thread gets the process's signals */
     if (str_eq(text, "stop")) {
         guest_end(ctl.guest, APP_EXIT_SIGNAL + SIGKILL);
         return OK;
@@ -193,7 +192,7 @@ void ctl_ready(void)
         c->fd = fd;
         c->server = (struct ninep_server){ .fs = &ctl.tree.tree.fs, .fids = c->fids, .nfids = FIDS, .reqs = c->reqs, .nreqs = 2, .msize_max = MSIZE };
         ninep_server_init(&c->server);
-        if (thread_start(serve, c, STACK_BYTES, &(pthread_t){ 0 })) {
+        if (thread_start(serve, c, STACK_BYTES)) {
             ctl.connection[i] = c;
             c = NULL;
             fd = -1;
@@ -306,7 +305,6 @@ void ctl_open(struct app *g, const struct guest_config *cfg)
         return;
     ctl.guest = g;
     ctl.cfg = cfg;
-    ctl.main = pthread_self();
     begin();
     ns_vm_init(&ctl.tree);
     ctl.files = (struct ns_guest){ .ops = &ops, .name = ctl.name, .key = 1 };

@@ -20,7 +20,7 @@ struct app_vcpu {
     struct app *guest;
     app_addr_t shared; /* struct app_cpu */
     uint64_t stack_top, stack_size;
-    pthread_t thread;
+    pid_t tid;         /* of its thread, once that is there */
     bool started, stopping, waits;
     bool running;      /* it is in, or about to enter, the guest. atomically */
     int bell;          /* eventfd: it shall not wait, or no longer */
@@ -89,7 +89,8 @@ void hot_share(void);                /* by the template, before there are any */
 void hot_tell(const struct app *);   /* by one that ends */
 void hot_touch(struct app *);        /* by one that is made, before its CPU goes on */
 /* vcpu.c */
-bool thread_start(void *(*)(void *), void *arg, size_t stack, pthread_t *); /* one that nobody waits for. stack 0: the system's choice */
+bool thread_signal(pid_t tid, int n); /* a thread of this process; false: there is none */
+bool thread_start(void *(*)(void *), void *arg, size_t stack); /* one that nobody waits for. stack 0: the system's choice */
 struct app_cpu *cpu_shared(struct app_vcpu *); /* where the monitor sees it */
 void guest_cpu_signals(sigset_t *add);          /* how a CPU is stopped; to be blocked in all other threads */
 void guest_note(struct app_vcpu *, uint32_t event); /* as app_event(), but the CPU looks at it by itself soon */

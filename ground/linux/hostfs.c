@@ -272,7 +272,7 @@ static err_t op_readdir(struct ninep_req *r)
     if (lseek(fd, (off_t)r->in.offset, SEEK_SET) < 0)
         return done(r, -1);
     for (;;) {
-        ssize_t n = getdents64(fd, h->dir_buf, want);
+        ssize_t n = getdents64(fd, (void *)h->dir_buf, want);
         if (n <= 0)
             return r->out->count ? OK : done(r, n);
         for (ssize_t at = 0; at < n;) {

@@ -1,9 +1,11 @@
 /* What a file of the host is: its attributes, its locks, and its file system's state. */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/stat.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include "ground/linux/hostfs_node.h"
@@ -17,7 +19,7 @@ err_t hostfs_getattr(struct ninep_req *r)
 {
     struct statx s;
 
-    if (statx(node_of(r->fid)->fd, "", AT_EMPTY_PATH | AT_STATX_SYNC_AS_STAT, STATX_BASIC_STATS | STATX_BTIME, &s) < 0)
+    if (syscall(SYS_statx, node_of(r->fid)->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &s) < 0)
         return done(r, -1);
     r->out->attr = (struct ninep_attr){
         .valid = NINEP_GETATTR_BASIC | (s.stx_mask & STATX_BTIME ? NINEP_GETATTR_BTIME : 0),

@@ -6,9 +6,6 @@
 #include <sys/mman.h>
 #include "ground/linux/guest.h"
 
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* since Linux 5.14; an older one refuses it, and nothing is lost */
-#endif
 #define PAGES_MAX 8192u /* got ahead at most */
 #define RUNS_MAX 4096u
 

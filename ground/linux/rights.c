@@ -9,6 +9,7 @@
 #include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/seccomp.h>
+#include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -23,8 +24,8 @@
 void rights_close(int keep)
 {
     if (keep > 3)
-        close_range(3, (unsigned)keep - 1, 0);
-    close_range(keep < 3 ? 3 : (unsigned)keep + 1, ~0u, 0);
+        syscall(SYS_close_range, 3, keep - 1, 0);
+    syscall(SYS_close_range, keep < 3 ? 3 : keep + 1, ~0u, 0);
 }
 
 /* --- capabilities ---------------------------------------------------------------------------------------------------------- */
@@ -37,9 +38,7 @@ static err_t capabilities_drop(bool net)
 
     if (syscall(SYS_capget, &head, caps))
         return ERR_UNSUPPORTED;
-    for (int i = 0; i < 64; i++)
-        if (!(keep & BIT64(i)) && prctl(PR_CAPBSET_DROP, i))
-            break; /* the kernel has no more; or an ordinary user, who may not, and has none to lose */
+    (void)!prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED); /* root is no more than others; an ordinary user may not, and has nothing to lose */
     for (unsigned i = 0; i < 2; i++) {
         caps[i].permitted &= (uint32_t)(keep >> 32 * i);
         caps[i].effective &= caps[i].permitted;
@@ -103,17 +102,17 @@ static const uint16_t always[] = {
     /* the guest's memory */
     SYS_munmap, SYS_madvise, SYS_mremap, SYS_brk, SYS_memfd_create, SYS_ftruncate,
     /* threads, waiting, time */
-    SYS_futex, SYS_set_robust_list, SYS_rseq, SYS_exit, SYS_exit_group, SYS_sched_yield, SYS_sched_getaffinity, SYS_gettid, SYS_getpid, SYS_getppid, SYS_getuid,
+    SYS_futex, SYS_set_robust_list, SYS_set_tid_address, SYS_rseq, SYS_exit, SYS_exit_group, SYS_sched_yield, SYS_sched_getaffinity, SYS_gettid, SYS_getpid, SYS_getppid, SYS_getuid,
     SYS_geteuid, SYS_getgid, SYS_getegid, SYS_nanosleep, SYS_clock_nanosleep, SYS_clock_gettime, SYS_gettimeofday, SYS_timer_create, SYS_timer_settime,
     SYS_timer_delete, SYS_restart_syscall, SYS_getrandom, SYS_prlimit64, SYS_sysinfo, SYS_uname,
     /* signals; to whom is asked below */
     SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack,
     /* descriptors */
-    SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_preadv, SYS_pwritev, SYS_close, SYS_lseek, SYS_fcntl, SYS_dup, SYS_dup3,
+    SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_preadv, SYS_pwritev, SYS_close, SYS_lseek, SYS_fcntl, SYS_dup, SYS_dup2, SYS_dup3,
     SYS_poll, SYS_ppoll, SYS_epoll_create1, SYS_epoll_ctl, SYS_epoll_wait, SYS_epoll_pwait, SYS_eventfd2, SYS_signalfd4, SYS_timerfd_create,
     SYS_timerfd_settime, SYS_pipe2,
     /* files; which, is Landlock's */
-    SYS_openat, SYS_openat2, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_fstatfs, SYS_getdents64, SYS_readlinkat, SYS_mkdirat, SYS_mknodat,
+    SYS_open, SYS_openat, SYS_openat2, SYS_stat, SYS_lstat, SYS_fstat, SYS_newfstatat, SYS_statx, SYS_fstatfs, SYS_getdents64, SYS_readlinkat, SYS_mkdirat, SYS_mknodat,
     SYS_unlinkat, SYS_renameat, SYS_renameat2, SYS_linkat, SYS_symlinkat, SYS_fchmod, SYS_fchmodat, SYS_fchown, SYS_fchownat, SYS_utimensat,
     SYS_fallocate, SYS_fsync, SYS_fdatasync, SYS_flock, SYS_copy_file_range, SYS_faccessat, SYS_faccessat2, SYS_access, SYS_unlink, SYS_rmdir,
     SYS_accept4, SYS_recvmsg, /* at the sockets of ctl.c and template.c */
@@ -125,7 +124,7 @@ static const uint16_t with_net[] = {
     SYS_sendto, SYS_recvfrom, SYS_sendmsg, SYS_sendmmsg, SYS_recvmmsg,
 };
 
-static const uint16_t with_listen[] = { SYS_bind, SYS_listen }, with_template[] = { SYS_seccomp };
+static const uint16_t with_listen[] = { SYS_bind, SYS_listen }, with_template[] = { SYS_seccomp, SYS_fork };
 
 /* Of these an argument decides: (argument & mask) must be one of the values. */
 struct condition {
@@ -244,7 +243,7 @@ static void on_forbidden(int n, siginfo_t *info, void *)
 
     (void)!write(2, line, (size_t)len);
     signal(n, SIG_DFL);
-    raise(n);
+    syscall(SYS_tgkill, getpid(), gettid(), n);
 }
 
 err_t rights_renew(unsigned flags)

@@ -2,8 +2,13 @@
 /* The memory of an app guest on Linux: one reserved range of the monitor's address space, guest address + base, in which memory and
  * files are mapped; KVM slots over it, made when needed; page tables that carry the guest's rights. All of it is under guest->lock, but for
  * the copies, which any thread may make: a page that cannot be read (a mapped file became shorter) is an error, not a fault. */
+#include <sys/mman.h>
 #include "app/memory.h"
 #include "cpu/kvm/kvm.h"
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* since Linux 5.14; an older one refuses it, and nothing is lost */
+#endif
 
 #define SPACE_UNIT MIB(16) /* KVM slots are multiples of it: their cost grows with their size ... */
 #define SPACE_WIDE 4u      /* ... and with their number, once CPUs run: then as many units at a time, where they are free */

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 #include "ground/linux/guest.h"
@@ -39,7 +40,7 @@ void app_event(struct app_vcpu *c, uint32_t event)
     guest_note(c, event);
     bell_ring(c);
     if (c != self && __atomic_load_n(&c->running, __ATOMIC_SEQ_CST))
-        pthread_kill(c->thread, KICK_SIGNAL);
+        thread_signal(c->tid, KICK_SIGNAL);
 }
 
 /* Both run in the CPU's own thread: a KVM_RUN that has not begun yet must not begin, nor a wait. */
@@ -134,7 +135,7 @@ static void *cpu_thread(void *arg)
     sigset_t open;
 
     self = c;
-    ev._sigev_un._tid = gettid();
+    c->tid = ev.sigev_notify_thread_id = gettid();
     sigemptyset(&open);
     sigaddset(&open, KICK_SIGNAL);
     sigaddset(&open, TIMER_SIGNAL);
@@ -159,8 +160,12 @@ static void *cpu_thread(void *arg)
     return NULL;
 }
 
-bool thread_start(void *(*run)(void *), void *arg, size_t stack, pthread_t *thread)
+/* The C library's way to do it needs tkill, which reaches every process. */
+bool thread_signal(pid_t tid, int n) { return syscall(SYS_tgkill, getpid(), tid, n) == 0; }
+
+bool thread_start(void *(*run)(void *), void *arg, size_t stack)
 {
+    pthread_t thread;
     pthread_attr_t a;
     bool ok;
 
@@ -168,7 +173,7 @@ bool thread_start(void *(*run)(void *), void *arg, size_t stack, pthread_t *thre
     pthread_attr_setdetachstate(&a, PTHREAD_CREATE_DETACHED);
     if (stack)
         pthread_attr_setstacksize(&a, stack);
-    ok = pthread_create(thread, &a, run, arg) == 0;
+    ok = pthread_create(&thread, &a, run, arg) == 0;
     pthread_attr_destroy(&a);
     return ok;
 }
@@ -200,7 +205,7 @@ err_t guest_cpu_start(struct app *g, unsigned number, const struct kvm_regs_app 
         return e;
     kvm_cpu_start(&c->cpu, at);
     c->started = true;
-    c->started = thread_start(cpu_thread, c, 0, &c->thread);
+    c->started = thread_start(cpu_thread, c, 0);
     return c->started ? OK : ERR_NOMEM;
 }
 
@@ -229,7 +234,7 @@ void guest_cpus_end(struct app *g)
         struct app_vcpu *c = &g->cpus[i];
         pthread_mutex_lock(&g->lock);
         while (c->started) { /* and so its thread is there */
-            pthread_kill(c->thread, KICK_SIGNAL);
+            thread_signal(c->tid, KICK_SIGNAL);
             bell_ring(c);
             pthread_mutex_unlock(&g->lock);
             nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
@@ -263,7 +268,7 @@ void guest_roots(struct app *g)
         struct app_vcpu *c = &g->cpus[i];
         while (c != self && c->started && __atomic_load_n(&c->running, __ATOMIC_SEQ_CST) && !kvm_cpu_current(&c->cpu) &&
                !guest_over(g)) {
-            pthread_kill(c->thread, KICK_SIGNAL);
+            thread_signal(c->tid, KICK_SIGNAL);
             nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
         }
     }
