@@ -50,6 +50,7 @@ static struct {
     struct ns_guest files;
     struct connection *connection[CONNECTIONS];
     bool ended;
+    bool late; /* a clone's socket is still to be made. atomically */
     char why[64];
     uint64_t sampled, sampled_cpu;
     unsigned percent;
@@ -333,17 +334,23 @@ const char *ctl_renew(const char *name)
     if (*name)
         name_set(name);
     ctl.listener = *name ? socket_listen() : -1;
-    if (ctl.listener < 0) {
+    if (ctl.listener < 0)
         name_number();
-        path_set();
-        (void)unlink(ctl.at.sun_path); /* our number: nobody else's that lives */
-        ctl.listener = socket_listen();
-    }
-    begin();
+    __atomic_store_n(&ctl.late, true, __ATOMIC_SEQ_CST);
     return ctl.name;
 }
 
-int ctl_fd(void) { return ctl.listener; }
+int ctl_fd(void)
+{
+    if (!__atomic_exchange_n(&ctl.late, false, __ATOMIC_SEQ_CST))
+        return ctl.listener;
+    begin();
+    if (ctl.listener < 0)
+        ctl.listener = socket_listen();
+    if (ctl.listener < 0 && unlink(ctl.at.sun_path) == 0) /* our number: nobody else's that lives */
+        ctl.listener = socket_listen();
+    return ctl.listener;
+}
 
 const char *ctl_dir(void) { return ctl.listener < 0 ? NULL : ctl.dir; }
 

@@ -10,7 +10,8 @@ struct sockaddr_un;
 void ctl_open(struct app *, const struct guest_config *);
 /* In a process that was forked from the one that made it: its socket is none of ours. */
 void ctl_leave(void);
-/* Then, one of our own, with that name, or "": the other one's with a number. The name it got. */
+/* Then, one of our own, with that name, or "": the other one's with a number. The name it got. Without a name of its own ctl_fd() makes the socket, by
+ * whoever has time. */
 const char *ctl_renew(const char *name);
 /* What is readable when somebody comes, for the waiting thread; -1: no socket. */
 int ctl_fd(void);
