@@ -189,7 +189,7 @@ int sock_peer_send(struct sock *s, struct message *m)
     uint64_t left = m->len - m->done, n = left;
 
     if (!to && s->family != AF_UNIX && s->state == SOCKET_CONNECTED && !s->tx_end) {
-        m->done = m->len; /* over a wire, the first write would only find out that nobody is there */
+        m->done += min_u64(left, s->send_size); /* over a wire, the first write would only find out that nobody is there */
         s->tx_end = true;
         return 0;
     }

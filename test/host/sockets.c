@@ -175,6 +175,7 @@ static void on_pipe(int n)
 
 static void broken(void)
 {
+    static char big[8 << 20];
     int s[2];
     signal(SIGPIPE, on_pipe);
     pair(s);
@@ -186,6 +187,9 @@ static void broken(void)
     SAY("write, no signal", send(s[0], "x", 1, MSG_NOSIGNAL));
     printf("signals %d\n", pipes);
     signal(SIGPIPE, SIG_DFL);
+    pair(s);
+    close(s[1]);
+    printf("more than it can hold %d\n", send(s[0], big, sizeof big, MSG_NOSIGNAL) == sizeof big);
 }
 
 /* What a socket says after its connection has failed or was reset, and when the program may try again. */
