@@ -13,6 +13,13 @@ static void here(addr_t *to)
     }
 }
 
+/* What goes to an address of this machine comes from that one, and all of 127/8 from its first, unless the socket has an address. */
+static void source(addr_t *from, const addr_t *to)
+{
+    if (is_any(from))
+        memcpy(from->ip, is_v4(to) && to->ip[12] == 127 ? v4_loopback : to->ip, sizeof from->ip);
+}
+
 /* A connection that a listening socket got is set as that one. */
 static int accepted_make(const struct sock *listener, struct sock **out)
 {
@@ -34,7 +41,7 @@ static int local_connect(struct sock *s, struct sock *listener, const addr_t *to
 
     if (e)
         return e;
-    memcpy(from.ip, is_v4(to) ? v4_loopback : to->ip, 16); /* this side has an address of the loopback, too */
+    source(&from, to);
     s->local = name_of(s, &from);
     s->remote = name_of(s, to);
     c->local = name_of(c, to);
@@ -84,7 +91,7 @@ static int dgram_connect(struct sock *s, addr_t *to)
         if (e)
             return e;
     } else if (is_any(&at)) {
-        memcpy(at.ip, to->ip, 16);
+        source(&at, to);
         local_set(s, &at);
     }
     s->remote = name_of(s, to);
@@ -150,8 +157,7 @@ static int dgram_local(struct sock *s, struct sock *to, const addr_t *at, struct
     addr_t from = addr_of(s, &s->local);
     struct sockname name;
 
-    if (is_any(&from))
-        memcpy(from.ip, is_v4(at) && at->ip[12] == 127 ? v4_loopback : at->ip, 16);
+    source(&from, at);
     name = name_of(to, &from);
     if (sock_room(to) < m->len || to->rx_count > 1024 || to->rx_end) { /* lost, as datagrams may be */
         m->done = m->len;

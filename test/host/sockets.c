@@ -125,6 +125,24 @@ static void names(void)
     printf("from %s\n", inet_ntop(AF_INET6, &other.sin6_addr, text, sizeof text));
 }
 
+/* Which of the loopback's addresses something comes from. */
+static void sources(void)
+{
+    struct sockaddr_in a, b = at(0), c;
+    socklen_t n = sizeof c;
+    int l = listener(&a), s = socket(AF_INET, SOCK_STREAM, 0);
+    b.sin_addr.s_addr = inet_addr("127.0.0.2");
+    SAY("bind", bind(s, (void *)&b, sizeof b));
+    SAY("connect", connect(s, (void *)&a, sizeof a));
+    accept(l, (void *)&c, &n);
+    printf("comes from %s\n", inet_ntoa(c.sin_addr));
+    b.sin_port = a.sin_port;
+    s = socket(AF_INET, SOCK_DGRAM, 0);
+    SAY("connect", connect(s, (void *)&b, sizeof b));
+    getsockname(s, (void *)&c, &n);
+    printf("will come from %s\n", inet_ntoa(c.sin_addr));
+}
+
 static void streams(void)
 {
     int s[2], n;
@@ -458,6 +476,7 @@ int main(void)
 {
     setvbuf(stdout, NULL, _IONBF, 0);
     names();
+    sources();
     streams();
     broken();
     failed();
