@@ -60,6 +60,8 @@ static int64_t write_check(const struct node *n, uint64_t pos, uint64_t *len)
 
     if (n->seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE) || (n->seals & F_SEAL_GROW && pos + *len > n->size))
         return -EPERM;
+    if ((int64_t)pos < 0)
+        return -EINVAL;
     if (pos + *len > INT64_MAX)
         return pos >= INT64_MAX ? -EFBIG : -EINVAL;
     if (*len && pos + *len > limit) {

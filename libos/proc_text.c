@@ -263,6 +263,7 @@ const struct proc_row proc_rows[] = {
     { "proc/sys/kernel/random/boot_id", uuid_boot, NULL }, { "proc/sys/kernel/random/entropy_avail", NULL, "256\n" },
     { "proc/sys/vm/overcommit_memory", NULL, "1\n" }, { "proc/sys/vm/max_map_count", NULL, "65530\n" }, { "proc/sys/fs/file-max", NULL, "65536\n" },
     { "proc/sys/fs/nr_open", NULL, "65536\n" }, { "proc/sys/fs/pipe-max-size", NULL, "1048576\n" }, { "proc/sys/net/core/somaxconn", NULL, "4096\n" },
+    { "proc/sys/net/ipv4/ip_local_port_range", NULL, "32768\t60999\n" },
     { "sys/devices/system/cpu/online", cpu_list, NULL }, { "sys/devices/system/cpu/possible", cpu_list, NULL },
     { "sys/devices/system/cpu/present", cpu_list, NULL },
 };

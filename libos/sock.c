@@ -78,7 +78,18 @@ int message_move(const struct message *m, uint64_t at, uint8_t *bytes, uint64_t 
 }
 
 /* --- putting things into a queue ------------------------------------------------------------------------------------------------ */
-uint32_t sock_room(const struct sock *s) { return s->rx_bytes < s->rx_limit ? s->rx_limit - s->rx_bytes : 0; }
+/* AF_UNIX: what is on its way counts for the sender. */
+uint32_t sock_limit(const struct sock *s)
+{
+    if (!s->peer || (s->family != AF_UNIX && s->type != SOCK_STREAM))
+        return s->rx_limit;
+    return s->family == AF_UNIX ? s->peer->send_size : (uint32_t)max_u64(s->rx_limit, s->peer->send_size);
+}
+
+uint32_t sock_room(const struct sock *s) { return s->rx_bytes < sock_limit(s) ? sock_limit(s) - s->rx_bytes : 0; }
+
+/* A short packet takes room, too. */
+bool sock_crowded(const struct sock *s) { return s->rx_count && s->rx_bytes + 64 * s->rx_count > sock_limit(s); }
 
 static void told(struct sock *s) { waitq_tell(&s->wait, POLLIN | POLLRDNORM); }
 
@@ -127,7 +138,9 @@ int sock_give_bytes(struct sock *to, const struct sockname *from, const void *by
 
 int sock_give(struct sock *to, const struct sockname *from, struct message *m, uint64_t n)
 {
-    struct packet *p = packet_for(to, from, (uint32_t)n, m->rights != NULL);
+    const struct ucred cred = m->has_cred || to->options & OPT_PASSCRED ? m->cred : (struct ucred){ 0, 65534, 65534 };
+    const struct packet *last = list_empty(&to->rx) ? NULL : container_of(to->rx.prev, struct packet, link);
+    struct packet *p = packet_for(to, from, (uint32_t)n, m->rights || (last && memcmp(&last->cred, &cred, sizeof cred)));
 
     if (!p)
         return -ENOMEM;
@@ -136,7 +149,7 @@ int sock_give(struct sock *to, const struct sockname *from, struct message *m, u
             packet_free(to, p);
         return -EFAULT;
     }
-    p->cred = m->cred;
+    p->cred = cred;
     p->rights = m->rights ? m->rights : p->rights;
     m->rights = NULL;
     m->done += n;
@@ -180,7 +193,7 @@ void sock_pair(struct sock *a, struct sock *b)
     waitq_wake(&a->wait);
 }
 
-bool sock_peer_writable(struct sock *s) { return s->tx_end || !s->peer || sock_room(s->peer) >= s->peer->rx_limit / 3; }
+bool sock_peer_writable(struct sock *s) { return s->tx_end || !s->peer || sock_room(s->peer) >= sock_limit(s->peer) / 3; }
 
 int sock_peer_send(struct sock *s, struct message *m)
 {
@@ -203,7 +216,7 @@ int sock_peer_send(struct sock *s, struct message *m)
     }
     if (n > s->send_size)
         return -EMSGSIZE;
-    if (sock_room(to) < n || (to->rx_count && to->rx_bytes + 64 * to->rx_count > to->rx_limit))
+    if (sock_room(to) < n || sock_crowded(to))
         return -EAGAIN;
     return sock_give(to, from, m, n);
 }
@@ -212,8 +225,10 @@ void sock_peer_shut(struct sock *s, bool read, bool write)
 {
     if (write && s->peer && s->type != SOCK_DGRAM)
         sock_give_end(s->peer);
-    if (read && s->peer)
-        waitq_wake(&s->peer->wait); /* it cannot write any more */
+    if (read && s->peer) { /* it cannot write any more */
+        s->peer->tx_end = s->peer->tx_end || (s->family == AF_UNIX && s->type != SOCK_DGRAM);
+        waitq_wake(&s->peer->wait);
+    }
 }
 
 void sock_peer_close(struct sock *s)

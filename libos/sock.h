@@ -126,7 +126,9 @@ void sock_refuse(struct sock *, int error); /* connecting has failed: nothing co
 static inline bool sock_refused(const struct sock *s) { return s->state == SOCKET_NEW && s->rx_end; }
 void sock_pair(struct sock *a, struct sock *b); /* connects them */
 void sock_queue(struct sock *listener, struct sock *); /* takes the hold; to be accepted */
+uint32_t sock_limit(const struct sock *);
 uint32_t sock_room(const struct sock *); /* bytes that may be put into its queue */
+bool sock_crowded(const struct sock *);
 bool sock_peer_writable(struct sock *);
 int sock_peer_send(struct sock *, struct message *);
 void sock_peer_close(struct sock *);

@@ -57,7 +57,7 @@ static void sender_wake(struct sock *s, uint32_t n)
 {
     if (s->ops->taken)
         s->ops->taken(s, n);
-    if (s->peer && (s->type != SOCK_STREAM || (sock_room(s) >= s->rx_limit / 3 && sock_room(s) - n < s->rx_limit / 3 + 4096)))
+    if (s->peer && (s->type != SOCK_STREAM || (sock_room(s) >= sock_limit(s) / 3 && sock_room(s) - n < sock_limit(s) / 3 + 4096)))
         waitq_tell(&s->peer->wait, POLLOUT | POLLWRNORM);
     if (s->type == SOCK_DGRAM) /* senders without a connection wait here */
         waitq_tell(&s->wait, 0);
@@ -72,7 +72,7 @@ static int stream_take(struct sock *s, struct message *m)
         struct packet *p = container_of(l, struct packet, link);
         uint32_t n = (uint32_t)min_u64(p->len - p->at, m->len - m->done);
         next = l->next;
-        if (p->rights && m->done)
+        if (m->done && s->options & OPT_PASSCRED && memcmp(&m->cred, &p->cred, sizeof p->cred))
             break;
         if (!(m->flags & MSG_TRUNC && s->family != AF_UNIX) && message_move(m, m->done, p->bytes + p->at, n, true)) {
             e = m->done ? 0 : -EFAULT;
@@ -182,6 +182,7 @@ int64_t sock_send(struct file *f, struct message *m)
     if (m->flags & MSG_OOB)
         return -EOPNOTSUPP;
     m->cred = (struct ucred){ boot->pid, user_id.effective, group_id.effective };
+    m->has_cred = m->has_cred || s->options & OPT_PASSCRED;
     n = send_loop(f, s, m);
     if (n == -EPIPE && s->type != SOCK_DGRAM && !(m->flags & MSG_NOSIGNAL))
         signal_post(current, SIGPIPE, NULL);

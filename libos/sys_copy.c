@@ -36,6 +36,7 @@ static int pos_write(user_t at, const uint64_t *pos) { return at ? user_write(at
 static int64_t copy(const struct ends *p, uint64_t *from_pos, uint64_t *to_pos, uint64_t len)
 {
     uint8_t *buffer = mem_get(PIECE);
+    bool pipe = pipe_is(p->in);
     int64_t done = 0, n = 0;
 
     if (!buffer)
@@ -43,11 +44,13 @@ static int64_t copy(const struct ends *p, uint64_t *from_pos, uint64_t *to_pos, 
     while ((uint64_t)done < len) {
         uint64_t pos = *from_pos;
         int64_t want = (int64_t)min_u64(len - (uint64_t)done, PIECE);
-        n = want = p->in->ops->read(p->in, (user_t)buffer, (uint64_t)want, &pos);
+        n = want = pipe ? pipe_peek(p->in, buffer, (uint32_t)want) : p->in->ops->read(p->in, (user_t)buffer, (uint64_t)want, &pos);
         if (n > 0)
             n = p->out->ops->write(p->out, (user_t)buffer, (uint64_t)n, to_pos);
         if (n <= 0)
             break;
+        if (pipe && pipe_peek(p->in, buffer, 1)) /* others may have read it while this one waited to write */
+            p->in->ops->read(p->in, (user_t)buffer, (uint64_t)n, &pos);
         *from_pos += (uint64_t)n;
         done += n;
         if (n < want)
@@ -131,6 +134,8 @@ static int64_t splice(const struct ends *p, const uint64_t a[6])
         return -EINVAL;
     if (pos_read(a[1], &from) || pos_read(a[3], &to))
         return -EFAULT;
+    if ((int64_t)from < 0 || (int64_t)to < 0)
+        return -EINVAL;
     n = pass(p, a[4], a[5] & SPLICE_NONBLOCK);
     if (n > 0)
         n = copy(p, a[1] ? &from : &in->pos, a[3] ? &to : &out->pos, (uint64_t)n);

@@ -130,6 +130,28 @@ static int64_t gather(struct file *f, user_t iov, uint64_t n)
     return e;
 }
 
+/* What comes in pieces is read as one, and handed out: a packet is not cut where a buffer ends. */
+static int64_t scatter(struct file *f, user_t iov, uint64_t n)
+{
+    struct iovec v;
+    int64_t e = vector_check(iov, n);
+    uint64_t room = min_u64((uint64_t)e, 65536), at = 0;
+    uint8_t *all = e < 0 ? NULL : mem_get(room + 1);
+
+    if (!all)
+        return e < 0 ? e : -ENOMEM;
+    e = f->ops->read(f, (user_t)all, room, &f->pos);
+    for (uint64_t i = 0, part; e > 0 && i < n && at < (uint64_t)e; i++, at += part) {
+        if (user_read(&v, iov + i * sizeof v, sizeof v))
+            v = (struct iovec){ 0, UINT64_MAX };
+        part = min_u64(v.len, (uint64_t)e - at);
+        if (user_write(v.base, all + at, part))
+            e = -EFAULT;
+    }
+    mem_put(all);
+    return e;
+}
+
 static inline int64_t vectored(const uint64_t a[6], bool out, const uint64_t *pos)
 {
     int64_t e;
@@ -138,7 +160,7 @@ static inline int64_t vectored(const uint64_t a[6], bool out, const uint64_t *po
     if (e)
         return e;
     file_get(f);
-    e = out && !pos && f->wait && a[2] <= IOV_MAX ? gather(f, a[1], a[2]) : vector(f, out, a[1], a[2], pos);
+    e = !pos && f->wait && a[2] > 1 && a[2] <= IOV_MAX ? (out ? gather : scatter)(f, a[1], a[2]) : vector(f, out, a[1], a[2], pos);
     file_put(f);
     return e;
 }
@@ -170,11 +192,15 @@ SYS_FILE(lseek)
         return 0; /* anonymous files: there is nowhere to go */
     if (!f->node || f->wait)
         return -ESPIPE;
+    if (node_is(f->node, S_IFCHR))
+        return 0;
+    if (f->text && a[2] == SEEK_END)
+        return -EINVAL;
     node_refresh(f->node);
     switch (a[2]) {
     case SEEK_SET: break;
     case SEEK_CUR: to += (int64_t)f->pos; break;
-    case SEEK_END: to += (int64_t)(f->text ? f->text_len : f->node->size); break;
+    case SEEK_END: to += (int64_t)f->node->size; break;
     case SEEK_DATA: /* all is data */
     case SEEK_HOLE: /* the only one is the end */
         if (to < 0 || (uint64_t)to >= f->node->size)
@@ -203,7 +229,7 @@ SYS_FILE(fsync)
 
 SYS_FILE(sync_file_range)
 {
-    if ((int64_t)a[1] < 0 || (int64_t)a[2] < 0 || a[3] & ~7ull)
+    if ((int64_t)a[1] < 0 || (int64_t)a[2] < 0 || (int64_t)(a[1] + a[2]) < 0 || a[3] & ~7ull)
         return -EINVAL;
     return f->node && !f->wait ? 0 : -ESPIPE;
 }

@@ -42,6 +42,8 @@ static int rights_read(struct message *m, user_t at, uint64_t bytes)
     uint64_t n = bytes / sizeof(int32_t);
     int32_t fd;
 
+    if (!n)
+        return 0;
     if (!m->rights)
         m->rights = mem_get(sizeof *m->rights);
     if (!m->rights)
@@ -73,7 +75,9 @@ static int control_read(const struct sock *s, struct message *m, user_t at, uint
             return -EINVAL;
         if (h.level == SOL_SOCKET && h.type == SCM_RIGHTS && s->family == AF_UNIX)
             e = rights_read(m, at + sizeof h, h.len - sizeof h);
-        else if (h.level == SOL_SOCKET && h.type != SCM_RIGHTS && h.type != SCM_CREDENTIALS)
+        else if (h.level == SOL_SOCKET && h.type == SCM_CREDENTIALS)
+            m->has_cred = true;
+        else if (h.level == SOL_SOCKET && h.type != SCM_RIGHTS)
             e = -EINVAL;
         if (e)
             return e;

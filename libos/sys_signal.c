@@ -154,7 +154,7 @@ SYS(kill)
 
     if (pid == PARENT)
         return (uint32_t)a[1] >= SIGNALS ? -EINVAL : (uint32_t)a[1] ? -EPERM : 0;
-    return is_self(pid) || -pid == boot->pid ? send(0, (uint32_t)a[1], SI_USER, NULL) : -ESRCH;
+    return is_self(pid) || -pid == boot->pid || thread_by(pid) ? send(0, (uint32_t)a[1], SI_USER, NULL) : -ESRCH;
 }
 
 SYS(tkill) { return (int32_t)a[0] <= 0 ? -EINVAL : send((uint32_t)a[0], (uint32_t)a[1], SI_TKILL, NULL); }

@@ -27,7 +27,7 @@ static const struct option {
     { SOL_SOCKET, SO_DOMAIN, DOMAIN, 0 }, { SOL_TCP, TCP_INFO, STATE, 0 }, { SOL_TCP, TCP_CONGESTION, CONGESTION, 0 },
     { SOL_SOCKET, SO_DEBUG, KEPT, 0 }, { SOL_SOCKET, SO_DONTROUTE, KEPT, 0 }, { SOL_SOCKET, SO_PRIORITY, KEPT, 0 },
     { SOL_SOCKET, SO_RCVLOWAT, KEPT, 1 }, { SOL_SOCKET, SO_MARK, KEPT, 0 }, { SOL_SOCKET, SO_BUSY_POLL, KEPT, 0 },
-    { SOL_SOCKET, SO_INCOMING_CPU, KEPT, 0 },
+    { SOL_SOCKET, SO_INCOMING_CPU, KEPT, 0 }, { SOL_SOCKET, SO_NO_CHECK, KEPT, 0 },
     { SOL_TCP, TCP_MAXSEG, KEPT, 536 }, { SOL_TCP, TCP_KEEPIDLE, KEPT, 7200 }, { SOL_TCP, TCP_KEEPINTVL, KEPT, 75 },
     { SOL_TCP, TCP_KEEPCNT, KEPT, 9 }, { SOL_TCP, TCP_SYNCNT, KEPT, 6 }, { SOL_TCP, TCP_LINGER2, KEPT, 60 },
     { SOL_TCP, TCP_DEFER_ACCEPT, KEPT, 0 }, { SOL_TCP, TCP_QUICKACK, KEPT, 1 }, { SOL_TCP, TCP_USER_TIMEOUT, KEPT, 0 },
@@ -42,6 +42,33 @@ static const struct option {
     { SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, KEPT, 0 }, { SOL_NETLINK, NETLINK_CAP_ACK, KEPT, 0 },
     { SOL_NETLINK, NETLINK_EXT_ACK, KEPT, 0 }, { SOL_NETLINK, NETLINK_GET_STRICT_CHK, KEPT, 0 },
 };
+
+/* What some may be set to; those with `reset` are as at first after -1. */
+static const struct range {
+    uint16_t level, name;
+    int32_t least, most;
+    bool reset;
+} ranges[] = {
+    { SOL_IP, IP_TTL, 1, 255, true }, { SOL_IP, IP_MULTICAST_TTL, 0, 255, true }, { SOL_IP, IP_MTU_DISCOVER, 0, 5, false },
+    { SOL_IPV6, IPV6_UNICAST_HOPS, 0, 255, true }, { SOL_IPV6, IPV6_MULTICAST_HOPS, 0, 255, true }, { SOL_IPV6, IPV6_TCLASS, 0, 255, true },
+    { SOL_IPV6, IPV6_MTU_DISCOVER, 0, 5, false }, { SOL_TCP, TCP_KEEPIDLE, 1, 32767, false }, { SOL_TCP, TCP_KEEPINTVL, 1, 32767, false },
+    { SOL_TCP, TCP_KEEPCNT, 1, 127, false }, { SOL_TCP, TCP_SYNCNT, 1, 127, false }, { SOL_TCP, TCP_USER_TIMEOUT, 0, INT32_MAX, false },
+};
+
+static int range_check(const struct option *o, int32_t *v)
+{
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+        const struct range *r = &ranges[i];
+        if (r->level != o->level || r->name != o->name)
+            continue;
+        if (*v == -1 && r->reset)
+            *v = o->value;
+        return *v < r->least || *v > r->most ? -EINVAL : 0;
+    }
+    if (o->level == SOL_IP && o->name == IP_TOS)
+        *v &= 255;
+    return 0;
+}
 
 static const struct option *option_find(uint64_t level, uint64_t name)
 {
@@ -119,14 +146,19 @@ static int number_set(struct sock *s, const struct option *o, int32_t v)
         s->options = v ? s->options | bit : s->options & ~bit;
         return 0;
     case KEPT:
+        if (range_check(o, &v))
+            return -EINVAL;
         kept = kept_find(s, o, true);
         if (kept)
             *kept = v;
         return 0;
-    case RX_ROOM:
-    case RX_ROOM_FORCE: s->rx_limit = (uint32_t)max_u64(2304, room); return 0;
+    case RX_ROOM: s->rx_limit = (uint32_t)max_u64(2304, room); return 0;
     case TX_ROOM:
-    case TX_ROOM_FORCE: s->send_size = (uint32_t)max_u64(4608, room); return 0;
+        s->send_size = (uint32_t)max_u64(4608, room);
+        waitq_wake(&s->wait);
+        return 0;
+    case RX_ROOM_FORCE:
+    case TX_ROOM_FORCE: return -EPERM; /* over the limit for all */
     }
     return -ENOPROTOOPT;
 }
@@ -145,7 +177,7 @@ SYS_SOCK(setsockopt)
         return linger_set(s, a[3], len);
     if (o && o->kind == CONGESTION)
         return 0; /* any will do */
-    if (len < sizeof v && !(level == SOL_IP && len)) /* there, a byte is enough */
+    if (len < sizeof v && level != SOL_IP) /* there, a byte is enough */
         return -EINVAL;
     if (user_read(&v, a[3], min_u64(len, sizeof v)))
         return -EFAULT;

@@ -23,8 +23,7 @@ static int64_t thread_clone(uint64_t flags, uint64_t stack, user_t parent_tid, u
         return -EAGAIN;
     thread_fpu_copy(t);
     t->barred = current->barred;
-    if (flags & CLONE_SETTLS)
-        t->fs = tls;
+    t->fs = flags & CLONE_SETTLS ? tls : fs_get();
     if (flags & CLONE_CHILD_CLEARTID)
         t->clear_tid = child_tid;
     if ((flags & CLONE_PARENT_SETTID && user_write(parent_tid, &t->tid, 4)) || (flags & CLONE_CHILD_SETTID && user_write(child_tid, &t->tid, 4)))

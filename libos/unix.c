@@ -142,6 +142,9 @@ static int unix_connect(struct sock *s, const struct sockname *n)
     return s->type == SOCK_DGRAM ? dgram_connect(s, n) : stream_connect(s, n);
 }
 
+/* A reader that does not answer gets as many as Linux queues. */
+static bool dgram_full(const struct sock *s, const struct sock *to) { return to->peer == s ? sock_crowded(to) : to->rx_count > 10; }
+
 static int dgram_send(struct sock *s, struct message *m)
 {
     struct sock *to = s->peer;
@@ -159,7 +162,7 @@ static int dgram_send(struct sock *s, struct message *m)
         return -EPIPE;
     if (m->len > s->send_size)
         return -EMSGSIZE;
-    if (sock_room(to) < m->len || to->rx_count > 10) { /* as many as Linux queues for a slow reader */
+    if (sock_room(to) < m->len || dgram_full(s, to)) {
         s->blocked_on = to;
         return -EAGAIN;
     }
@@ -178,7 +181,7 @@ static int unix_send(struct sock *s, struct message *m)
 static bool unix_writable(struct sock *s)
 {
     if (s->type == SOCK_DGRAM)
-        return !s->peer || (sock_room(s->peer) && s->peer->rx_count <= 10);
+        return !s->peer || (sock_room(s->peer) && !dgram_full(s, s->peer));
     return sock_peer_writable(s);
 }
 

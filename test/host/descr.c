@@ -22,6 +22,39 @@ static struct stat st;
 static struct statfs sfs;
 static char buf[70000], text[100];
 
+/* What a splice could not write stays in the pipe. */
+static void spliced(void)
+{
+    struct rlimit lim, old;
+    int p[2], fd = open("n", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    int64_t at = -1;
+
+    pipe(p);
+    write(p[1], "stays", 5);
+    SHOW(splice(p[0], NULL, fd, &at, 5, 0));
+    at = INT64_MIN;
+    SHOW(splice(fd, &at, p[1], NULL, 5, 0));
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old);
+    lim = (struct rlimit){ 1 << 20, old.rlim_max }; /* more than is printed */
+    setrlimit(RLIMIT_FSIZE, &lim);
+    lseek(fd, 1 << 20, SEEK_SET);
+    SHOW(splice(p[0], NULL, fd, NULL, 5, 0));
+    SHOW(ftruncate(fd, (1 << 20) + 1));
+    setrlimit(RLIMIT_FSIZE, &old);
+    SHOW(read(p[0], text, 9));
+    close(fd);
+    fd = open("/dev/null", O_RDWR);
+    SHOW(lseek(fd, 123, SEEK_SET));
+    SHOW(lseek(fd, -5, SEEK_CUR));
+    close(fd);
+    fd = open("/proc/self/stat", O_RDONLY);
+    SHOW(lseek(fd, 0, SEEK_END));
+    close(fd);
+    SHOW(kill(syscall(SYS_gettid), 0));
+    SHOW(syscall(SYS_arch_prctl, 0x1002, 1ul << 63)); /* ARCH_SET_FS */
+}
+
 /* By /proc a pipe is opened again, and tells of itself. */
 static void pipe_again(void)
 {
@@ -619,6 +652,7 @@ int main(void)
     locks();
     pipes();
     pipe_again();
+    spliced();
     counters();
     signals_as_files();
     watches();

@@ -387,6 +387,11 @@ static void datagrams(void)
     SAY("cut", recv(u, buf[0], 4, 0));
     sendto(w, "0123456789", 10, 0, (void *)&a, sizeof a);
     SAY("cut, told", recv(u, buf[0], 4, MSG_TRUNC));
+    sendto(w, "0123456789", 10, 0, (void *)&a, sizeof a);
+    for (int i = 0; i < 3; i++)
+        v[i] = (struct iovec){ buf[i], 3 };
+    SAY("readv", readv(u, v, 3));
+    printf("%.3s %.3s %.3s\n", buf[0], buf[1], buf[2]);
     SAY("empty", sendto(w, "", 0, 0, (void *)&a, sizeof a));
     printf("readable %#x\n", revents(u, POLLIN | POLLOUT));
     SAY("empty", recv(u, buf[0], 4, 0));
@@ -454,6 +459,15 @@ static void options(void)
     setsockopt(s, IPPROTO_TCP, TCP_KEEPIDLE, &v, sizeof v);
     number("keepidle", s, IPPROTO_TCP, TCP_KEEPIDLE);
     number("ttl", s, IPPROTO_IP, IP_TTL);
+    for (int i = -1; i < 300; i += 100) {
+        printf("ttl %d: %d\n", i, setsockopt(s, IPPROTO_IP, IP_TTL, &i, sizeof i));
+        number("ttl", s, IPPROTO_IP, IP_TTL);
+    }
+    v = -1;
+    SAY("tos", setsockopt(s, IPPROTO_IP, IP_TOS, &v, 1));
+    SAY("no retries", setsockopt(s, IPPROTO_TCP, TCP_SYNCNT, &(int){ 0 }, sizeof v));
+    SAY("no check", setsockopt(u, SOL_SOCKET, SO_NO_CHECK, &(int){ 1 }, sizeof v));
+    number("no check", u, SOL_SOCKET, SO_NO_CHECK);
     SAY("unknown", setsockopt(s, SOL_SOCKET, 999, &one, sizeof one));
     SAY("short", setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, 1));
     SAY("no family", socket(99, SOCK_STREAM, 0));

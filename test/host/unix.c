@@ -232,6 +232,66 @@ static void credentials(void)
     printf("credentials %d: %d\n", CMSG_FIRSTHDR(&m)->cmsg_type, u->pid == getpid() && u->uid == getuid());
 }
 
+/* Who sent it: nobody, if neither side had asked when it was sent. A stream is not read past a change of that. */
+static void credentials_late(void)
+{
+    char control[64], text[8];
+    struct iovec v = { text, sizeof text };
+    struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control };
+    struct ucred *u;
+    int s[2], one = 1;
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    send(s[0], "x", 1, 0);
+    setsockopt(s[1], SOL_SOCKET, SO_PASSCRED, &one, sizeof one);
+    send(s[0], "y", 1, 0);
+    for (int i = 0; i < 2; i++) {
+        m.msg_controllen = sizeof control;
+        say("recvmsg", recvmsg(s[1], &m, 0));
+        u = (void *)CMSG_DATA(CMSG_FIRSTHDR(&m));
+        printf("from me %d, nobody %d\n", u->pid == getpid(), u->uid == 65534);
+    }
+    send(s[0], "z", 1, 0);
+    m.msg_controllen = sizeof(struct cmsghdr) + 4;
+    say("recvmsg with half the room", recvmsg(s[1], &m, 0));
+    printf("%zu bytes, cut %d\n", (size_t)m.msg_controllen, m.msg_flags & MSG_CTRUNC);
+    close(s[0]);
+    close(s[1]);
+}
+
+/* What a connection tells of its ends. */
+static void ends(void)
+{
+    struct sockaddr_un a, b;
+    socklen_t len = name(&a, "\0ends"), n = sizeof b;
+    int s[2], l = socket(AF_UNIX, SOCK_STREAM, 0), v = 4096, big = 200000;
+    static char bytes[5000];
+    char text[8];
+    say("raw is dgram", socketpair(AF_UNIX, SOCK_RAW, 0, s));
+    n = sizeof v;
+    getsockopt(s[0], SOL_SOCKET, SO_TYPE, &v, &n);
+    printf("type %d\n", v);
+    bind(l, (void *)&a, len);
+    listen(l, 1);
+    s[0] = socket(AF_UNIX, SOCK_STREAM, 0);
+    connect(s[0], (void *)&a, len);
+    s[1] = accept(l, NULL, NULL);
+    a.sun_path[1] = 'x';
+    say("bind late", bind(s[0], (void *)&a, len));
+    send(s[0], "hi", 2, 0);
+    n = sizeof b;
+    say("recvfrom", recvfrom(s[1], text, 8, 0, (void *)&b, &n));
+    printf("name of %u bytes, the sender's %d\n", n, n == len && !memcmp(&a, &b, n));
+    while (send(s[0], bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+        ;
+    say("full", send(s[0], bytes, sizeof bytes, MSG_DONTWAIT));
+    setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &big, sizeof big);
+    say("shut", shutdown(s[1], SHUT_RDWR));
+    printf("events %#x\n", revents(s[0]) & (POLLHUP | POLLRDHUP));
+    close(s[0]);
+    close(s[1]);
+    close(l);
+}
+
 static int ring[2];
 static void *writer(void *arg)
 {
@@ -268,6 +328,8 @@ int main(void)
     datagrams();
     rights();
     credentials();
+    credentials_late();
+    ends();
     bulk();
     return 0;
 }
