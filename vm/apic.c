@@ -1,4 +1,4 @@
-/* The local APIC in x2APIC mode: registers, priorities, timer. */
+/* The local APIC: registers, priorities, timer. */
 #include "vm/apic.h"
 #include "arch/x86/apic.h"
 #include "arch/x86/cpu.h"
@@ -18,7 +18,22 @@ enum { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_DEADLINE };
 #define SVR_ENABLE BIT(8)
 #define SVR_VALID 0x11FFu
 #define ESR_ILLEGAL_SEND BIT(5)
+#define DFR_FLAT 0xF0000000u
+#define LOGICAL_X2APIC BIT(0)  /* in struct apic's `logical`, whose bits 24-31 are the xAPIC's logical id */
+#define LOGICAL_CLUSTER BIT(1)
 #define TIMER_HZ 1000000000ull /* the bus clock the guest counts in: 1 GHz before the divider */
+
+/* Any CPU that sends an interrupt reads it. */
+static void logical_update(struct apic *a)
+{
+    atomic_store(&a->logical, a->ldr | (a->base & APIC_BASE_X2APIC ? LOGICAL_X2APIC : 0) | (a->dfr & DFR_FLAT ? 0 : LOGICAL_CLUSTER));
+}
+
+void apic_set_base(struct vcpu *v, uint64_t val)
+{
+    v->apic.base = val;
+    logical_update(&v->apic);
+}
 
 void apic_reset(struct vcpu *v)
 {
@@ -35,7 +50,8 @@ void apic_reset(struct vcpu *v)
     a->svr = 0xFF;
     for (unsigned i = 0; i < LVT_COUNT; i++)
         a->lvt[i] = LVT_MASKED;
-    a->base = base ? base : 0xFEE00000u | APIC_BASE_ENABLE | APIC_BASE_X2APIC | (v->id ? 0 : APIC_BASE_BSP);
+    a->dfr = UINT32_MAX;
+    apic_set_base(v, base ? base : 0xFEE00000u | APIC_BASE_ENABLE | (v->id ? 0 : APIC_BASE_BSP));
 }
 
 static int highest_bit(uint32_t w)
@@ -185,12 +201,20 @@ void apic_post_nmi(struct vcpu *v)
 }
 
 /* x2APIC: 16 CPUs to a cluster; logical id = cluster << 16 | 1 << (id & 15). With an MSI's 8-bit destination only the low
- * byte of the mask, cluster 0, can be named. */
+ * byte of the mask, cluster 0, can be named. xAPIC: 8 CPUs, or 4 to a cluster, by the ids that the guest gave. */
 bool apic_matches(const struct vcpu *v, uint32_t dest, bool logical)
 {
+    uint32_t l = atomic_load_explicit(&v->apic.logical, memory_order_relaxed);
+
     if (dest == UINT32_MAX)
         return true;
-    return logical ? dest >> 16 == v->id >> 4 && (dest & BIT(v->id & 15)) : dest == v->id;
+    if (!logical)
+        return dest == v->id;
+    if (l & LOGICAL_X2APIC)
+        return dest >> 16 == v->id >> 4 && (dest & BIT(v->id & 15));
+    if (l & LOGICAL_CLUSTER)
+        return (dest >> 4 & 0xF) == l >> 28 && (dest & l >> 24 & 0xF);
+    return dest & l >> 24;
 }
 
 static void send_to(struct vcpu *to, uint32_t mode, uint8_t vec)
@@ -319,13 +343,10 @@ static err_t lvt_write(struct vcpu *v, unsigned i, uint64_t val)
     return OK;
 }
 
-err_t apic_read(struct vcpu *v, uint32_t msr, uint64_t *val)
+static err_t reg_read(struct vcpu *v, uint32_t r, uint64_t *val)
 {
     struct apic *a = &v->apic;
-    uint32_t r = msr - MSR_X2APIC;
 
-    if (!(a->base & APIC_BASE_X2APIC))
-        return ERR_INVAL;
     collect(a);
     if (a->pv_eoi_open)
         pv_eoi_check(v, true);
@@ -356,13 +377,10 @@ err_t apic_read(struct vcpu *v, uint32_t msr, uint64_t *val)
     return OK;
 }
 
-err_t apic_write(struct vcpu *v, uint32_t msr, uint64_t val)
+static err_t reg_write(struct vcpu *v, uint32_t r, uint64_t val)
 {
     struct apic *a = &v->apic;
-    uint32_t r = msr - MSR_X2APIC;
 
-    if (!(a->base & APIC_BASE_X2APIC) || (val >> 32 && r != R_ICR))
-        return ERR_INVAL;
     switch (r) {
     case R_EOI:
         if (val)
@@ -387,4 +405,79 @@ err_t apic_write(struct vcpu *v, uint32_t msr, uint64_t val)
     case R_DIVIDE: a->timer_divide = (uint32_t)val & 0xB; return val & ~0xBull ? ERR_INVAL : OK;
     }
     return r >= R_LVT && r <= R_LVT_LAST ? lvt_write(v, r - R_LVT, val) : ERR_INVAL;
+}
+
+err_t apic_read(struct vcpu *v, uint32_t msr, uint64_t *val)
+{
+    return v->apic.base & APIC_BASE_X2APIC ? reg_read(v, msr - MSR_X2APIC, val) : ERR_INVAL;
+}
+
+err_t apic_write(struct vcpu *v, uint32_t msr, uint64_t val)
+{
+    uint32_t r = msr - MSR_X2APIC;
+
+    return v->apic.base & APIC_BASE_X2APIC && (!(val >> 32) || r == R_ICR) ? reg_write(v, r, val) : ERR_INVAL;
+}
+
+/* --- the xAPIC's page: a register each 16 bytes, of which the first 4 count --- */
+
+bool apic_in_page(const struct vcpu *v, uint64_t at)
+{
+    uint64_t base = v->apic.base;
+
+    return (base & APIC_BASE_ENABLE) && !(base & APIC_BASE_X2APIC) && !((at ^ base) & ~0xFFFull);
+}
+
+void apic_page_begin(struct vcpu *v)
+{
+    if (v->apic.pv_eoi_open && !(v->apic.base & APIC_BASE_X2APIC))
+        pv_eoi_check(v, true);
+}
+
+uint64_t apic_page_read(struct vcpu *v, uint64_t at, unsigned size)
+{
+    struct apic *a = &v->apic;
+    uint32_t r = at >> 4 & 0xFF;
+    uint64_t val = 0;
+
+    switch (r) {
+    case R_ID: val = v->id << 24; break;
+    case R_LDR: val = a->ldr; break;
+    case R_DFR: val = a->dfr; break;
+    case R_ICR: val = a->icr_low; break; /* what was sent has arrived */
+    case R_ICR_HIGH: val = a->icr_high; break;
+    default: (void)reg_read(v, r, &val); break;
+    }
+    val = (at & 15) < 4 ? (uint32_t)val >> 8 * (at & 3) : 0;
+    return size < 4 ? val & (BIT64(8 * size) - 1) : val;
+}
+
+/* Only whole registers: what smaller writes do is nowhere said. */
+void apic_page_write(struct vcpu *v, uint64_t at, unsigned size, uint64_t val)
+{
+    struct apic *a = &v->apic;
+    uint32_t r = at >> 4 & 0xFF, dest = a->icr_high >> 24;
+
+    if (at & 15 || size < 4)
+        return;
+    val = (uint32_t)val;
+    switch (r) {
+    case R_EOI: a->eoi_waits = true; return;
+    case R_LDR: a->ldr = (uint32_t)val & 0xFF000000; break;
+    case R_DFR: a->dfr = (uint32_t)val | 0x0FFFFFFF; break;
+    case R_ICR_HIGH: a->icr_high = (uint32_t)val; return;
+    case R_ICR:
+        a->icr_low = (uint32_t)val & ~BIT(12); /* sent */
+        val |= (uint64_t)(dest == 0xFF ? UINT32_MAX : dest) << 32;
+        break;
+    case R_SELF: return; /* the x2APIC's */
+    }
+    (void)reg_write(v, r, val); /* what it must not be set to is left out */
+    logical_update(a);
+}
+
+void apic_page_end(struct vcpu *v)
+{
+    v->apic.eoi_waits = false;
+    (void)reg_write(v, R_EOI, 0);
 }

@@ -4,6 +4,7 @@
 #include "vm/mmio.h"
 #include "base/bytes.h"
 #include "base/fmt.h"
+#include "vm/apic.h"
 #include "vm/insn.h"
 #include "vm/vm.h"
 #include "vm/walk.h"
@@ -123,10 +124,18 @@ static err_t span_find(const struct emu *m, uint64_t va, unsigned how, struct sp
 enum direction { LOAD, STORE };
 
 /* size bytes within a page. */
-static err_t place_access(struct vm *vm, enum direction dir, uint64_t at, unsigned size, uint64_t *val)
+static err_t place_access(struct vcpu *v, enum direction dir, uint64_t at, unsigned size, uint64_t *val)
 {
+    struct vm *vm = v->vm;
     uint8_t raw[8];
 
+    if (__builtin_expect(apic_in_page(v, at), 0)) {
+        if (dir == STORE)
+            apic_page_write(v, at, size, *val);
+        else
+            *val = apic_page_read(v, at, size);
+        return OK;
+    }
     put_le64(raw, dir == STORE ? *val : 0);
     if (dir == STORE)
         return mem_write(vm, gpa(at), raw, size) ? bus_write(vm, BUS_MMIO, at, size, *val) : OK;
@@ -137,16 +146,16 @@ static err_t place_access(struct vm *vm, enum direction dir, uint64_t at, unsign
 }
 
 /* Byte by byte if it lies in two pages. */
-static err_t span_access(struct vm *vm, enum direction dir, const struct span *sp, uint64_t *val)
+static err_t span_access(struct vcpu *v, enum direction dir, const struct span *sp, uint64_t *val)
 {
     uint64_t all = insn_trim(*val, sp->width), byte;
     err_t e = OK;
 
     if (sp->first == sp->width)
-        e = place_access(vm, dir, sp->at[0], sp->width, &all);
+        e = place_access(v, dir, sp->at[0], sp->width, &all);
     for (unsigned i = 0; sp->first != sp->width && !e && i < sp->width; i++) {
         byte = all >> 8 * i & 0xFF;
-        e = place_access(vm, dir, i < sp->first ? sp->at[0] + i : sp->at[1] + (i - sp->first), 1, &byte);
+        e = place_access(v, dir, i < sp->first ? sp->at[0] + i : sp->at[1] + (i - sp->first), 1, &byte);
         all = (all & ~(0xFFull << 8 * i)) | (byte & 0xFF) << 8 * i;
     }
     *val = insn_trim(all, sp->width);
@@ -195,7 +204,7 @@ static err_t do_compare(const struct emu *m, const struct span *at, uint64_t mem
     if (!(flags & RFLAGS_ZF))
         reg_set(m, REG_RAX, m->in.width, mem);
     else
-        e = span_access(m->v->vm, STORE, at, &new);
+        e = span_access(m->v, STORE, at, &new);
     if (!e)
         r->rflags = flags;
     return e;
@@ -213,14 +222,14 @@ static err_t do_operand(const struct emu *m)
     err_t e = span_find(m, operand_address(m), to_reg || test ? WALK_READ : WALK_WRITE, &at);
 
     if (!e && (to_reg || in->op != INSN_MOV))
-        e = span_access(v->vm, LOAD, &at, &mem);
+        e = span_access(v, LOAD, &at, &mem);
     if (e)
         return e;
     if (in->op == INSN_CMPXCHG)
         return do_compare(m, &at, mem);
     result = insn_alu(in->op, in->width, to_reg ? other : mem, to_reg ? mem : other, &flags);
     if (!to_reg && !test)
-        e = span_access(v->vm, STORE, &at, &result);
+        e = span_access(v, STORE, &at, &result);
     if (e)
         return e;
     if (in->op == INSN_XCHG)
@@ -254,11 +263,11 @@ static err_t do_string(const struct emu *m)
     if (!e && store)
         e = span_find(m, linear(m, SEG_FLAT, v->r.gpr[REG_RDI]), WALK_WRITE, &to);
     if (!e && load)
-        e = span_access(v->vm, LOAD, &from, &val);
+        e = span_access(v, LOAD, &from, &val);
     if (!e && op == INSN_INS)
         e = bus_read(v->vm, BUS_PIO, v->x.port, m->in.width, &val);
     if (!e && store)
-        e = span_access(v->vm, STORE, &to, &val);
+        e = span_access(v, STORE, &to, &val);
     if (!e && op == INSN_OUTS)
         e = bus_write(v->vm, BUS_PIO, v->x.port, m->in.width, val);
     if (e)
@@ -321,9 +330,12 @@ err_t mmio_exit(struct vcpu *v, const struct sys_regs *s)
         e = ERR_UNSUPPORTED; /* they exit as port I/O */
     if (e)
         return finish(&m, e);
+    apic_page_begin(v);
     lock_take(&v->vm->lock);
     for (unsigned done = 0; done < (ports ? PIO_STRING_MAX : 1) && !e && v->r.rip == rip; done += m.in.width)
         e = execute(&m);
     lock_drop(&v->vm->lock);
+    if (v->apic.eoi_waits)
+        apic_page_end(v);
     return finish(&m, e);
 }

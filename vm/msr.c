@@ -29,14 +29,14 @@ static err_t tsc_read(struct vcpu *v, uint32_t, uint64_t *val)
     return OK;
 }
 
-/* x2APIC stays on, or goes off and comes back through the states of Intel SDM vol. 3, figure 11-27. There is no xAPIC window. */
+/* The ways between xAPIC, x2APIC and off are those of Intel SDM vol. 3, figure 11-27. */
 static err_t base_write(struct vcpu *v, uint32_t, uint64_t val)
 {
     uint64_t on = APIC_BASE_ENABLE | APIC_BASE_X2APIC, mode = val & on, old = v->apic.base & on;
 
     if (mode == APIC_BASE_X2APIC || (val & ~0xFFFFFFF00ull) || (old == on && mode == APIC_BASE_ENABLE) || (!old && mode == on))
         return ERR_INVAL;
-    v->apic.base = val;
+    apic_set_base(v, val);
     return OK;
 }
 

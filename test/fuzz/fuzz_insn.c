@@ -5,6 +5,7 @@
 #include <string.h>
 #include "ground/fake/fake.h"
 #include "vm/insn.h"
+#include "vm/apic.h"
 #include "vm/mmio.h"
 #include "vm/ram.h"
 #include "vm/vm.h"
@@ -27,6 +28,13 @@ void vcpu_raise(struct vcpu *c, unsigned vec, int64_t err)
     c->has_exception = true;
     c->exception_error = (uint32_t)err;
 }
+
+/* no local APIC: vm/apic.c would bring the scheduler */
+bool apic_in_page(const struct vcpu *, uint64_t) { return false; }
+uint64_t apic_page_read(struct vcpu *, uint64_t, unsigned) { abort(); }
+void apic_page_write(struct vcpu *, uint64_t, unsigned, uint64_t) { abort(); }
+void apic_page_begin(struct vcpu *) {}
+void apic_page_end(struct vcpu *) { abort(); }
 
 static err_t dev_read(void *dev, uint64_t off, unsigned size, uint64_t *val)
 {

@@ -18,6 +18,84 @@ static int setup(void **)
     return 0;
 }
 
+/* --- the xAPIC's page --- */
+
+#define PAGE_AT 0xFEE00000u
+enum { P_ID = 0x20, P_EOI = 0xB0, P_LDR = 0xD0, P_DFR = 0xE0, P_SVR = 0xF0, P_ICR = 0x300, P_ICR_HIGH = 0x310, P_LVT_T = 0x320, P_SELF = 0x3F0 };
+
+static void page_set(struct vcpu *to, uint64_t off, uint32_t val) { apic_page_write(to, PAGE_AT + off, 4, val); }
+static uint32_t page_get(uint64_t off) { return (uint32_t)apic_page_read(v, PAGE_AT + off, 4); }
+
+static void an_xapic_is_a_page_of_registers(void **)
+{
+    uint64_t val;
+
+    assert_false(apic_in_page(v, PAGE_AT)); /* it is an x2APIC */
+    for (unsigned i = 0; i < 3; i++)
+        apic_set_base(vm->vcpu[i], PAGE_AT | APIC_BASE_ENABLE);
+    assert_true(apic_in_page(v, PAGE_AT) && apic_in_page(v, PAGE_AT + 0xFFF));
+    assert_false(apic_in_page(v, PAGE_AT - 1) || apic_in_page(v, PAGE_AT + 0x1000));
+    assert_int_equal(apic_read(v, SVR, &val), ERR_INVAL);
+    assert_int_equal(apic_page_read(vm->vcpu[2], PAGE_AT + P_ID, 4), 2u << 24);
+    assert_int_equal(apic_page_read(vm->vcpu[2], PAGE_AT + P_ID + 3, 1), 2);
+    assert_int_equal(page_get(P_SVR), 0x1FF);
+    assert_int_equal(page_get(P_SVR + 4), 0);
+    page_set(v, P_LVT_T, 0x10055);
+    assert_int_equal(page_get(P_LVT_T), 0x10055);
+    page_set(v, P_SVR + 4, 0);
+    apic_page_write(v, PAGE_AT + P_SVR, 1, 0);
+    page_set(v, P_ID, 7 << 24);
+    page_set(v, P_SELF, 0x51); /* only the x2APIC has it */
+    assert_int_equal(page_get(P_SVR), 0x1FF);
+    assert_int_equal(page_get(P_ID), 0);
+    assert_int_equal(apic_pending(v), -1);
+    apic_set_base(v, PAGE_AT); /* off */
+    assert_false(apic_in_page(v, PAGE_AT));
+}
+
+static bool posted(unsigned id) { return atomic_exchange(&vm->vcpu[id]->apic.posted_words, 0); }
+
+static void an_xapic_sends_by_id_and_by_the_ids_it_was_given(void **)
+{
+    for (unsigned i = 0; i < 3; i++) {
+        apic_set_base(vm->vcpu[i], PAGE_AT | APIC_BASE_ENABLE);
+        page_set(vm->vcpu[i], P_LDR, BIT(30 - i)); /* not the x2APIC's */
+    }
+    page_set(v, P_ICR_HIGH, 2 << 24);
+    page_set(v, P_ICR, 0x41);
+    assert_int_equal(page_get(P_ICR), 0x41);
+    assert_true(!posted(0) && !posted(1) && posted(2));
+    page_set(v, P_ICR_HIGH, 0xFFu << 24);
+    page_set(v, P_ICR, 0x42);
+    assert_true(posted(0) && posted(1) && posted(2));
+    page_set(v, P_ICR_HIGH, 0x50u << 24);
+    page_set(v, P_ICR, 0x43 | BIT(11));
+    assert_true(posted(0) && !posted(1) && posted(2));
+    for (unsigned i = 0; i < 3; i++) {
+        page_set(vm->vcpu[i], P_DFR, 0);
+        page_set(vm->vcpu[i], P_LDR, i << 28 | 1 << 24); /* a cluster for each */
+    }
+    page_set(v, P_ICR_HIGH, 0x1Fu << 24);
+    page_set(v, P_ICR, 0x44 | BIT(11));
+    assert_true(!posted(0) && posted(1) && !posted(2));
+}
+
+/* With the guest's lock held, as in an exit: what ends an interrupt would take it again. */
+static void an_xapics_end_of_interrupt_comes_when_the_lock_is_free(void **)
+{
+    apic_set_base(v, PAGE_AT | APIC_BASE_ENABLE);
+    apic_post(v, 0x61, true);
+    apic_accept(v, apic_pending(v));
+    lock_take(&vm->lock);
+    page_set(v, P_EOI, 5);
+    lock_drop(&vm->lock);
+    assert_true(v->apic.eoi_waits);
+    assert_int_equal(v->apic.isr[0x61 / 32], BIT(1));
+    apic_page_end(v);
+    assert_false(v->apic.eoi_waits);
+    assert_int_equal(v->apic.isr[0x61 / 32], 0);
+}
+
 static int teardown(void **)
 {
     kit_end(vm);
@@ -189,6 +267,8 @@ int main(void)
         T(illegal_vectors_and_registers_are_refused), T(ipis_reach_whom_they_name), T(init_and_sipi_start_a_cpu),
         T(one_shot_and_periodic_timers_count_down), T(deadline_timer_is_in_guest_time),
         T(pv_eoi_ends_an_interrupt_without_an_exit), T(msi_reaches_by_destination),
+        T(an_xapic_is_a_page_of_registers), T(an_xapic_sends_by_id_and_by_the_ids_it_was_given),
+        T(an_xapics_end_of_interrupt_comes_when_the_lock_is_free),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

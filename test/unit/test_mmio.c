@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "ground/fake/fake.h"
+#include "vm/apic.h"
 #include "vm/mmio.h"
 #include "vm/ram.h"
 #include "vm/vm.h"
@@ -69,6 +70,33 @@ static err_t dev_write(void *, uint64_t off, unsigned size, uint64_t val)
 }
 static const struct bus_ops dev_ops = { dev_read, dev_write };
 
+/* The local APIC's page, in the place of the device's first if it is there. */
+static bool has_apic;
+static unsigned begun, ended;
+
+bool apic_in_page(const struct vcpu *c, uint64_t at) { return c == &v && has_apic && at - DEV_GPA < PAGE_SIZE; }
+uint64_t apic_page_read(struct vcpu *, uint64_t at, unsigned size)
+{
+    note('r', size, at, 0);
+    return 0x55;
+}
+void apic_page_write(struct vcpu *c, uint64_t at, unsigned size, uint64_t val)
+{
+    note('w', size, at, val);
+    c->apic.eoi_waits = true;
+}
+void apic_page_begin(struct vcpu *)
+{
+    assert_false(vm.lock.held);
+    begun++;
+}
+void apic_page_end(struct vcpu *c)
+{
+    assert_false(vm.lock.held);
+    c->apic.eoi_waits = false;
+    ended++;
+}
+
 static void put64(uint64_t at, uint64_t val) { assert_int_equal(mem_write(&vm, gpa(at), &val, 8), OK); }
 
 static void tables(void)
@@ -105,6 +133,8 @@ static int set_up(void **)
     v.r.rflags = RFLAGS_FIXED;
     trace[0] = stop_text[0] = 0;
     raised = -1;
+    has_apic = false;
+    begun = ended = 0;
     dev_answer = OK;
     return 0;
 }
@@ -494,6 +524,20 @@ static void string_io_that_is_none_stops_the_guest(void **)
     assert_int_equal(run("\x6C", 1, 0, true), ERR_GUEST);
 }
 
+static void the_local_apic_comes_before_any_device(void **)
+{
+    has_apic = true;
+    v.r.gpr[REG_RBX] = DEV;
+    READS("\x8B\x43\x20", 0x20);
+    assert_string_equal(trace, "r4@d0000020 ");
+    assert_int_equal(v.r.gpr[REG_RAX], 0x55);
+    assert_int_equal(ended, 0);
+    WRITES("\x89\x43\x30", 0x30);
+    assert_string_equal(trace, "w4@d0000030=55 ");
+    assert_true(begun == 2 && ended == 1 && !v.apic.eoi_waits);
+    assert_int_equal(dev_mem[0x30], 0);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -508,7 +552,7 @@ int main(void)
         TEST(unknown_instructions_stop_the_guest_and_are_shown), TEST(a_device_may_refuse),
         TEST(code_outside_ram_stops_the_guest), TEST(outs_sends_memory_to_the_port),
         TEST(ins_fills_memory_up_to_the_fault), TEST(string_io_is_done_in_portions),
-        TEST(string_io_that_is_none_stops_the_guest),
+        TEST(string_io_that_is_none_stops_the_guest), TEST(the_local_apic_comes_before_any_device),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

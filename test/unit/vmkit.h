@@ -24,7 +24,7 @@ static inline void kit_destroy(struct vm *vm) { (void)vm; }
 
 static const struct machine kit_machine = { .name = "test", .build = kit_build, .idle = kit_idle, .destroy = kit_destroy };
 
-/* A running guest with its own name; 4 MiB. cpus: of the fake machine. */
+/* A running guest with its own name; 4 MiB; its APICs are in x2APIC mode. cpus: of the fake machine. */
 static inline struct vm *kit_vm(unsigned vcpus)
 {
     static unsigned count;
@@ -36,6 +36,8 @@ static inline struct vm *kit_vm(unsigned vcpus)
     cfg.name[1] = (char)('a' + count++ % 26);
     assert_int_equal(vm_add(&cfg, &kit_machine, &vm), OK);
     assert_int_equal(vm_start(vm), OK);
+    for (unsigned i = 0; i < vcpus; i++)
+        apic_set_base(vm->vcpu[i], vm->vcpu[i]->apic.base | APIC_BASE_X2APIC);
     return vm;
 }
 
