@@ -45,7 +45,7 @@ void apic_reset(struct vcpu *v)
         atomic_store(&a->level[i], 0);
     }
     atomic_store(&a->posted_words, 0);
-    atomic_store(&a->nmi, false);
+    atomic_store(&a->nmi, 0);
     memset((char *)a + offsetof(struct apic, irr_words), 0, sizeof *a - offsetof(struct apic, irr_words));
     a->svr = 0xFF;
     for (unsigned i = 0; i < LVT_COUNT; i++)
@@ -196,7 +196,10 @@ void apic_post(struct vcpu *v, uint8_t vec, bool level)
 
 void apic_post_nmi(struct vcpu *v)
 {
-    atomic_store(&v->apic.nmi, true);
+    uint8_t n = atomic_load(&v->apic.nmi);
+
+    while (n < 2 && !atomic_compare_exchange_weak(&v->apic.nmi, &n, n + 1))
+        ;
     sched_wake(v);
 }
 
@@ -335,7 +338,8 @@ static err_t lvt_write(struct vcpu *v, unsigned i, uint64_t val)
     uint32_t old = a->lvt[i];
 
     a->lvt[i] = (uint32_t)val & (i == LVT_TIMER ? LVT_VALID | 3u << 17 : LVT_VALID);
-    if (i == LVT_TIMER && TIMER_MODE(old) != TIMER_MODE(a->lvt[i])) {
+    bool was = TIMER_MODE(old) == TIMER_DEADLINE, is = TIMER_MODE(a->lvt[i]) == TIMER_DEADLINE;
+    if (i == LVT_TIMER && was != is) { /* else it counts on, as what it is now */
         a->deadline = 0;
         a->timer_initial = 0;
         sched_timer_changed(v);

@@ -16,7 +16,7 @@ enum apic_lvt { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERRO
 struct apic {
     _Atomic uint32_t posted[APIC_WORDS]; /* any CPU: vectors that arrived */
     _Atomic uint32_t posted_words;       /* any CPU: bit n: posted[n] may be non-zero */
-    _Atomic bool nmi;                    /* any CPU: an NMI arrived */
+    _Atomic uint8_t nmi;                 /* any CPU: NMIs that arrived; two at most, as one may be on its way in */
     _Atomic uint32_t level[APIC_WORDS];  /* any CPU: vectors whose EOI the I/O APIC wants to know */
     _Atomic uint32_t logical;            /* any CPU reads: what the xAPIC answers to, as apic_matches() needs it */
     uint32_t irr_words;                  /* bit n: irr[n] is not zero */

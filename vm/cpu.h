@@ -35,8 +35,8 @@ struct cpu_ops {
     void (*inject_irq)(struct vcpu *, uint8_t vector);
     void (*inject_nmi)(struct vcpu *);
     void (*inject_exception)(struct vcpu *, uint8_t vector, bool has_error, uint32_t error);
-    /* EXIT_WINDOW as soon as the guest can take an interrupt. */
-    void (*want_window)(struct vcpu *, bool on);
+    /* EXIT_WINDOW as soon as the guest can take an interrupt, or an NMI. */
+    void (*want_window)(struct vcpu *, bool irq, bool nmi);
     void (*want_pause)(struct vcpu *, bool on); /* EXIT_PAUSE on PAUSE */
     /* An instruction has been done for the guest: interrupts are no longer held off by STI or MOV SS, a single step ends. */
     void (*skip_done)(struct vcpu *);

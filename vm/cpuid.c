@@ -19,6 +19,7 @@
 #define LEAF1_ECX_XSAVE (BIT(12) | BIT(26) | BIT(28) | BIT(29))   /* FMA, XSAVE, AVX, F16C */
 #define LEAF1_EDX (BIT(0) | BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(9) | BIT(11) | BIT(13) | \
         BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26)) /* no MCE, MCA, MTRR */
+#define LEAF1_EDX_APIC BIT(9)
 #define LEAF1_EDX_HTT BIT(28)
 #define LEAF7_EBX (BIT(0) | BIT(3) | BIT(5) | BIT(7) | BIT(8) | BIT(9) | BIT(10) | BIT(16) | BIT(17) | BIT(18) | BIT(19) | \
         BIT(20) | BIT(21) | BIT(23) | BIT(24) | BIT(28) | BIT(29) | BIT(30) | BIT(31))
@@ -138,6 +139,8 @@ static struct cpuid patched(const struct vcpu *v, uint32_t leaf, uint32_t sub)
             r.ecx |= LEAF1_ECX_OSXSAVE;
         if (v->vm->nvcpus > 1)
             r.edx |= LEAF1_EDX_HTT;
+        if (!(v->apic.base & APIC_BASE_ENABLE))
+            r.edx &= ~LEAF1_EDX_APIC;
         break;
     case 7:
         if (sub)

@@ -288,16 +288,18 @@ static void deliver(struct vcpu *v)
         v->has_exception = false;
         cpu->inject_exception(v, v->exception, v->exception_has_error, v->exception_error);
     }
-    bool nmi = atomic_load_explicit(&v->apic.nmi, memory_order_relaxed);
+    unsigned nmi = atomic_load_explicit(&v->apic.nmi, memory_order_relaxed);
     if (nmi && cpu->ready(v, true)) {
-        atomic_store(&v->apic.nmi, nmi = false);
+        nmi = atomic_fetch_sub(&v->apic.nmi, 1) - 1;
         cpu->inject_nmi(v);
+    } else if (nmi > 1) {
+        atomic_store(&v->apic.nmi, 1); /* those that come while none can be taken are one */
     }
     int vec = apic_pending(v);
     bool now = vec >= 0 && (cpu->ready(v, false) || (!nmi && cpu->holds_irq && cpu->holds_irq(v)));
     if (!now) {
         if (vec >= 0 || nmi)
-            cpu->want_window(v, true);
+            cpu->want_window(v, vec >= 0, nmi);
         return;
     }
     apic_accept(v, vec);

@@ -79,6 +79,7 @@ enum reg { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RD
 #define PTE_NX BIT64(63)
 #define PTE_ADDR 0x000FFFFFFFFFF000ull
 
+#define DR6_HITS 0xFull   /* breakpoints met */
 #define DR6_BS BIT64(14) /* #DB by single step */
 
 /* Exception vectors. */

@@ -84,7 +84,7 @@ static void inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uin
     fake_of(v)->error = error;
 }
 
-static void want_window(struct vcpu *v, bool on) { fake_of(v)->window = on; }
+static void want_window(struct vcpu *v, bool irq, bool nmi) { fake_of(v)->window = irq || nmi; }
 static void want_pause(struct vcpu *v, bool on) { fake_of(v)->pause = on; }
 static void skip_done(struct vcpu *v) { fake_of(v)->shadow = false; }
 static void sys_get(const struct vcpu *v, struct sys_regs *s) { *s = ((struct fake_vcpu *)v->hw)->sys; }

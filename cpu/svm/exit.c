@@ -84,6 +84,22 @@ static void do_cr8(struct vcpu *v, bool write)
     v->x.next_rip = v->r.rip + at + 3;
 }
 
+/* #DB, also the one behind a step of ours, which is not the guest's unless it steps itself or has breakpoints there. */
+static void do_debug(struct vcpu *v)
+{
+    struct svm_vcpu *h = v->hw;
+    uint64_t *dr6 = &h->vmcb.dr6;
+    bool done = *dr6 & DR6_BS, ours = h->step && done && !h->step_own;
+
+    if (h->step)
+        svm_step_end(v, done);
+    if (ours)
+        *dr6 &= ~(uint64_t)DR6_BS;
+    if (!ours || *dr6 & DR6_HITS)
+        vcpu_raise(v, VEC_DB, -1);
+    v->x.kind = EXIT_WINDOW;
+}
+
 static void decode_other(struct vcpu *v, uint64_t code)
 {
     struct vmcb *b = vmcb_of(v);
@@ -108,14 +124,14 @@ static void decode_other(struct vcpu *v, uint64_t code)
     case SVM_EXIT_CR8_READ: do_cr8(v, false); break;
     case SVM_EXIT_CR8_WRITE: do_cr8(v, true); break;
     case SVM_EXIT_IRET: /* an NMI handler returns: the next NMI may come, behind that IRET */
-        ((struct svm_vcpu *)v->hw)->nmi_masked = false;
         b->icept1 &= ~ICEPT1_IRET;
-        b->shadow = 1;
+        svm_step_begin(v, STEP_IRET);
         v->x.kind = EXIT_WINDOW;
         break;
     /* These are intercepted only because a guest can make the CPU deliver them for ever; it gets them all the same. */
-    case SVM_EXIT_DB: case SVM_EXIT_AC:
-        vcpu_raise(v, code == SVM_EXIT_DB ? VEC_DB : VEC_AC, code == SVM_EXIT_DB ? -1 : 0);
+    case SVM_EXIT_DB: do_debug(v); break;
+    case SVM_EXIT_AC:
+        vcpu_raise(v, VEC_AC, 0);
         v->x.kind = EXIT_WINDOW;
         break;
     case SVM_EXIT_MC: panic("machine check while a guest ran");

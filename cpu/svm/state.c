@@ -42,6 +42,7 @@ void svm_reset(struct vcpu *v)
     b->vintr = VINTR_MASKING;
     b->icept1 &= ~(ICEPT1_VINTR | ICEPT1_IRET);
     ((struct svm_vcpu *)v->hw)->nmi_masked = false;
+    ((struct svm_vcpu *)v->hw)->step = STEP_NONE;
     v->r.rip = 0xFFF0;
     v->r.rflags = RFLAGS_FIXED;
     v->r.gpr[REG_RDX] = cpu_id(1, 0).eax;

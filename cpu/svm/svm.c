@@ -265,7 +265,7 @@ static bool ready(const struct vcpu *v, bool nmi)
 {
     const struct svm_vcpu *h = v->hw;
 
-    if (h->vmcb.event_inj || h->vmcb.shadow & 1)
+    if (h->vmcb.event_inj || h->vmcb.shadow & 1 || (h->step && v->r.rflags & RFLAGS_TF))
         return false;
     return nmi ? !h->nmi_masked : v->r.rflags & RFLAGS_IF;
 }
@@ -273,12 +273,36 @@ static bool ready(const struct vcpu *v, bool nmi)
 /* A virtual interrupt waits in the VMCB until the guest sets IF. QEMU 7.2 forgets the shadow of STI at VMRUN. */
 static bool holds_irq(const struct vcpu *v)
 {
-    const struct vmcb *b = vmcb_of(v);
+    const struct svm_vcpu *h = v->hw;
 
-    return !b->event_inj && !(b->shadow & 1);
+    return !h->vmcb.event_inj && !(h->vmcb.shadow & 1) && !h->step;
 }
 
-static void want_window(struct vcpu *v, bool on)
+void svm_step_begin(struct vcpu *v, enum svm_step step)
+{
+    struct svm_vcpu *h = v->hw;
+
+    h->step = step;
+    h->step_own = v->r.rflags & RFLAGS_TF;
+    v->r.rflags |= RFLAGS_TF;
+}
+
+void svm_step_end(struct vcpu *v, bool done)
+{
+    struct svm_vcpu *h = v->hw;
+    bool returned = h->step == STEP_IRET && done; /* RFLAGS are those that IRET brought */
+
+    if (!returned && !h->step_own)
+        v->r.rflags &= ~(uint64_t)RFLAGS_TF;
+    if (returned)
+        h->nmi_masked = false;
+    else if (h->step == STEP_IRET)
+        h->vmcb.icept1 |= ICEPT1_IRET;
+    h->step = STEP_NONE;
+}
+
+/* EXIT_WINDOW when IF is set. */
+static void want_if(struct vcpu *v, bool on)
 {
     struct vmcb *b = vmcb_of(v);
 
@@ -286,11 +310,26 @@ static void want_window(struct vcpu *v, bool on)
     b->icept1 = on ? b->icept1 | ICEPT1_VINTR : b->icept1 & ~ICEPT1_VINTR;
 }
 
+static void want_window(struct vcpu *v, bool irq, bool nmi)
+{
+    struct svm_vcpu *h = v->hw;
+
+    nmi &= !h->nmi_masked; /* else IRET exits */
+    if (h->step && !(v->r.rflags & RFLAGS_TF))
+        svm_step_end(v, true); /* an exception of the guest's own has taken it elsewhere */
+    if (h->step)
+        return;
+    if (h->vmcb.shadow & 1 && (nmi || (irq && v->r.rflags & RFLAGS_IF)))
+        svm_step_begin(v, STEP_SHADOW);
+    else
+        want_if(v, irq || nmi);
+}
+
 static void inject_irq(struct vcpu *v, uint8_t vector)
 {
     struct vmcb *b = vmcb_of(v);
 
-    want_window(v, false);
+    want_if(v, false);
     b->vintr = (b->vintr & ~VINTR_VECTOR) | VINTR_WINDOW | (uint64_t)vector << 32;
     v->irq_sent = true;
 }
@@ -306,6 +345,8 @@ static void inject_nmi(struct vcpu *v)
 
 static void inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
 {
+    if (((struct svm_vcpu *)v->hw)->step)
+        svm_step_end(v, false);
     if (vector == VEC_PF)
         vmcb_of(v)->cr2 = v->fault_va;
     vmcb_of(v)->event_inj =
@@ -319,15 +360,24 @@ static void want_pause(struct vcpu *v, bool on)
     b->icept1 = on ? b->icept1 | ICEPT1_PAUSE : b->icept1 & ~ICEPT1_PAUSE;
 }
 
-static void skip_done(struct vcpu *v)
+/* The trap behind an instruction that was done for the guest, if the single step is the guest's. */
+static __attribute__((noinline)) void skip_stepped(struct vcpu *v)
 {
-    struct vmcb *b = vmcb_of(v);
+    struct svm_vcpu *h = v->hw;
 
-    b->shadow = 0;
-    if (__builtin_expect((v->r.rflags & RFLAGS_TF) != 0, 0)) { /* single step: the trap behind the instruction */
-        b->dr6 |= DR6_BS;
+    if (h->step)
+        svm_step_end(v, true);
+    if (v->r.rflags & RFLAGS_TF) {
+        h->vmcb.dr6 |= DR6_BS;
         vcpu_raise(v, VEC_DB, -1);
     }
+}
+
+static void skip_done(struct vcpu *v)
+{
+    vmcb_of(v)->shadow = 0;
+    if (__builtin_expect((v->r.rflags & RFLAGS_TF) != 0, 0))
+        skip_stepped(v);
 }
 
 const struct cpu_ops cpu_svm = {

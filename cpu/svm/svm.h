@@ -7,11 +7,16 @@
 extern const struct cpu_ops cpu_svm;
 extern const struct user_ops cpu_svm_user; /* user.c; only beside cpu_svm */
 
+/* The guest runs one instruction with TF set, because of which an event has to wait: NMIs have no window of their own. */
+enum svm_step { STEP_NONE, STEP_SHADOW /* the one behind STI or MOV SS */, STEP_IRET /* of an NMI handler */ };
+
 /* vcpu->hw: whole pages, contiguous in the machine */
 struct svm_vcpu {
     struct vmcb vmcb;
     uint64_t xcr0, tsc_aux, dr[4];
     bool nmi_masked;       /* an NMI handler runs: until IRET */
+    enum svm_step step;
+    bool step_own;         /* the guest itself is single-stepping there */
     /* TLB tag: valid on asid_cpu while that CPU's generation is still this */
     unsigned asid_cpu;
     uint64_t asid_generation;
@@ -39,6 +44,8 @@ void svm_vcpu_put(struct vcpu *);
 void svm_load(struct vcpu *);
 void svm_unload(struct vcpu *);
 void svm_asid_renew(struct svm_vcpu *);      /* what the TLB knows of it counts no more */
+void svm_step_begin(struct vcpu *, enum svm_step);
+void svm_step_end(struct vcpu *, bool done); /* not done: an exception came instead */
 void svm_go(struct vcpu *);                  /* until the next #VMEXIT, which is in the VMCB */
 
 /* cpu/svm/npt.c: nested page tables over a guest's RAM; vm->hw is their top table. */

@@ -20,10 +20,17 @@ static void on_spurious(struct trap *t)
     else
         spurious++;
 }
+static bool nmi_again;
+static uint64_t nmi_rip;
 static void on_nmi(struct trap *t)
 {
-    (void)t;
     taken[VEC_NMI]++;
+    nmi_rip = t->rip;
+    if (nmi_again) {
+        nmi_again = false;
+        apic_write(APIC_ICR, 0x40400);
+        apic_write(APIC_ICR, 0x40400); /* the same one */
+    }
 }
 
 static void irq_on(void) { __asm__ volatile("sti; nop" ::: "memory"); }
@@ -90,6 +97,45 @@ static void priorities(void)
     __asm__ volatile("mov %0, %%cr8" ::"r"(0ull));
     drain();
     CHECK(taken[0x45] == low + 2);
+}
+
+/* An NMI that comes in the handler of another is taken where that one returns to, with interrupts off, too. */
+static void nested_nmi(void)
+{
+    extern const uint8_t behind_wrmsr[];
+    uint32_t before = taken[VEC_NMI];
+
+    nmi_again = true;
+    __asm__ volatile("wrmsr\nbehind_wrmsr:\nnop" ::"c"(MSR_X2APIC + APIC_ICR), "a"(0x40400), "d"(0) : "memory");
+    CHECK(taken[VEC_NMI] == before + 2);
+    CHECK(nmi_rip == (uintptr_t)behind_wrmsr);
+}
+
+static volatile uint32_t in_shadow;
+
+static void on_shadow(struct trap *t)
+{
+    extern const uint8_t behind_sti[];
+
+    in_shadow += t->rip == (uintptr_t)behind_sti;
+    on_vector(t);
+}
+
+/* No interrupt comes between STI and the next instruction, which may be HLT: the guest would sleep for ever. */
+static void shadow(void)
+{
+    uint64_t end = now_ns() + MS(300);
+
+    trap_handler[0x42] = on_shadow;
+    apic_write(APIC_LVT_TIMER, 2 << 17 | 0x42);
+    while (now_ns() < end) {
+        cpu_wrmsr(MSR_TSC_DEADLINE, cpu_tsc() + rnd() % 0x8000);
+        for (unsigned i = 0; i < 200; i++)
+            __asm__ volatile("sti\nbehind_sti:\nnop; cli" ::: "memory");
+    }
+    apic_write(APIC_LVT_TIMER, 0x10000);
+    drain();
+    CHECK(taken[0x42] && !in_shadow);
 }
 
 static void flood(uint64_t n)
@@ -218,7 +264,11 @@ static void base_register(void)
     CHECK(!try_wrmsr(MSR_APIC_BASE, base & ~APIC_BASE_X2APIC)); /* back to xAPIC at once */
     CHECK(!try_wrmsr(MSR_APIC_BASE, UINT64_MAX));
     CHECK(!try_wrmsr(MSR_APIC_BASE, base | BIT64(63)));
-    CHECK(cpu_rdmsr(MSR_APIC_BASE) == base);
+    CHECK(cpu_rdmsr(MSR_APIC_BASE) == base && cpu_id(1, 0).edx & BIT(9));
+    cpu_wrmsr(MSR_APIC_BASE, base & ~(APIC_BASE_ENABLE | APIC_BASE_X2APIC));
+    CHECK(!(cpu_id(1, 0).edx & BIT(9))); /* off, it is not there */
+    apic_on();
+    CHECK(cpu_id(1, 0).edx & BIT(9));
 }
 
 void guest_main(void)
@@ -234,6 +284,8 @@ void guest_main(void)
     every_vector();
     reserved_vectors();
     priorities();
+    nested_nmi();
+    shadow();
     base_register();
     flood(arg("n", 20000));
     junk_icr();

@@ -212,6 +212,28 @@ static void one_shot_and_periodic_timers_count_down(void **)
     assert_int_equal(v->apic.deadline, 1900500);
 }
 
+static void a_timer_counts_on_when_its_mode_changes(void **)
+{
+    fake_set_tsc(1000000);
+    assert_int_equal(apic_write(v, DIVIDE, 0xB), OK);
+    assert_int_equal(apic_write(v, LVT_T, 0x60), OK);
+    assert_int_equal(apic_write(v, INITIAL, 1000), OK);
+    fake_set_tsc(1000400);
+    assert_int_equal(apic_write(v, LVT_T, BIT(17) | 0x60), OK); /* periodic from now on */
+    assert_int_equal(get(INITIAL), 1000);
+    assert_int_equal(get(CURRENT), 600);
+    apic_tick(v, 1001000);
+    assert_int_equal(v->apic.deadline, 1002000);
+    assert_int_equal(apic_write(v, LVT_T, 0x60), OK); /* and only this once more */
+    apic_tick(v, 1002000);
+    assert_int_equal(v->apic.deadline, 0);
+    assert_int_equal(apic_write(v, LVT_T, BIT(18) | 0x60), OK); /* another kind of timer */
+    assert_int_equal(get(INITIAL), 0);
+    apic_set_deadline(v, 1u << 30);
+    assert_int_equal(apic_write(v, LVT_T, BIT(18) | BIT(17) | 0x60), OK); /* a mode that is none */
+    assert_int_equal(get(CURRENT), 0);
+}
+
 static void deadline_timer_is_in_guest_time(void **)
 {
     assert_int_equal(apic_write(v, LVT_T, BIT(18) | 0x62), OK);
@@ -265,7 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(higher_priority_goes_first_and_nests), T(tpr_and_svr_hold_interrupts_back),
         T(illegal_vectors_and_registers_are_refused), T(ipis_reach_whom_they_name), T(init_and_sipi_start_a_cpu),
-        T(one_shot_and_periodic_timers_count_down), T(deadline_timer_is_in_guest_time),
+        T(one_shot_and_periodic_timers_count_down), T(a_timer_counts_on_when_its_mode_changes), T(deadline_timer_is_in_guest_time),
         T(pv_eoi_ends_an_interrupt_without_an_exit), T(msi_reaches_by_destination),
         T(an_xapic_is_a_page_of_registers), T(an_xapic_sends_by_id_and_by_the_ids_it_was_given),
         T(an_xapics_end_of_interrupt_comes_when_the_lock_is_free),

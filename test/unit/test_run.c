@@ -356,6 +356,23 @@ static void hlt_sleeps_through_what_it_cannot_take(void **)
     assert_false(atomic_load(&v->apic.nmi));
 }
 
+static void two_nmis_are_one_only_while_none_can_be_taken(void **)
+{
+    apic_post_nmi(v);
+    apic_post_nmi(v);
+    apic_post_nmi(v);
+    go(EXIT_IRQ, (struct exit){ 0 });
+    assert_int_equal(atomic_load(&v->apic.nmi), 1); /* the first is taken, the second waits for its end */
+    fake_of(v)->nmi_masked = true;
+    apic_post_nmi(v);
+    go(EXIT_IRQ, (struct exit){ 0 });
+    assert_int_equal(atomic_load(&v->apic.nmi), 1);
+    assert_true(fake_of(v)->window);
+    fake_of(v)->nmi_masked = false;
+    go(EXIT_IRQ, (struct exit){ 0 });
+    assert_int_equal(atomic_load(&v->apic.nmi), 0);
+}
+
 static void an_interrupt_behind_an_exception_gets_its_window(void **)
 {
     v->r.rflags |= RFLAGS_IF;
@@ -544,7 +561,7 @@ int main(void)
         T(a_device_that_complains_stops_only_this_guest), T(unknown_msrs_fault_and_known_ones_answer),
         T(kvm_clock_is_written_into_ram_or_refused), T(cpuid_hides_what_a_guest_must_not_have),
         T(interrupts_wait_for_the_guest_to_be_ready), T(an_interrupt_not_taken_is_pending_again), T(a_backend_may_hold_an_interrupt_until_the_guest_takes_it), T(hlt_ends_with_an_interrupt_a_kick_or_at_once),
-        T(hlt_sleeps_through_what_it_cannot_take), T(an_interrupt_behind_an_exception_gets_its_window),
+        T(hlt_sleeps_through_what_it_cannot_take), T(two_nmis_are_one_only_while_none_can_be_taken), T(an_interrupt_behind_an_exception_gets_its_window),
         T(hypercalls_need_the_kernel_and_a_known_number), T(triple_fault_and_dead_ends_name_themselves),
         T(memory_is_checked_at_every_edge),
         T(memory_is_zero_however_it_is_read), T(high_memory_begins_at_4_gib),
