@@ -211,7 +211,7 @@ SYS_FILE(epoll_pwait)
     int32_t ms = (int32_t)a[3];
     uint64_t deadline = ms > 0 ? time_mono() + (uint64_t)ms * 1000000 : 0;
     int64_t n;
-    int e = mask_swap(a[4]);
+    int e = mask_swap(a[4], a[5]);
 
     if (e || f->ops != &epoll_ops || (int32_t)a[2] <= 0)
         return e ? e : -EINVAL;

@@ -44,6 +44,15 @@ static int64_t self_follow(UNUSED struct node *n, char *to, size_t room)
     return 0;
 }
 
+static int64_t thread_self_follow(UNUSED struct node *n, char *to, size_t room)
+{
+    fmt_text(to, room, "%u/task/%u", boot->pid, current->tid);
+    return 0;
+}
+
+static int64_t mounts_follow(UNUSED struct node *n, char *to, size_t room) { return str_copy(to, room, "self/mounts") ? 0 : -ENAMETOOLONG; }
+
+static const struct node_ops thread_self_ops = { .follow = thread_self_follow }, mounts_ops = { .follow = mounts_follow };
 static const struct node_ops exe_ops = { .follow = exe_follow }, cwd_ops = { .follow = cwd_follow }, root_ops = { .follow = root_follow },
                              self_ops = { .follow = self_follow };
 
@@ -213,6 +222,8 @@ int proc_init(void)
     for (unsigned i = 0; !e && i < proc_row_count; i++)
         e = row_add(self, i);
     add(proc, "self", S_IFLNK | 0777, &self_ops);
+    add(proc, "thread-self", S_IFLNK | 0777, &thread_self_ops);
+    add(proc, "mounts", S_IFLNK | 0777, &mounts_ops);
     add(self, "exe", S_IFLNK | 0777, &exe_ops);
     add(self, "cwd", S_IFLNK | 0777, &cwd_ops);
     add(self, "root", S_IFLNK | 0777, &root_ops);

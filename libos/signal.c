@@ -237,7 +237,7 @@ static void restart(struct regs *r, bool again)
     }
 }
 
-void signal_deliver(struct regs *r)
+static void handlers_start(struct regs *r)
 {
     struct siginfo info;
     int n;
@@ -258,10 +258,16 @@ void signal_deliver(struct regs *r)
         if (a->sa_flags & SA_RESETHAND)
             a->sa_handler = SIG_DFL;
     }
+}
+
+void signal_deliver(struct regs *r)
+{
+    handlers_start(r);
     restart(r, true);
-    if (current->restore_mask) {
+    if (current->restore_mask) { /* what the call's own mask kept back comes now */
         current->mask = current->saved_mask;
         current->restore_mask = false;
+        handlers_start(r);
     }
 }
 

@@ -71,7 +71,7 @@ static int64_t sendfile(const struct ends *p, const uint64_t a[6])
         return -EINVAL;
     if (pos_read(a[2], &pos))
         return -EFAULT;
-    if ((int64_t)pos < 0)
+    if ((int64_t)pos < 0 || a[3] > INT64_MAX - pos)
         return -EINVAL;
     n = copy(p, a[2] ? &pos : &p->in->pos, &p->out->pos, a[3]);
     return pos_write(a[2], &pos) ? -EFAULT : n;

@@ -55,7 +55,7 @@ static inline int64_t positioned(const uint64_t a[6], bool out)
     uint64_t pos = a[3];
     struct file *f = fd_at(a[0], out, &pos, &e);
 
-    return e ? e : transfer(f, out, a[1], a[2], &pos);
+    return e ? e : a[2] > INT64_MAX - pos ? -EINVAL : transfer(f, out, a[1], a[2], &pos);
 }
 
 SYS(pread64) { return positioned(a, false); }

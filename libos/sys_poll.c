@@ -72,12 +72,21 @@ static int deadline_read(user_t at, uint64_t *deadline)
     return e;
 }
 
+/* The time that is left: a timespec, or a timeval if one has 1,000 ns to a unit. What cannot be written is not told. */
+static void left_write(user_t at, uint64_t deadline, uint64_t unit)
+{
+    uint64_t now = time_mono(), ns = deadline > now ? deadline - now : 0;
+
+    if (at && deadline != UINT64_MAX)
+        (void)user_write(at, (const uint64_t[2]){ ns / 1000000000u, ns % 1000000000u / unit }, 16);
+}
+
 static int64_t poll_user(user_t at, uint32_t n, uint64_t deadline)
 {
     struct pollfd *p;
     int64_t ready;
 
-    if (n > FILES_MAX)
+    if (n > limits[RLIMIT_NOFILE][0])
         return -EINVAL;
     p = mem_get(n * sizeof *p + 1);
     if (!p)
@@ -99,11 +108,15 @@ SYS(poll)
 SYS(ppoll)
 {
     uint64_t deadline;
-    int e = deadline_read(a[2], &deadline);
+    int64_t e = deadline_read(a[2], &deadline);
 
     if (!e)
-        e = mask_swap(a[3]);
-    return e ? e : poll_user(a[0], (uint32_t)a[1], deadline);
+        e = mask_swap(a[3], a[4]);
+    if (e)
+        return e;
+    e = poll_user(a[0], (uint32_t)a[1], deadline);
+    left_write(a[2], deadline, 1);
+    return e;
 }
 
 /* --- select ------------------------------------------------------------------------------------------------------------------ */
@@ -168,6 +181,7 @@ SYS(select)
 {
     struct timeval t = { 0 };
     uint64_t deadline = a[4] ? 0 : UINT64_MAX;
+    int64_t n;
 
     if (a[0] > FILES_MAX)
         return -EINVAL;
@@ -175,19 +189,25 @@ SYS(select)
         return -EFAULT;
     if (t.tv_sec || t.tv_usec)
         deadline = time_mono() + (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000;
-    return select_user((uint32_t)a[0], a + 1, deadline);
+    n = select_user((uint32_t)a[0], a + 1, deadline);
+    left_write(a[4], deadline, 1000);
+    return n;
 }
 
 SYS(pselect6)
 {
     uint64_t deadline, mask[2] = { 0 };
-    int e = deadline_read(a[4], &deadline);
+    int64_t e = deadline_read(a[4], &deadline);
 
     if (e || a[0] > FILES_MAX)
         return e ? e : -EINVAL;
     if (a[5])
         e = user_read(mask, a[5], sizeof mask);
     if (!e)
-        e = mask_swap(mask[0]);
-    return e ? e : select_user((uint32_t)a[0], a + 1, deadline);
+        e = mask_swap(mask[0], mask[1]);
+    if (e)
+        return e;
+    e = select_user((uint32_t)a[0], a + 1, deadline);
+    left_write(a[4], deadline, 1);
+    return e;
 }

@@ -43,10 +43,12 @@ SYS(rt_sigpending)
     return user_write(a[0], &p, sizeof p);
 }
 
-int mask_swap(user_t at)
+int mask_swap(user_t at, uint64_t size)
 {
     uint64_t mask;
 
+    if (at && size != sizeof mask)
+        return -EINVAL;
     if (!at || user_read(&mask, at, sizeof mask))
         return at ? -EFAULT : 0;
     current->saved_mask = current->mask;
@@ -62,7 +64,12 @@ SYS(pause)
     return -EINTR;
 }
 
-SYS(rt_sigsuspend) { return !a[0] || mask_swap(a[0]) ? -EFAULT : sys_pause(a); }
+SYS(rt_sigsuspend)
+{
+    int e = a[0] ? mask_swap(a[0], a[1]) : -EFAULT;
+
+    return e ? e : sys_pause(a);
+}
 
 SYS(rt_sigtimedwait)
 {

@@ -10,6 +10,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -196,6 +197,67 @@ static void ends(void)
     pthread_join(t, NULL);
 }
 
+static volatile sig_atomic_t rang;
+static void ring(int n) { rang = n; }
+
+/* A call's own mask: what it keeps back comes right behind it. The time that is left is told. */
+static void masked(void)
+{
+    struct timespec t = { 0, 3000000 };
+    struct timeval v = { 5, 0 };
+    fd_set set;
+    sigset_t usr1;
+    int p[2];
+    signal(SIGUSR1, ring);
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+    raise(SIGUSR1);
+    printf("kept back: %ld, came %d\n", syscall(SYS_ppoll, NULL, 0, &t, &usr1, 8), rang != 0);
+    printf("left %ld %ld\n", (long)t.tv_sec, t.tv_nsec);
+    pthread_sigmask(SIG_UNBLOCK, &usr1, NULL);
+    printf("came %d\n", rang != 0);
+    rang = 0;
+    pthread_kill(pthread_self(), 0);
+    pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+    raise(SIGUSR1);
+    sigemptyset(&usr1);
+    t = (struct timespec){ 5, 0 };
+    printf("let in: %ld %d, came %d\n", syscall(SYS_ppoll, NULL, 0, &t, &usr1, 8), errno == EINTR, rang != 0);
+    printf("left %d\n", t.tv_sec == 4);
+    printf("size of a mask: %ld %d\n", syscall(SYS_ppoll, NULL, 0, &t, &usr1, 128), errno == EINVAL);
+    pipe(p);
+    FD_ZERO(&set);
+    FD_SET(p[1], &set);
+    printf("select %d", select(p[1] + 1, NULL, &set, NULL, &v));
+    printf(", left %d\n", v.tv_sec == 4 || (v.tv_sec == 5 && !v.tv_usec));
+}
+
+/* A signal that is let in by nobody but the end of a call with a mask of its own. */
+static void *later(void *arg)
+{
+    usleep(5000);
+    pthread_kill(*(pthread_t *)arg, SIGUSR1);
+    return NULL;
+}
+
+static void masked_later(void)
+{
+    struct timespec t = { 0, 50000000 };
+    pthread_t self = pthread_self(), other;
+    sigset_t usr1;
+    long n;
+    sigemptyset(&usr1);
+    sigaddset(&usr1, SIGUSR1);
+    pthread_sigmask(SIG_UNBLOCK, &usr1, NULL);
+    rang = 0;
+    pthread_create(&other, NULL, later, &self);
+    n = syscall(SYS_ppoll, NULL, 0, &t, &usr1, 8);
+    n = n * 10 + (rang != 0);
+    printf("at its end: %ld\n", n);
+    pthread_join(other, NULL);
+}
+
 int main(void)
 {
     edges();
@@ -204,5 +266,7 @@ int main(void)
     levels();
     waits();
     ends();
+    masked();
+    masked_later();
     return 0;
 }
