@@ -15,6 +15,8 @@
 extern const uint8_t vdso_image[]; /* vdso/image.S */
 char program_path[PATH_MAX];
 uint64_t program_auxv[2 * AUXV_MAX], program_args, program_args_end, program_env_end, program_stack;
+static uint64_t loader_from, loader_end;
+bool program_loading;
 
 /* heap: the program's begins behind this segment. */
 static int segment_map(struct file *f, const struct elf_segment *s, uint64_t bias, bool heap)
@@ -28,13 +30,22 @@ static int segment_map(struct file *f, const struct elf_segment *s, uint64_t bia
         e = vma_mmap(start, mapped - start, prot, MAP_PRIVATE | MAP_FIXED, f, align_down(s->offset, PAGE_SIZE));
     else
         mapped = start;
-    if (e >= 0 && s->memsz > s->filesz && s->filesz && prot & PROT_WRITE)
-        user_clear(file_end, mapped - file_end);
     end = align_up(end, PAGE_SIZE);
     if (e >= 0 && end > mapped)
         e = heap && prot == (PROT_READ | PROT_WRITE) ? vma_bss(mapped, end - mapped) :
                                                        vma_mmap(mapped, end - mapped, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, NULL, 0);
     return e < 0 ? (int)e : 0;
+}
+
+/* What lies behind the file's bytes in their last page: when all is mapped, since the first touch has the mappings made that wait (maps.c). */
+static void image_clear(const struct elf *e, uint64_t bias)
+{
+    for (unsigned i = 0; i < e->count; i++) {
+        const struct elf_segment *s = &e->seg[i];
+        uint64_t end = s->vaddr + s->filesz + bias;
+        if (s->filesz && s->memsz > s->filesz && s->write)
+            user_clear(end, align_up(end, PAGE_SIZE) - end);
+    }
 }
 
 /* at: where a file that may go anywhere is put, the program's; 0, its loader's: the kernel's choice. */
@@ -124,6 +135,7 @@ static int stack_make(const struct program_args *args, const struct elf *e, uint
         mem_put(at);
         return (int)low;
     }
+    maps_flush();
     program_stack = s.bottom = (uint64_t)low;
     s.at = s.bottom + STACK_BYTES - 8;
     random_bytes(seed, sizeof seed);
@@ -263,23 +275,30 @@ void program_free(struct program *p)
     mem_put(p->owned);
 }
 
+bool program_loads(uint64_t rip) { return program_loading && rip >= loader_from && rip < loader_end; }
+
 int program_map(struct program *p, struct regs *r)
 {
-    uint64_t bias, base = 0, entry, sp;
+    uint64_t bias, base = 0, loader_bias = 0, entry, sp;
     int e = image_map(p->file, &p->elf, PIE_AT, &bias);
 
     entry = p->elf.entry + bias;
     if (!e && p->loader) {
-        e = image_map(p->loader, &p->loader_elf, 0, &base);
-        entry = p->loader_elf.entry + base;
-        base += p->loader_elf.low;
+        e = image_map(p->loader, &p->loader_elf, 0, &loader_bias);
+        entry = p->loader_elf.entry + loader_bias;
+        base = p->loader_elf.low + loader_bias;
     }
+    loader_from = base;
+    loader_end = p->loader_elf.high + loader_bias;
+    program_loading = p->loader;
     if (e)
         return e;
     if (node_path(p->file->node, program_path, PATH_MAX) < 0)
         str_copy(program_path, PATH_MAX, p->args.text);
     vma_brk_start(p->elf.high + bias);
     e = stack_make(&p->args, &p->elf, bias, base, &sp);
+    image_clear(&p->elf, bias);
+    image_clear(&p->loader_elf, loader_bias);
     if (!e)
         *r = (struct regs){ .rip = entry, .rsp = sp, .rflags = 0x202, .cs = 0x33, .ss = 0x2B, .vector = 257, .error = ~0ull };
     return e;

@@ -22,6 +22,9 @@ int program_find(const char *path, const struct program_args *, struct program *
 /* Maps it into an empty address space, and its first stack. Fills the registers it starts with. */
 int program_map(struct program *, struct regs *);
 void program_free(struct program *);
+/* The program's loader is at work: up to the first system call of other code. */
+extern bool program_loading;
+bool program_loads(uint64_t rip); /* and code at rip is its */
 
 /* Of the program that runs. */
 extern char program_path[]; /* absolute, for /proc/self/exe */

@@ -1,5 +1,6 @@
 /* The gate's memory calls. Those that map something where nothing is lie in a list until it is needed: a program that loads a library maps four or five
- * parts of it before it touches one, and all of them are one call then, made by the next memory call of another kind, or by a fault. */
+ * parts of it before it touches one, and all of them are one call then, made by the next memory call of another kind, or by a fault. So do the rights that
+ * a loader takes away at its end, until the program's first system call. */
 #include "libos/vma.h"
 
 #define WAIT_BYTES MIB(16) /* what is larger is asked for at once */
@@ -29,7 +30,7 @@ bool maps_flush(void)
 bool maps_wait(uint64_t addr, uint64_t len)
 {
     for (unsigned i = 0; i < waiting; i++)
-        if (addr >= list[i].a[0] && addr + len <= list[i].a[0] + list[i].a[1])
+        if (list[i].call != APP_PROTECT && addr >= list[i].a[0] && addr + len <= list[i].a[0] + list[i].a[1])
             return true;
     return false;
 }
@@ -37,5 +38,5 @@ bool maps_wait(uint64_t addr, uint64_t len)
 int64_t maps_call(uint64_t call, uint64_t addr, uint64_t len, unsigned prot, uint64_t from, uint64_t offset)
 {
     list[waiting++] = (struct app_batched){ call, { addr, len, prot, from, offset } };
-    return maps_may_wait && (call == APP_MAP || call == APP_MAP_FILE) && len <= WAIT_BYTES && waiting < APP_BATCH_MAX ? 0 : ask();
+    return maps_may_wait && call != APP_UNMAP && len <= WAIT_BYTES && waiting < APP_BATCH_MAX ? 0 : ask();
 }

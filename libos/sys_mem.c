@@ -1,4 +1,5 @@
 /* System calls on the address space. */
+#include "libos/load.h"
 #include "libos/sys.h"
 #include "libos/vma.h"
 
@@ -21,10 +22,14 @@ static bool wild(uint64_t addr, uint64_t len) { return len > APP_TOP || addr > A
 SYS(mprotect)
 {
     const struct vma *v = vma_find(a[0]);
+    int64_t e;
 
     if (v && v->shared && v->file && a[2] & PROT_WRITE && (v->file->flags & O_ACCMODE) != O_RDWR)
         return -EACCES;
-    return vma_mprotect(a[0], a[1], (uint32_t)a[2]);
+    maps_may_wait = v && v->file && !v->shared && a[2] == PROT_READ && program_loads(current->regs->rip);
+    e = vma_mprotect(a[0], a[1], (uint32_t)a[2]);
+    maps_may_wait = false;
+    return e;
 }
 
 SYS(mmap)

@@ -1,6 +1,7 @@
 /* The table of system calls, and the way each one takes. What has no row answers ENOSYS; docs/syscalls.md is made from the table. */
 #include <asm/unistd.h>
 #include "libos/futex.h"
+#include "libos/load.h"
 #include "libos/signal.h"
 #include "libos/sock.h"
 #include "libos/sys.h"
@@ -63,7 +64,13 @@ void syscall_run(struct regs *r)
 {
     const uint64_t a[6] = { r->rdi, r->rsi, r->rdx, r->r10, r->r8, r->r9 };
     uint64_t nr = r->error;
-    int64_t result = nr < SYS_MAX && rows[nr].fn ? rows[nr].fn(a) : -ENOSYS;
+    int64_t result;
+
+    if (program_loading && !program_loads(r->rip)) {
+        program_loading = false;
+        maps_flush();
+    }
+    result = nr < SYS_MAX && rows[nr].fn ? rows[nr].fn(a) : -ENOSYS;
 
     if (r->vector == 256)
         r->rax = (uint64_t)result;

@@ -26,6 +26,9 @@ static void on_fault(int n, siginfo_t *i, void *c)
 #define TRY(what, p, act) do { caught = 0; if (!sigsetjmp(back, 1)) { act; } \
     printf("%s: signal %d code %d %s\n", what, caught, caught ? code : 0, caught && where == (void *)(p) ? "there" : ""); } while (0)
 
+static int one;
+static int *const relocated[] = { &one }; /* written by the loader, then read-only (RELRO) */
+
 static void rights(void)
 {
     volatile char *p = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -45,6 +48,7 @@ static void rights(void)
     TRY("neighbour", p + 4096, printf("%d ", p[4096]));
     TRY("far away", (void *)0x123456789000, (void)*(volatile char *)0x123456789000);
     TRY("write to null", NULL, *(volatile char *)8 = 1);
+    TRY("write to relocated", relocated, *(int *volatile *)relocated = NULL);
     munmap((void *)(p + 4096), 8192);
 }
 
