@@ -1,5 +1,6 @@
 /* Futexes of one process: threads that sleep at an address. */
 #include "libos/futex.h"
+#include "libos/sys.h"
 
 #define BUCKETS 64u
 static struct list buckets[BUCKETS];
@@ -70,6 +71,77 @@ static int64_t requeue(user_t from, user_t to, uint32_t wake, uint32_t move)
     return n;
 }
 
+/* --- locks whose word is the owner's number: PI without the priorities, of which there is one. Who sleeps for such a lock has no bits. ---- */
+static struct thread *heir(user_t at, const struct thread *but)
+{
+    list_each (l, bucket(at)) {
+        struct thread *t = container_of(l, struct thread, futex_link);
+        if (t->futex_at == at && !t->futex_bits && t != but)
+            return t;
+    }
+    return NULL;
+}
+
+static uint32_t owned_by(user_t at, const struct thread *t)
+{
+    return t ? t->tid | (heir(at, t) ? FUTEX_WAITERS : 0) : 0;
+}
+
+/* The lock goes to who waits first, or becomes free. */
+static int64_t lock_pass(user_t at, uint32_t mark)
+{
+    struct thread *next = heir(at, NULL);
+    uint32_t now, was;
+
+    if (user_read(&now, at, sizeof now))
+        return -EFAULT;
+    do {
+        was = now;
+        if ((now & FUTEX_TID_MASK) != current->tid)
+            return -EPERM;
+        if (user_cas((uint32_t *)at, &now, owned_by(at, next) | mark))
+            return -EFAULT;
+    } while (now != was);
+    if (next) {
+        list_remove(&next->futex_link);
+        thread_ready(next);
+    }
+    return 0;
+}
+
+static int64_t lock_take(user_t at, uint64_t deadline, bool wait)
+{
+    uint32_t now, was, new;
+    int e;
+
+    if (at % 4)
+        return -EINVAL;
+    if (user_read(&now, at, sizeof now))
+        return -EFAULT;
+    do {
+        was = now;
+        if ((now & FUTEX_TID_MASK) == current->tid)
+            return -EDEADLK;
+        if (now & FUTEX_TID_MASK && !thread_by(now & FUTEX_TID_MASK))
+            return -ESRCH;
+        if (now & FUTEX_TID_MASK && !wait)
+            return -EAGAIN;
+        new = now & FUTEX_TID_MASK ? now | FUTEX_WAITERS : owned_by(at, current) | (now & FUTEX_OWNER_DIED);
+        if (user_cas((uint32_t *)at, &now, new))
+            return -EFAULT;
+    } while (now != was);
+    if (!(was & FUTEX_TID_MASK))
+        return 0;
+    current->futex_at = at;
+    current->futex_bits = 0;
+    list_push_back(bucket(at), &current->futex_link);
+    e = thread_block(deadline);
+    if (list_empty(&current->futex_link))
+        return 0; /* lock_pass() made it this thread's */
+    list_remove(&current->futex_link);
+    return e == -EINTR ? -ERESTARTSYS : e ? e : -EAGAIN;
+}
+
 /* FUTEX_WAKE_OP: changes the second word as the operation says and wakes its sleepers if the old value compares. */
 static int64_t wake_op(user_t a, user_t b, uint32_t wake_a, uint32_t wake_b, uint32_t op)
 {
@@ -114,13 +186,13 @@ int64_t futex_call(user_t at, uint32_t op, uint32_t val, user_t timeout, user_t 
     uint32_t cmd = op & FUTEX_CMD_MASK, now, val2 = (uint32_t)timeout;
     uint64_t ns = 0;
 
-    if ((cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET) && timeout) {
+    if ((cmd == FUTEX_WAIT || cmd == FUTEX_WAIT_BITSET || cmd == FUTEX_LOCK_PI || cmd == FUTEX_LOCK_PI2) && timeout) {
         int e = timespec_read(timeout, &ns);
         if (e)
             return e;
         if (cmd == FUTEX_WAIT)
             ns = ns > UINT64_MAX - time_mono() ? 0 : ns + time_mono();
-        else if (op & FUTEX_CLOCK_REALTIME)
+        else if (op & FUTEX_CLOCK_REALTIME || cmd == FUTEX_LOCK_PI)
             ns = ns > time_wall() ? ns - time_wall() + time_mono() : 1;
         ns = ns ? ns : 1;
     }
@@ -134,6 +206,10 @@ int64_t futex_call(user_t at, uint32_t op, uint32_t val, user_t timeout, user_t 
         if (user_read(&now, at, sizeof now))
             return -EFAULT;
         return now == val3 ? requeue(at, at2, val, val2) : -EAGAIN;
+    case FUTEX_LOCK_PI:
+    case FUTEX_LOCK_PI2: return lock_take(at, ns, true);
+    case FUTEX_TRYLOCK_PI: return lock_take(at, 0, false);
+    case FUTEX_UNLOCK_PI: return lock_pass(at, 0);
     case FUTEX_WAKE_OP: return wake_op(at, at2, val, val2, val3);
     }
     return -ENOSYS;
@@ -156,6 +232,10 @@ void futex_robust(user_t head)
             return;
         while ((now & FUTEX_TID_MASK) == current->tid) {
             uint32_t was = now;
+            if (heir(word, NULL)) {
+                (void)lock_pass(word, FUTEX_OWNER_DIED);
+                break;
+            }
             mark = (now & FUTEX_WAITERS) | FUTEX_OWNER_DIED;
             if (user_cas((uint32_t *)word, &now, mark))
                 return;

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/select.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -82,6 +83,74 @@ static void locks(void)
     for (int i = 0; i < 5; i++)
         pthread_join(t[i], NULL);
     printf("woken %ld\n", counter);
+}
+
+/* Mutexes with priority inheritance: the kernel knows their owner. */
+static pthread_mutex_t heirs;
+static void *inherits(void *arg)
+{
+    for (int i = 0; i < 200; i++) {
+        pthread_mutex_lock(&heirs);
+        long now = counter;
+        if (i % 20 == 0)
+            usleep(100);
+        counter = now + 1;
+        pthread_mutex_unlock(&heirs);
+    }
+    return NULL;
+}
+
+static void *leaves(void *arg)
+{
+    pthread_mutex_lock(&heirs);
+    usleep(20000);
+    return NULL; /* and keeps it */
+}
+
+static void *too_late(void *arg)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_REALTIME, &t);
+    t.tv_nsec += 5000000;
+    t.tv_sec += t.tv_nsec / 1000000000;
+    t.tv_nsec %= 1000000000;
+    printf("inherited: try %d, timed %d\n", pthread_mutex_trylock(&heirs) == EBUSY, pthread_mutex_timedlock(&heirs, &t) == ETIMEDOUT);
+    return NULL;
+}
+
+static void inheritance(void)
+{
+    pthread_mutexattr_t a;
+    pthread_t t[4];
+    uint32_t word = 0;
+
+    pthread_mutexattr_init(&a);
+    pthread_mutexattr_setprotocol(&a, PTHREAD_PRIO_INHERIT);
+    printf("inherited: init %d\n", pthread_mutex_init(&heirs, &a));
+    counter = 0;
+    for (int i = 0; i < 4; i++)
+        pthread_create(&t[i], NULL, inherits, NULL);
+    for (int i = 0; i < 4; i++)
+        pthread_join(t[i], NULL);
+    printf("inherited: counter %ld\n", counter);
+    pthread_mutex_lock(&heirs);
+    pthread_create(t, NULL, too_late, NULL);
+    pthread_join(t[0], NULL);
+    pthread_mutex_unlock(&heirs);
+    pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&heirs, &a);
+    pthread_create(t, NULL, leaves, NULL);
+    usleep(5000);
+    printf("inherited: owner died %d\n", pthread_mutex_lock(&heirs) == EOWNERDEAD);
+    pthread_mutex_consistent(&heirs);
+    printf("inherited: unlock %d\n", pthread_mutex_unlock(&heirs));
+    pthread_join(t[0], NULL);
+    printf("unlock what is not mine: %d\n", syscall(SYS_futex, &word, 7, 0, NULL, NULL, 0) < 0 && errno == EPERM);
+    printf("lock %ld\n", syscall(SYS_futex, &word, 6, 0, NULL, NULL, 0));
+    printf("mine %d\n", word == (uint32_t)syscall(SYS_gettid));
+    printf("lock again: %d\n", syscall(SYS_futex, &word, 6, 0, NULL, NULL, 0) < 0 && errno == EDEADLK);
+    printf("unlock %ld\n", syscall(SYS_futex, &word, 7, 0, NULL, NULL, 0));
+    printf("free %d\n", !word);
 }
 
 static void timeouts(void)
@@ -175,6 +244,7 @@ int main(void)
 {
     locks();
     timeouts();
+    inheritance();
     pipes();
     readiness();
     puts("done");
