@@ -172,7 +172,7 @@ static int64_t seals_add(struct file *f, uint64_t more)
 
 SYS(fcntl)
 {
-    enum { CHANGEABLE = O_APPEND | O_NONBLOCK | FASYNC | O_DIRECT | O_NOATIME };
+    enum { CHANGEABLE = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME };
     struct file *f = fd_file(a[0]);
     uint64_t op = (uint32_t)a[1];
 
@@ -184,16 +184,19 @@ SYS(fcntl)
     case F_GETFD: return fd_flag(a[0], -1);
     case F_SETFD: fd_flag(a[0], a[2] & 1); return 0;
     case F_GETFL: return f->flags;
-    case F_SETFL: f->flags = (f->flags & ~(uint32_t)CHANGEABLE) | ((uint32_t)a[2] & CHANGEABLE); return 0;
+    case F_SETFL: f->flags = (f->flags & ~(uint32_t)CHANGEABLE) | ((uint32_t)a[2] & CHANGEABLE); return async_set(f, a[0], a[2] & FASYNC);
     case F_GETLK:
     case F_SETLK:
     case F_SETLKW: return lock_fcntl(f, (enum lock_op)(op - F_GETLK), false, a[2]);
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW: return lock_fcntl(f, (enum lock_op)(op - F_OFD_GETLK), true, a[2]);
-    case F_GETOWN: return f->owner;
-    case F_SETOWN: f->owner = (int32_t)a[2]; return 0;
-    case F_GETSIG: return 0;
+    case F_GETOWN:
+    case F_SETOWN:
+    case F_GETOWN_EX:
+    case F_SETOWN_EX:
+    case F_GETSIG:
+    case F_SETSIG: return async_fcntl(f, op, a[2]);
     case F_SETPIPE_SZ: return pipe_resize(f, a[2]);
     case F_GETPIPE_SZ: return pipe_size(f);
     case F_ADD_SEALS: return seals_add(f, a[2]);
@@ -215,6 +218,8 @@ SYS_FILE(ioctl)
         f->flags = n ? f->flags | O_NONBLOCK : f->flags & ~(uint32_t)O_NONBLOCK;
         return 0;
     }
+    if (async_asks(f, request))
+        return async_ioctl(f, a[0], request, a[2]);
     if (request == FIONREAD && f->node && node_is(f->node, S_IFREG)) {
         n = (int32_t)(f->node->size - f->pos);
         return user_write(a[2], &n, sizeof n);

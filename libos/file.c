@@ -23,6 +23,7 @@ void file_free(struct file *f)
         locks_drop(f->node, f);
     if (f->node && !(f->flags & O_PATH))
         node_tell(f->node, (f->flags & O_ACCMODE) == O_RDONLY ? IN_CLOSE_NOWRITE : IN_CLOSE_WRITE);
+    async_drop(f);
     if (f->ops->close)
         f->ops->close(f);
     file_list_drop(f);

@@ -153,7 +153,7 @@ struct file {
     uint32_t refs, flags;
     uint64_t pos;
     uint32_t mode;      /* st_mode of what has no node; 0: an anonymous file */
-    int32_t owner;      /* F_SETOWN */
+    struct async *async; /* async.c; or NULL */
     struct waitq *wait; /* woken when poll() may have changed; NULL: always ready */
     void *data;         /* the operations' */
     struct dirlist *list;
@@ -197,6 +197,13 @@ extern uint64_t limits[RLIMITS][2]; /* what may be and what may be set; UINT64_M
 enum lock_op { LOCK_GET, LOCK_TRY, LOCK_WAIT };
 int64_t lock_fcntl(struct file *, enum lock_op, bool ofd, user_t flock);
 void locks_drop(struct node *, const struct file *owner); /* owner NULL: the process' */
+
+/* --- async.c --- */
+int64_t async_set(struct file *, uint64_t fd, bool on); /* O_ASYNC */
+int64_t async_fcntl(struct file *, uint64_t op, uint64_t arg);
+bool async_asks(const struct file *, uint32_t request); /* whether async_ioctl() is for that */
+int64_t async_ioctl(struct file *, uint64_t fd, uint32_t request, user_t arg);
+void async_drop(struct file *);
 
 /* --- inotify.c --- */
 void inotify_tell(struct node *, uint32_t mask, const char *name, uint32_t cookie); /* to its own watchers */

@@ -12,6 +12,7 @@
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <linux/sockios.h>
 #include <sys/socket.h>
 #include <sys/statfs.h>
 #include <sys/uio.h>
@@ -53,6 +54,57 @@ static void spliced(void)
     close(fd);
     SHOW(kill(syscall(SYS_gettid), 0));
     SHOW(syscall(SYS_arch_prctl, 0x1002, 1ul << 63)); /* ARCH_SET_FS */
+}
+
+/* Signals for what a descriptor has to tell. */
+static volatile int told, told_of, told_band, told_code;
+static void told_by(int n, siginfo_t *info, void *context)
+{
+    told = n;
+    told_of = info->si_fd;
+    told_code = info->si_code;
+    told_band = (int)info->si_band;
+}
+
+static void asynchronous(void)
+{
+    struct sigaction act = { .sa_sigaction = told_by, .sa_flags = SA_SIGINFO };
+    struct f_owner_ex own = { F_OWNER_TID, (int)syscall(SYS_gettid) };
+    int s[2], on = 1, who = 0;
+
+    sigaction(SIGIO, &act, NULL);
+    sigaction(SIGRTMIN, &act, NULL);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    SHOW(fcntl(s[0], F_SETOWN, 12345678));
+    SHOW(fcntl(s[0], F_SETOWN_EX, &own));
+    SHOW(fcntl(s[0], F_SETSIG, 65));
+    SHOW(fcntl(s[0], F_GETSIG));
+    SHOW(write(s[1], "x", 1));
+    SHOW(told);
+    SHOW(fcntl(s[0], F_SETFL, O_ASYNC));
+    SHOW(fcntl(s[0], F_GETFL));
+    SHOW(write(s[1], "x", 1));
+    SHOW(told);
+    SHOW(fcntl(s[0], F_SETSIG, SIGRTMIN));
+    SHOW(write(s[1], "x", 1));
+    SHOW(told);
+    SHOW(told_of == s[0]);
+    SHOW(told_code);
+    SHOW(told_band);
+    told = 0;
+    SHOW(fcntl(s[0], F_SETFL, 0));
+    SHOW(write(s[1], "x", 1));
+    SHOW(told);
+    SHOW(ioctl(s[0], FIOASYNC, &on));
+    SHOW(ioctl(s[0], SIOCGPGRP, &who));
+    SHOW(who == getpid());
+    SHOW(fcntl(s[0], F_SETOWN_EX, &(struct f_owner_ex){ 3, 1 }));
+    SHOW(fcntl(s[0], F_SETOWN, 0));
+    SHOW(write(s[1], "x", 1));
+    SHOW(told);
+    SHOW(ioctl(open("n", O_RDWR | O_CREAT, 0600), FIOASYNC, &on));
+    close(s[0]);
+    close(s[1]);
 }
 
 /* By /proc a pipe is opened again, and tells of itself. */
@@ -652,6 +704,7 @@ int main(void)
     locks();
     pipes();
     pipe_again();
+    asynchronous();
     spliced();
     counters();
     signals_as_files();
