@@ -42,20 +42,25 @@ static int64_t fid_read(struct node *n, void *to, uint64_t len, uint64_t at)
     return e ? e : r.a.msg.count;
 }
 
-/* The window over a file that does not change: the bytes around `at`. */
-static int window_fill(struct node *n, uint64_t at)
+#define WINDOW_FIRST KIB(8) /* with the head, by which programs and libraries are mapped, more may not be wanted */
+
+/* The window over a file that does not change: the bytes around `at`, of which len are wanted. */
+static int window_fill(struct node *n, uint64_t at, uint64_t len)
 {
-    uint32_t size = n->m->client.msize - NINEP_IO_HEADER - 64;
+    const uint64_t most = align_down(n->m->client.msize - NINEP_IO_HEADER - 64, PAGE_SIZE);
+    uint32_t size = (uint32_t)(n->window ? most : min_u64(most, max_u64(WINDOW_FIRST, align_up(at % PAGE_SIZE + len, PAGE_SIZE))));
     int64_t got;
 
-    size &= ~(PAGE_SIZE - 1);
     if (n->window && at >= n->window_at && at < n->window_at + n->window_len)
         return 0;
-    if (!n->window)
+    if (n->window_room < size) {
+        mem_put(n->window);
         n->window = mem_get(size);
+        n->window_room = n->window ? size : 0;
+    }
+    n->window_len = 0;
     if (!n->window)
         return -ENOMEM;
-    n->window_len = 0;
     n->window_at = at - at % PAGE_SIZE;
     got = fid_read(n, n->window, size, n->window_at);
     if (got < 0)
@@ -75,7 +80,7 @@ static int64_t read_lower(struct node *n, uint8_t *to, uint64_t len, uint64_t at
         return e;
     if (node_direct(n->m))
         return fid_read(n, to, len, at);
-    e = window_fill(n, at);
+    e = window_fill(n, at, len);
     if (e)
         return e;
     if (at >= n->window_at + n->window_len)

@@ -74,7 +74,7 @@ struct node {
     uint64_t npages;
     uint8_t *window;        /* of a large file: the last bytes read */
     uint64_t window_at;
-    uint32_t window_len;
+    uint32_t window_len, window_room;
     struct object *object;  /* data is in memory that can be mapped (object.c), not in pages */
     struct lock *locks;     /* lock.c */
     bool sealable;          /* a memfd that was made so */
