@@ -159,7 +159,7 @@ SYS(kill)
 {
     uint32_t pid = (uint32_t)a[0];
 
-    if (pid == PARENT)
+    if (pid == PARENT && !is_self(pid)) /* on the bare machine a guest may have that number itself */
         return (uint32_t)a[1] >= SIGNALS ? -EINVAL : (uint32_t)a[1] ? -EPERM : 0;
     return is_self(pid) || -pid == boot->pid || thread_by(pid) ? send(0, (uint32_t)a[1], SI_USER, NULL) : -ESRCH;
 }
