@@ -39,13 +39,13 @@ SYS(mmap)
 
     if (!(a[3] & MAP_ANONYMOUS) && (!f || f->flags & O_PATH))
         return -EBADF;
-    if (type < MAP_SHARED || type > MAP_SHARED_VALIDATE)
+    if (type < MAP_SHARED || type > MAP_SHARED_VALIDATE || (type == MAP_SHARED_VALIDATE && a[3] & MAP_ANONYMOUS))
         return -EINVAL;
     if (a[3] & MAP_HUGETLB)
         return f ? -EINVAL : -ENOMEM; /* there is no pool of huge pages */
     if (type == MAP_SHARED_VALIDATE && a[3] & MAP_SYNC)
         return -EOPNOTSUPP;
-    if (f && a[1] && a[5] + a[1] < a[5])
+    if (f && a[1] && (a[5] > INT64_MAX || (a[1] < APP_TOP && align_up(a[1], PAGE_SIZE) > INT64_MAX - a[5])))
         return -EOVERFLOW;
     if (f && ((f->flags & O_ACCMODE) == O_WRONLY || (type != MAP_PRIVATE && a[2] & PROT_WRITE && (f->flags & O_ACCMODE) != O_RDWR)))
         return -EACCES;

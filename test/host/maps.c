@@ -1,6 +1,17 @@
 /* The address space: every call's results and errors, faults with their addresses, stacks. Runs in an empty directory. */
 #include "probe.h"
 
+/* Offsets where numbers end, and a mapping that is both shared and private. */
+static void edges(void)
+{
+    int fd = open("edge", O_RDWR | O_CREAT, 0600);
+
+    SHOW((long)mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, INT64_MAX & -PAGE));
+    SHOW((long)mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, fd, -2 * PAGE));
+    SHOW((long)mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    close(fd);
+}
+
 static void rights(void)
 {
     char *p = MAP(8 * PAGE, RW, ANON, -1, 0);
@@ -178,6 +189,7 @@ int main(void)
 {
     faults_begin();
     rights();
+    edges();
     calls();
     nameless();
     stacks();
