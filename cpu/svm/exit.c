@@ -45,8 +45,7 @@ static void decode_io(struct vcpu *v)
     x->size = info >> 4 & 7;
 }
 
-/* The code at RIP, as far as it is there: it may end with a page. False: there is none. */
-static bool code_read(const struct vcpu *v, uint8_t *b, unsigned size)
+bool svm_code_read(const struct vcpu *v, uint8_t *b, unsigned size)
 {
     struct sys_regs sys;
     struct walk w;
@@ -68,7 +67,7 @@ static void do_cr8(struct vcpu *v, bool write)
     uint8_t b[8] = { 0 };
     unsigned at = 0;
 
-    if (!code_read(v, b, sizeof b)) {
+    if (!svm_code_read(v, b, sizeof b)) {
         dead(v);
         return;
     }

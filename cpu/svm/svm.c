@@ -310,6 +310,15 @@ static void want_if(struct vcpu *v, bool on)
     b->icept1 = on ? b->icept1 | ICEPT1_VINTR : b->icept1 & ~ICEPT1_VINTR;
 }
 
+/* PUSHF under a step of ours would keep its TF for the guest: before it the event comes one instruction early. */
+static bool pushes_flags(const struct vcpu *v)
+{
+    uint8_t b[2] = { 0 };
+
+    (void)svm_code_read(v, b, sizeof b);
+    return b[b[0] == 0x66] == 0x9C;
+}
+
 static void want_window(struct vcpu *v, bool irq, bool nmi)
 {
     struct svm_vcpu *h = v->hw;
@@ -319,6 +328,8 @@ static void want_window(struct vcpu *v, bool irq, bool nmi)
         svm_step_end(v, true); /* an exception of the guest's own has taken it elsewhere */
     if (h->step)
         return;
+    if (h->vmcb.shadow & 1 && pushes_flags(v))
+        h->vmcb.shadow = 0;
     if (h->vmcb.shadow & 1 && (nmi || (irq && v->r.rflags & RFLAGS_IF)))
         svm_step_begin(v, STEP_SHADOW);
     else

@@ -46,6 +46,7 @@ void svm_unload(struct vcpu *);
 void svm_asid_renew(struct svm_vcpu *);      /* what the TLB knows of it counts no more */
 void svm_step_begin(struct vcpu *, enum svm_step);
 void svm_step_end(struct vcpu *, bool done); /* not done: an exception came instead */
+bool svm_code_read(const struct vcpu *, uint8_t *to, unsigned size); /* exit.c: the code at RIP, as far as it is there. False: there is none */
 void svm_go(struct vcpu *);                  /* until the next #VMEXIT, which is in the VMCB */
 
 /* cpu/svm/npt.c: nested page tables over a guest's RAM; vm->hw is their top table. */
