@@ -88,8 +88,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *in, size_t len)
 {
     static const struct guest_config cfg = { .net = GUEST_NET_NONE, .nports = 1, .ports = { { "127.0.0.1", 0, 80, false } } };
 
-    if (net_init(&n, &cfg))
+    if (net_init(&n, &cfg)) { /* there is no free port now */
+        net_fini(&n);
         return 0;
+    }
     memset(fids, 0, sizeof fids);
     memset(reqs, 0, sizeof reqs);
     s = (struct ninep_server){ .fs = &n.tree.fs, .fids = fids, .nfids = FIDS, .reqs = reqs, .nreqs = REQS, .msize_max = MSIZE };
