@@ -62,7 +62,7 @@ def native(folder, program):
     os.mkdir(folder + "/in/work")
     pid, terminal = pty.fork()
     if not pid:
-        os.execve(folder + "/in/busybox", ["busybox", "sh", folder + "/in/go"], {"PATH": os.environ["PATH"]})
+        os.execve(f"{HOST}/../../mk/ownnet", ["ownnet", folder + "/in/busybox", "sh", folder + "/in/go"], {"PATH": os.environ["PATH"]})
     os.write(terminal, program.encode() + b"\n")
     text = b""
     while True:
