@@ -1,7 +1,7 @@
 /* Does what comes, on all CPUs, for `ms` milliseconds (3000): MSRs, ports, PCI configuration, device memory, control and debug registers, IPIs,
  * hypercalls, instructions with random prefixes and operands; all numbers come from `seed`. It may end itself in any way; the test is what stands
  * beside it. With odd=1 device memory is also touched by instructions that the monitor does not emulate, for which it stops the guest. strict=1
- * switches breakpoints on, too, of which QEMU 7.2 crashes sooner or later. */
+ * switches breakpoints on, too: with them QEMU 7.2 itself has crashed twice. */
 #include "test/guest/lib/lib.h"
 
 const char guest_name[] = "noise";
