@@ -205,7 +205,8 @@ static void status_key(unsigned key)
 
 /* --- input --- */
 
-/* Bytes to keys; KEY_NONE in the middle of an escape sequence. A lone ESC is taken for the beginning of one. */
+/* Bytes to keys; KEY_NONE in the middle of an escape sequence. A lone ESC is taken for the beginning of one; a control
+ * character ends one that was cut short. */
 static unsigned key_of(uint8_t b)
 {
     static const struct {
@@ -213,7 +214,7 @@ static unsigned key_of(uint8_t b)
         uint16_t param, key;
     } sequences[] = { { 'A', 0, KEY_UP }, { 'B', 0, KEY_DOWN }, { '~', 5, KEY_PAGE_UP }, { '~', 6, KEY_PAGE_DOWN } };
 
-    if (escape.state == 0 || b == 0x1B) {
+    if (escape.state == 0 || b < 0x20) {
         escape.state = b == 0x1B;
         return b == 0x1B ? KEY_NONE : b == '\n' ? KEY_ENTER : b;
     }
