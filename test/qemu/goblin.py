@@ -103,12 +103,35 @@ class Goblin(Machine):
             self.read(0.5)
 
     def select_guest(self, name):
-        """Moves to a guest's row of the status screen."""
+        """Moves to a guest's row of the status screen, and waits until that row is marked."""
         if not self.names:
             self.table()
         self.status()
-        self.send(UP * len(self.names) + DOWN * self.names.index(name))
-        self.read(0.2)
+        row = str(self.names.index(name) + 1)
+        for _ in range(5):
+            end = time.monotonic() + 4
+            self.send(UP * len(self.names) + DOWN * self.names.index(name))
+            self.read(0.2)
+            while self.marked_row() != row and time.monotonic() < end:
+                self.read(0.1)
+            if self.marked_row() == row:
+                return
+        raise Failure(f"{name}: its row is not marked on the status screen\n{self.tail()}")
+
+    def marked_row(self):
+        """The number in the row of the status screen that was painted last with the mark; rows are painted when they change."""
+        return (re.findall(r"^> *(\d+) \S", self.text[-100000:], re.M) or [""])[-1]
+
+    def post_mortem(self):
+        """After a failure: what the monitor says of its guests, if it still answers, and where the CPUs are."""
+        if self.process.poll() is not None:
+            return "post mortem: QEMU has ended"
+        try:
+            said = "\n".join(guest.line for guest in self.table().values()) if self.names else "no guest was listed"
+        except Failure:
+            said = "no table of the guests within 90 s"
+        registers = self.qmp("human-monitor-command", **{"command-line": "info registers -a"})
+        return f"post mortem: {said}\n" + "\n".join(re.findall(r"^(?:CPU#\d+|RIP=\S+ RFL=\S+).*", registers, re.M))
 
     def power_off(self):
         self.status()

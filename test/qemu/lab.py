@@ -37,7 +37,10 @@ def lab(name, *entries, partitions=(), timeout=1, loader=EFI, files=None, **mach
         disk = make_disk(folder + "/disk.img", every, partitions, loader)
         with Goblin([disk], log=log_path(name), deterministic=DETERMINISTIC, **machine) as goblin:
             goblin.disk = disk
-            yield goblin
+            try:
+                yield goblin
+            except Failure as failure:
+                raise Failure(f"{failure}\n{goblin.post_mortem()}") from None
 
 
 def ticks(goblin, name, seconds=60):
