@@ -27,7 +27,7 @@ static struct view *guest[CONSOLE_GUESTS];
 static struct view *last_guest;              /* the chord goes back to it */
 static _Atomic uint64_t run_at = UINT64_MAX; /* when console_run() will be called; UINT64_MAX: nobody has asked */
 static _Atomic bool waits; /* there is more to draw, but not before run_at; cleared before it is looked for */
-static bool running; /* console_run() has been called; before, CPU 0 starts the machine and lines of the log are shown as they come */
+static bool running; /* console_run() has been called; before, CPU 0 starts the machine and shows lines of the log as they come */
 static uint64_t refresh_at, draw_due; /* the latter: when the pictures that there were should have come */
 
 /* input: filled by drivers' handlers, emptied by console_run(), both on CPU 0 */
@@ -66,7 +66,7 @@ void console_log(const char *line)
     str_copy(text + n, 3, "\r\n");
     view_text(&log, text);
     view_text(&status.view, text);
-    if (!running)
+    if (!running && ground_cpu() == 0) /* another one's comes with CPU 0's next */
         output_run(&(bool){ false });
 }
 

@@ -249,6 +249,15 @@ static void init_refuses_and_needs_memory(void **)
     fake_fail_alloc(1);
     assert_int_equal(console_init(&c), ERR_NOMEM);
     assert_int_equal(console_init(&c), OK);
+    fake_set_cpus(2, 1);
+    nsent = 0;
+    console_log("told by another CPU"); /* which leaves the serial port to CPU 0 */
+    assert_int_equal(nsent, 0);
+    fake_set_cpus(2, 0);
+    console_log("told by CPU 0");
+    assert_true(user_sees("told by another CPU"));
+    assert_true(user_sees("told by CPU 0"));
+    fake_set_cpus(1, 0);
     assert_true(user_sees("")); /* no crash without guests: keys do nothing */
     serial_types("\rsbkr12\x1d]t\33[A\33[B\33[5~");
     assert_true(user_sees("free pages: "));
