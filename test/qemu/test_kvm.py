@@ -37,7 +37,7 @@ def kvm_ordinary():
         with Machine(cpus=2, memory=1024, bare=(KERNEL, build(folder), "console=ttyS0 quiet"), log=log_path("kvm_ordinary"),
                      extra=["-no-reboot"]) as machine:
             machine.expect("KVM-END", 300)
-            failed = re.findall(r"KVM-FAILED .*(?:\n.*){0,6}", machine.text)
+            failed = re.findall(r"KVM-FAILED .*(?:\n.*){0,14}", machine.text)
             if failed:
                 raise Failure("\n".join(failed))
             check(len(re.findall("KVM-SAME", machine.text)) == 11, "not all programs were run:\n" + machine.text[-2000:])
