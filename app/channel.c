@@ -20,6 +20,7 @@ static void memory_put(struct channel *c)
     ground_free(c->server.fids, fid_bytes(c));
     ground_free(c->server.reqs, REQ_BYTES);
     ground_free(c->small, SMALL_BYTES);
+    ground_free(c->spare.bytes, c->spare.size);
 }
 
 err_t channel_init(struct channel *c)
@@ -39,11 +40,36 @@ err_t channel_init(struct channel *c)
     return OK;
 }
 
+/* Room for a question of `len` bytes. The spare serves one large question after another: a fresh page costs more than the copy into it. */
+static err_t ask_room(struct channel *c, struct channel_ask *a, uint32_t len)
+{
+    if (len <= CHANNEL_SMALL) {
+        *a = (struct channel_ask){ .bytes = c->small[a - c->ask] };
+        return OK;
+    }
+    *a = c->spare;
+    c->spare = (struct channel_ask){ 0 };
+    if (a->size >= len)
+        return OK;
+    ground_free(a->bytes, a->size);
+    a->bytes = ground_alloc(len);
+    a->size = a->bytes ? len : 0;
+    return a->bytes ? OK : ERR_NOMEM;
+}
+
 static void ask_drop(struct channel *c, unsigned slot)
 {
-    if (c->ask[slot].len > CHANNEL_SMALL)
-        ground_free(c->ask[slot].bytes, c->ask[slot].len);
-    c->ask[slot].bytes = NULL;
+    struct channel_ask a = c->ask[slot];
+
+    c->ask[slot] = (struct channel_ask){ 0 };
+    if (a.size > c->spare.size) {
+        struct channel_ask less = c->spare;
+
+        c->spare = a;
+        a = less;
+    }
+    if (a.size)
+        ground_free(a.bytes, a.size);
 }
 
 void channel_fini(struct channel *c)
@@ -95,11 +121,10 @@ static err_t ask_take(struct channel *c, const struct app_ring *ring)
 
     if (slot >= APP_CHANNEL_SLOTS || len < NINEP_HEADER || len > APP_CHANNEL_MSIZE || c->ask[slot].bytes)
         return ERR_GUEST;
-    ask = len > CHANNEL_SMALL ? ground_alloc(len) : c->small[slot];
-    if (!ask)
-        return ERR_NOMEM;
-    c->ask[slot].bytes = ask;
-    c->ask[slot].len = len;
+    e = ask_room(c, &c->ask[slot], len);
+    if (e)
+        return e;
+    ask = c->ask[slot].bytes;
     e = space_read(c->space, c->at + offsetof(struct app_channel, asks) + slot * (uint64_t)APP_CHANNEL_MSIZE, ask, len);
     if (e || SLOT(get_le16(ask + 5)) != slot)
         return ERR_GUEST;

@@ -9,6 +9,11 @@ struct app;
 
 #define CHANNEL_SMALL 256u /* bytes of a question that needs no allocation: nearly all but Twrite */
 
+struct channel_ask {           /* a question under way: a private copy */
+    uint8_t *bytes;            /* NULL: none */
+    uint32_t size;             /* as allocated; 0: in `small` */
+};
+
 struct channel {
     /* set by the owner before channel_init() */
     struct app *app;
@@ -20,10 +25,7 @@ struct channel {
     bool dead;                 /* the guest broke the ring's rules; it is not listened to any more */
     uint32_t asked, answered;  /* our own indices: the guest's are only read */
     uint32_t news;             /* answers but those to writes */
-    struct {
-        uint8_t *bytes;        /* a question under way: a private copy, in `small` if it fits */
-        uint32_t len;
-    } ask[APP_CHANNEL_SLOTS];
+    struct channel_ask ask[APP_CHANNEL_SLOTS], spare;
     uint8_t (*small)[CHANNEL_SMALL];
     struct {                   /* what the answers' ring says */
         uint16_t tag[APP_CHANNEL_SLOTS];
