@@ -134,6 +134,13 @@ void thread_timer_event(void)
     thread_slice();
 }
 
+/* Again, if the turn is over by the time the thread is back: no timer has been set for an end that is past. */
+static void resched(void)
+{
+    while (cpu_self()->need_resched)
+        thread_yield();
+}
+
 void thread_leave(void)
 {
     struct cpu *c = cpu_self();
@@ -144,8 +151,7 @@ void thread_leave(void)
         if (!c->timer_at || c->timer_at > c->turn_end)
             thread_slice();
     }
-    if (c->need_resched)
-        thread_yield();
+    resched();
 }
 
 static void thread_reap(void)
@@ -231,9 +237,10 @@ void thread_idle(void)
 void thread_first(UNUSED struct regs *r)
 {
     thread_reap();
+    thread_slice();
+    resched();
     if (thread_doomed(current))
         thread_exit();
-    thread_slice();
     if (!thread_frame_leave(current->regs))
         libos_exit(APP_EXIT_SIGNAL + SIGSEGV);
     libos_unlock();
