@@ -1,8 +1,14 @@
 /* Into the guest and back. System V calling convention whatever the target.
  * rdi: struct regs, rsi: physical address of the guest's VMCB, rdx: of the host's.
  * GIF is off from CLGI to VMRUN and from #VMEXIT to STGI, so that IF can be 1 (VMRUN saves it as the host's: it lets real
- * interrupts end the guest) and no interrupt is taken while FS, GS, TR belong to the wrong side. */
+ * interrupts end the guest) and no interrupt is taken while FS, GS, TR belong to the wrong side.
+ *
+ * QEMU 7.2 loads the host's CR0 at #VMEXIT while EFER and CR4 are still the guest's, and leaves it if the guest has LME without PAE and
+ * no paging (docs/testing.md). Then the monitor is here in 64-bit mode without paging, maybe without protection: VMSAVE would be #UD.
+ * Its code, its stack and the host's VMCB are where their physical addresses say, so CR0 can be loaded again. */
 #include "arch/x86/asm.h"
+
+#define SVM_VMCB_CR0 0x558 /* struct vmcb */
 
     .text
     .globl svm_enter
@@ -16,6 +22,11 @@ svm_enter:
     vmrun %rax
     .globl svm_behind_vmrun
 svm_behind_vmrun:
+    push %rax
+    mov %cr0, %rax
+    test %eax, %eax             /* the sign: CR0.PG */
+    jns 2f
+1:  pop %rax
     vmsave %rax
     mov 8(%rsp), %rax
     regs_store %rax, REGS_MOST, rdi
@@ -26,3 +37,7 @@ svm_behind_vmrun:
     add $8, %rsp
     pop_regs r15, r14, r13, r12, rbp, rbx
     ret
+2:  mov 8(%rsp), %rax           /* the host's VMCB */
+    mov SVM_VMCB_CR0(%rax), %rax
+    mov %rax, %cr0
+    jmp 1b

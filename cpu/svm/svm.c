@@ -19,7 +19,7 @@ struct svm_shared svm_shared;
 
 /* One per CPU. */
 static struct {
-    hpa_t host_vmcb;     /* where VMLOAD finds the monitor's own FS, GS, TR, system-call MSRs */
+    hpa_t host_vmcb;     /* where VMLOAD finds the monitor's own FS, GS, TR, system-call MSRs, and enter.S its CR0 */
     uint32_t next_asid;
     uint64_t generation; /* of TLB tags; 0: none given yet */
 } cpus[CPU_MAX];
@@ -79,7 +79,8 @@ static uint64_t cr4_like_guests(void)
 static err_t cpu_start(void)
 {
     unsigned me = ground_cpu();
-    void *save = ground_alloc(PAGE_SIZE), *host = ground_alloc(PAGE_SIZE);
+    void *save = ground_alloc(PAGE_SIZE);
+    struct vmcb *host = ground_alloc(PAGE_SIZE);
 
     if (!save || !host || (me == 0 && shared_init()))
         return ERR_NOMEM; /* there is no monitor without these: nothing is given back */
@@ -87,6 +88,8 @@ static err_t cpu_start(void)
     cpu_wrmsr(MSR_VM_HSAVE_PA, hpa_of(save).v);
     cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | cr4_like_guests());
     cpus[me].host_vmcb = hpa_of(host);
+    _Static_assert(offsetof(struct vmcb, cr0) == 0x558, "enter.S knows it");
+    host->cr0 = cpu_read_cr0();
     __asm__ volatile("vmsave" ::"a"(hpa_of(host).v) : "memory");
     return OK;
 }
