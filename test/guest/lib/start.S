@@ -156,14 +156,15 @@ ap_code:
     movw %cs, %ax
     movw %ax, %ds
     lgdtl ap_gdtr - ap_code
-    movl $0x20, %eax            /* PAE */
-    movl %eax, %cr4
-    movl $guest_tables, %eax
-    movl %eax, %cr3
     movl $0xC0000080, %ecx
     rdmsr
     orl $0x100, %eax
     wrmsr
+    cpuid                       /* an exit with LME without PAE: QEMU 7.2 then forgets the monitor's CR0 */
+    movl $0x20, %eax            /* PAE */
+    movl %eax, %cr4
+    movl $guest_tables, %eax
+    movl %eax, %cr3
     movl $0x80000011, %eax      /* paging and protection at once */
     movl %eax, %cr0
     ljmpl $8, $ap64
