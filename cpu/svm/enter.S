@@ -5,15 +5,17 @@
  *
  * QEMU 7.2 loads the host's CR0 at #VMEXIT while EFER and CR4 are still the guest's, and leaves it if the guest has LME without PAE and
  * no paging (docs/testing.md). Then the monitor is here in 64-bit mode without paging, maybe without protection: VMSAVE would be #UD.
- * Its code, its stack and the host's VMCB are where their physical addresses say, so CR0 can be loaded again. */
+ * Its code, its stack and both VMCBs are where their physical addresses say, so CR0 can be loaded again. */
 #include "arch/x86/asm.h"
 
-#define SVM_VMCB_CR0 0x558 /* struct vmcb */
+#define SVM_VMCB_CR4 0x548 /* struct vmcb */
+#define SVM_VMCB_CR0 0x558
+#define CR4_PAE 0x20
 
     .text
     .globl svm_enter
 svm_enter:
-    push_regs REGS_CALLEE, rdi, rdx
+    push_regs REGS_CALLEE, rdx, rdi
     mov %rsi, %rax
     clgi
     sti
@@ -22,22 +24,23 @@ svm_enter:
     vmrun %rax
     .globl svm_behind_vmrun
 svm_behind_vmrun:
-    push %rax
-    mov %cr0, %rax
-    test %eax, %eax             /* the sign: CR0.PG */
-    jns 2f
-1:  pop %rax
-    vmsave %rax
-    mov 8(%rsp), %rax
+    testb $CR4_PAE, SVM_VMCB_CR4(%rax)
+    jz 2f
+1:  vmsave %rax
+    pop %rax
     regs_store %rax, REGS_MOST, rdi
     pop %rax
     vmload %rax
     cli
     stgi
-    add $8, %rsp
     pop_regs r15, r14, r13, r12, rbp, rbx
     ret
-2:  mov 8(%rsp), %rax           /* the host's VMCB */
+2:  push %rax
+    mov %cr0, %rax
+    test %eax, %eax             /* the sign: CR0.PG */
+    js 3f
+    mov 16(%rsp), %rax          /* the host's VMCB */
     mov SVM_VMCB_CR0(%rax), %rax
     mov %rax, %cr0
+3:  pop %rax
     jmp 1b

@@ -88,7 +88,7 @@ static err_t cpu_start(void)
     cpu_wrmsr(MSR_VM_HSAVE_PA, hpa_of(save).v);
     cpu_write_cr4(cpu_read_cr4() | CR4_OSFXSR | CR4_OSXMMEXCPT | cr4_like_guests());
     cpus[me].host_vmcb = hpa_of(host);
-    _Static_assert(offsetof(struct vmcb, cr0) == 0x558, "enter.S knows it");
+    _Static_assert(offsetof(struct vmcb, cr0) == 0x558 && offsetof(struct vmcb, cr4) == 0x548, "enter.S knows them");
     host->cr0 = cpu_read_cr0();
     __asm__ volatile("vmsave" ::"a"(hpa_of(host).v) : "memory");
     return OK;
