@@ -53,6 +53,21 @@ def ticks(goblin, name, seconds=60):
             return
 
 
+@contextlib.contextmanager
+def beside_linux(goblin):
+    """What is done in it happens beside the guest `linux` (job=disk), which must not notice, and leaves no page behind."""
+    goblin.attach("linux")
+    goblin.expect("linux: disk round 1", 120)
+    goblin.table()
+    before = goblin.free_pages
+    yield
+    goblin.attach("linux")
+    check(goblin.expect("linux: (PASS disk|FAIL.*)", 120).group(1) == "PASS disk", "the Linux beside them saw something else on its disk")
+    ticks(goblin, "linux")
+    goblin.table()
+    check(goblin.free_pages == before, f"{before} pages were free before, {goblin.free_pages} are now")
+
+
 def run_guest(goblin, name, seconds=60):
     """Starts a guest from the status screen, waits for its end; returns (why it ended, its console)."""
     goblin.select_guest(name)

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 from disk import APP, OUT, File
-from lab import check, entry, lab, ticks
+from lab import beside_linux, check, entry, lab, ticks
 from machine import CPU_SVM
 from suite import test
 from test_files import Shell, boss
@@ -282,20 +282,12 @@ def app_fuzz():
     with lab("app_fuzz", *[app(name, "fuzz", **more) for name, more in names.items()],
              entry("linux", options="job=disk rounds=6 mib=4", memory="160M", disk="PARTLABEL=data"), partitions=[("data", 16, None)]) as goblin:
         goblin.monitor()
-        goblin.attach("linux")
-        goblin.expect("linux: disk round 1", 120)
-        goblin.table()
-        before = goblin.free_pages
-        for name in names:
-            goblin.select_guest(name)
-            goblin.send("s")
-        for name in names:
-            said = goblin.expect(rf"^{name}: (PASS.*|FAIL.*|ended.*|broke a rule.*|not started: .*)\s*\n", 90).group(1)
-            check(said.startswith("PASS"), f"{name}: seed {seed}: {said}")
-        for name in names:
-            goblin.wait_guest(name, lambda guest: guest.state == "off", 20)
-        goblin.attach("linux")
-        check(goblin.expect("linux: (PASS disk|FAIL.*)", 120).group(1) == "PASS disk", "the Linux beside them saw something else on its disk")
-        ticks(goblin, "linux")
-        goblin.table()
-        check(goblin.free_pages == before, f"{before} pages were free before, {goblin.free_pages} are now")
+        with beside_linux(goblin):
+            for name in names:
+                goblin.select_guest(name)
+                goblin.send("s")
+            for name in names:
+                said = goblin.expect(rf"^{name}: (PASS.*|FAIL.*|ended.*|broke a rule.*|not started: .*)\s*\n", 90).group(1)
+                check(said.startswith("PASS"), f"{name}: seed {seed}: {said}")
+            for name in names:
+                goblin.wait_guest(name, lambda guest: guest.state == "off", 20)

@@ -3,9 +3,9 @@ import os
 import re
 
 from disk import ROOT
-from lab import check, entry, lab, run_guest, ticks
+from lab import beside_linux, check, entry, lab, run_guest, ticks
 from machine import Failure
-from suite import Skip, test
+from suite import test
 
 
 def gauntlet(name, guests, partitions=()):
@@ -84,32 +84,24 @@ def never_halting():
 
 def noise(goblin, seed, names):
     ends = r"powered off|rebooted|triple fault|broke a rule|panicked|stopped by the user"
+    passed = 0
     goblin.monitor()
-    goblin.attach("linux")
-    goblin.expect("linux: disk round 1", 120)
-    goblin.table()
-    before, passed = goblin.free_pages, 0
-    for name in names:
-        goblin.select_guest(name)
-        goblin.send("s")
-        goblin.expect(rf"^{name}: started", 20)
-        goblin.attach(name)
-        try:
-            said = goblin.expect(rf"(PASS|FAIL) noise.*|^--- {name}: ({ends})", 15)
-        except Failure: # it has shut itself out of its own CPUs
+    with beside_linux(goblin):
+        for name in names:
             goblin.select_guest(name)
-            goblin.send("k")
-        else:
-            passed += said.group(1) == "PASS"
-            check(said.group(1) != "FAIL", f"{name} {names[name]}: {said.group()}")
-        goblin.wait_guest(name, lambda guest: guest.state == "off", 20)
-    goblin.attach("linux")
-    check(goblin.expect("linux: (PASS disk|FAIL.*)", 120).group(1) == "PASS disk", "the Linux beside them saw something else on its disk")
-    ticks(goblin, "linux")
-    goblin.table()
-    check(goblin.free_pages == before, f"{before} pages were free before, {goblin.free_pages} are now")
-    if not passed:
-        raise Skip(f"seed {seed}: no guest came to its end, which says little of what they did before")
+            goblin.send("s")
+            goblin.expect(rf"^{name}: started", 20)
+            goblin.attach(name)
+            try:
+                said = goblin.expect(rf"(PASS|FAIL) noise.*|^--- {name}: ({ends})", 15)
+            except Failure: # it has shut itself out of its own CPUs
+                goblin.select_guest(name)
+                goblin.send("k")
+            else:
+                passed += said.group(1) == "PASS"
+                check(said.group(1) != "FAIL", f"{name} {names[name]}: {said.group()}")
+            goblin.wait_guest(name, lambda guest: guest.state == "off", 20)
+        check(passed, f"seed {seed}: no guest came to its end: that was no test")
 
 
 @test(seconds=300)
@@ -118,6 +110,7 @@ def guest_noise():
     instructions the monitor does not know: only they may end. A Linux beside them writes and reads its disk back without a mistake; all pages come back."""
     seed = int(os.environ.get("FUZZ_SEED", "1"))
     names = {f"noise{i}": f"seed={seed + i} ms=1500 odd={i // 3}" for i in range(4)}
+    names["brief"] = f"seed={seed} ms=50 odd=0" # comes to its end
     with lab("guest_noise", *[entry(name, kernel="noise", options=options, cpus=2, memory="64M", autostart=False) for name, options in names.items()],
              entry("linux", options="job=disk rounds=6 mib=4", disk="PARTLABEL=data"), partitions=[("data", 16, None)]) as goblin:
         try:
